@@ -1,0 +1,100 @@
+//! Limits that callers give: clamped when they are too high, and said so; anything else out of range is an error.
+
+use std::time::Duration;
+
+use crate::fault::Fault;
+
+/// The usual bounds of `timeout_ms`: clients give up after 60 s, so a statement must end before.
+pub const TIMEOUT_MS: Bounds = Bounds {
+    field: "timeout_ms",
+    default: 30_000,
+    maximum: 55_000,
+};
+
+/// The bounds of one limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The argument's name.
+    pub field: &'static str,
+    /// What an absent one means.
+    pub default: u32,
+    /// The most that is granted.
+    pub maximum: u32,
+}
+
+impl Bounds {
+    /// The limit to use.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID` for 0.
+    pub fn apply(self, given: Option<u32>, notices: &mut Vec<String>) -> Result<u32, Fault> {
+        match given {
+            None => Ok(self.default),
+            Some(0) => Err(Fault::argument(
+                self.field,
+                format!("{} must be at least 1", self.field),
+            )),
+            Some(given) if given > self.maximum => {
+                notices.push(format!(
+                    "{} was lowered from {given} to {}",
+                    self.field, self.maximum
+                ));
+                Ok(self.maximum)
+            }
+            Some(given) => Ok(given),
+        }
+    }
+
+    /// The limit to use, as milliseconds.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID` for 0.
+    pub fn apply_ms(self, given: Option<u32>, notices: &mut Vec<String>) -> Result<Duration, Fault> {
+        Ok(Duration::from_millis(self.apply(given, notices)?.into()))
+    }
+}
+
+/// Up to three of `names` that are most like `wanted`, best first, for `did_you_mean`.
+pub fn similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = wanted.to_lowercase();
+    let furthest = (wanted.chars().count() / 3).max(2);
+    let mut ranked: Vec<(usize, &str)> = names
+        .into_iter()
+        .filter_map(|name| {
+            let lower = name.to_lowercase();
+            let contains = lower.contains(&wanted) || (lower.len() > 3 && wanted.contains(&lower));
+            let distance = crate::config::distance(&lower, &wanted);
+            (distance <= furthest || contains).then_some((distance, name))
+        })
+        .collect();
+    ranked.sort_unstable();
+    ranked.dedup();
+    ranked.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_clamped_and_said() {
+        let mut notices = Vec::new();
+        assert_eq!(TIMEOUT_MS.apply(None, &mut notices), Ok(30_000));
+        assert_eq!(TIMEOUT_MS.apply(Some(60_000), &mut notices), Ok(55_000));
+        assert_eq!(notices, ["timeout_ms was lowered from 60000 to 55000"]);
+        assert!(TIMEOUT_MS.apply(Some(0), &mut notices).is_err());
+    }
+
+    #[test]
+    fn similar_names_are_found() {
+        assert_eq!(
+            similar("cusomers", ["orders", "customers", "customer"]),
+            ["customers", "customer"]
+        );
+        assert_eq!(
+            similar("order", ["order_items", "orders", "people"]),
+            ["orders", "order_items"]
+        );
+        assert!(similar("zzz", ["orders"]).is_empty());
+    }
+}

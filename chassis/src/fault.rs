@@ -1,0 +1,185 @@
+//! Errors as they cross a process boundary: [`Fault`] <-> `tonic::Status` with `google.rpc` details.
+//!
+//! The only place that makes a `Status`. A crate's own error type has one `From<Error> for Fault`; what a caller may read is
+//! decided there, and everything else is [`Fault::internal`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use mcp_hub_proto::error::v1::ErrorReason as Reason;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The domain of our `google.rpc.ErrorInfo`.
+pub const DOMAIN: &str = "mcphub";
+
+/// The sentence for a fault of ours: nothing about the inside leaves the process.
+const INTERNAL: &str = "internal error";
+
+/// A failed call: a reason, a sentence that the caller can act on, and details by the names that `error_reason.proto` lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Why.
+    pub reason: Reason,
+    /// What happened and what to do, without host, address or password.
+    pub message: String,
+    /// Details: `sqlstate`, `position`, `hint` and so on.
+    pub metadata: BTreeMap<String, String>,
+    /// When trying again may help.
+    pub retry_after: Option<Duration>,
+}
+
+impl Fault {
+    /// A fault with a reason and a sentence.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        let retry_after = match reason {
+            Reason::DatabaseBusy => Some(Duration::from_millis(500)),
+            Reason::DatabaseUnavailable | Reason::UpstreamUnavailable => Some(Duration::from_secs(2)),
+            _ => None,
+        };
+        Self {
+            reason,
+            message: message.into(),
+            metadata: BTreeMap::new(),
+            retry_after,
+        }
+    }
+
+    /// A wrong argument.
+    pub fn argument(field: &str, message: impl Into<String>) -> Self {
+        Self::new(Reason::ArgumentInvalid, message).with("field", field)
+    }
+
+    /// A fault of ours. The cause goes to the log, here, and nowhere else.
+    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = chain(cause), "internal error");
+        Self::new(Reason::Internal, INTERNAL)
+    }
+
+    /// Adds a detail; empty ones are left out.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.metadata.insert(key.to_owned(), value);
+        }
+        self
+    }
+
+    /// Reads a fault out of a status that may come from anywhere: a peer, tonic itself, a proxy.
+    pub fn from_status(status: &Status) -> Self {
+        let details = status.get_error_details();
+        let retry_after = details.retry_info().and_then(|info| info.retry_delay);
+        if let Some(info) = details.error_info().filter(|info| info.domain == DOMAIN) {
+            let name = format!("ERROR_REASON_{}", info.reason);
+            if let Some(reason) = Reason::from_str_name(&name) {
+                let metadata = info.metadata.clone().into_iter().collect();
+                return Self {
+                    reason,
+                    message: status.message().to_owned(),
+                    metadata,
+                    retry_after,
+                };
+            }
+        }
+        let (reason, message) = match status.code() {
+            Code::InvalidArgument | Code::OutOfRange => (Reason::ArgumentInvalid, status.message()),
+            Code::Unavailable => (Reason::UpstreamUnavailable, "the service can't be reached"),
+            // tonic says CANCELLED "Timeout expired" where the protocol says DEADLINE_EXCEEDED.
+            Code::Cancelled if status.message() != "Timeout expired" => {
+                (Reason::Cancelled, "the call was cancelled")
+            }
+            Code::DeadlineExceeded | Code::Cancelled => (Reason::StatementTimedOut, "the call took too long"),
+            Code::ResourceExhausted => (Reason::DatabaseBusy, "the service is busy"),
+            Code::Unimplemented => (Reason::NotSupported, "the service does not offer this"),
+            _ => (Reason::Internal, INTERNAL),
+        };
+        Self {
+            retry_after,
+            ..Self::new(reason, message)
+        }
+    }
+
+    /// The reason as it is written: `STATEMENT_INVALID`.
+    pub fn reason_name(&self) -> &'static str {
+        self.reason.as_str_name().trim_start_matches("ERROR_REASON_")
+    }
+
+    fn code(&self) -> Code {
+        match self.reason {
+            Reason::StatementInvalid | Reason::ArgumentInvalid => Code::InvalidArgument,
+            Reason::WriteNotAllowed | Reason::AccessDenied => Code::PermissionDenied,
+            Reason::ObjectNotFound => Code::NotFound,
+            Reason::ConfirmationRequired | Reason::ConditionFailed => Code::FailedPrecondition,
+            Reason::ResultTooLarge | Reason::DatabaseBusy => Code::ResourceExhausted,
+            Reason::DatabaseUnavailable | Reason::UpstreamUnavailable => Code::Unavailable,
+            Reason::StatementTimedOut => Code::DeadlineExceeded,
+            Reason::Cancelled => Code::Cancelled,
+            Reason::NotSupported => Code::Unimplemented,
+            Reason::Unspecified | Reason::Internal => Code::Internal,
+        }
+    }
+}
+
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Self {
+        let mut details = ErrorDetails::new();
+        let metadata: Vec<_> = fault.metadata.clone().into_iter().collect();
+        details.set_error_info(
+            fault.reason_name(),
+            DOMAIN,
+            metadata.into_iter().collect::<std::collections::HashMap<_, _>>(),
+        );
+        if let Some(delay) = fault.retry_after {
+            details.set_retry_info(Some(delay));
+        }
+        Self::with_error_details(fault.code(), fault.message, details)
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// An error and its sources in one line, because each `Display` says its own step only.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_survives_the_wire() {
+        let fault = Fault::new(Reason::StatementInvalid, "column \"x\" does not exist")
+            .with("sqlstate", "42703")
+            .with("position", "8");
+        assert_eq!(Fault::from_status(&Status::from(fault.clone())), fault);
+        let busy = Fault::new(Reason::DatabaseBusy, "busy");
+        assert_eq!(Fault::from_status(&Status::from(busy.clone())), busy);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a foreign status is the point")]
+    fn a_foreign_status_tells_nothing_of_its_inside() {
+        let fault = Fault::from_status(&Status::new(Code::Unknown, "transport error at 10.0.0.7:50051"));
+        assert_eq!(
+            (fault.reason, fault.message.as_str()),
+            (Reason::Internal, "internal error")
+        );
+        let fault = Fault::from_status(&Status::new(Code::Cancelled, "Timeout expired"));
+        assert_eq!(fault.reason, Reason::StatementTimedOut);
+    }
+}

@@ -1,0 +1,203 @@
+//! The gRPC side of an adapter: listener, layers, health, reflection, status, drain.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
+use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::server::NamedService;
+use tonic::service::RoutesBuilder;
+use tonic::{Request, Response, Status};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::lifecycle::Lifecycle;
+
+/// The largest message that goes either way. An answer with caps is far smaller.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The longest that a unary call may take, whatever its deadline says: a caller that sets none must not hold a connection for good.
+const LONGEST_CALL: Duration = Duration::from_secs(300);
+
+/// How often a database that answers is asked again, and one that does not.
+const PROBE_WHEN_UP: Duration = Duration::from_secs(5);
+const PROBE_WHEN_DOWN: Duration = Duration::from_millis(500);
+
+/// What an adapter says of itself and its database.
+#[tonic::async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    /// Asks the database whether it answers, within a few seconds. Called again and again, never twice at once; the
+    /// adapter keeps the outcome for [`status`](Self::status). `false` makes its services `NOT_SERVING`.
+    async fn probe(&self) -> bool;
+
+    /// The state as the last probe or the last call left it. Must not wait for the database.
+    async fn status(&self) -> GetStatusResponse;
+}
+
+/// An adapter's services on their way to being served.
+pub struct AdapterServer {
+    adapter: Arc<dyn Adapter>,
+    routes: RoutesBuilder,
+    names: Vec<&'static str>,
+    descriptors: Vec<&'static [u8]>,
+}
+
+impl AdapterServer {
+    /// A server with the status service only.
+    pub fn new(adapter: Arc<dyn Adapter>) -> Self {
+        let mut server = Self {
+            adapter,
+            routes: RoutesBuilder::default(),
+            names: vec![],
+            descriptors: vec![],
+        };
+        let status = AdapterServiceServer::new(StatusService(server.adapter.clone()));
+        server.routes.add_service(status);
+        server.descriptors.push(mcp_hub_proto::adapter::v1::DESCRIPTORS);
+        server
+    }
+
+    /// Adds a service. `descriptors` are those of its package; reflection shows only the services that were added.
+    #[must_use]
+    pub fn add<S>(mut self, service: S, descriptors: &'static [u8]) -> Self
+    where
+        S: tower::Service<http::Request<tonic::body::Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.routes.add_service(service);
+        self.names.push(S::NAME);
+        if !self
+            .descriptors
+            .iter()
+            .any(|known| std::ptr::eq(*known, descriptors))
+        {
+            self.descriptors.push(descriptors);
+        }
+        self
+    }
+
+    /// Serves until the process stops, then finishes the calls in flight.
+    ///
+    /// # Errors
+    /// When the descriptors are damaged or the listener fails.
+    pub async fn serve(mut self, listener: TcpListener, lifecycle: Lifecycle) -> Result<(), crate::BoxError> {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        // The process itself is well as long as it runs; only its services depend on the database.
+        reporter.set_service_status("", ServingStatus::Serving).await;
+        for name in &self.names {
+            reporter
+                .set_service_status(*name, ServingStatus::NotServing)
+                .await;
+        }
+        self.routes.add_service(health);
+        self.add_reflection()?;
+        lifecycle.spawn_until_stopped(watch(self.adapter.clone(), reporter.clone(), self.names.clone()));
+
+        let stopping = lifecycle.stopping();
+        let names = self.names.clone();
+        let shutdown = async move {
+            stopping.await;
+            // Watchers learn of the end before their connection ends.
+            reporter.set_service_status("", ServingStatus::NotServing).await;
+            for name in &names {
+                reporter
+                    .set_service_status(*name, ServingStatus::NotServing)
+                    .await;
+            }
+        };
+        tonic::transport::Server::builder()
+            // A panic in one handler is that call's INTERNAL, not the end of the connection that others share.
+            .layer(tower_http::catch_panic::CatchPanicLayer::custom(Panicked))
+            // The smaller of this and the caller's grpc-timeout; when it passes, the handler is dropped and cancels its statement.
+            .timeout(LONGEST_CALL)
+            // One connection must not be able to queue without bound.
+            .concurrency_limit_per_connection(256)
+            .load_shed(true)
+            // A peer that vanished without a FIN is found, so that its statements are cancelled.
+            .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+            .tcp_nodelay(true)
+            .add_routes(self.routes.routes())
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
+            .await?;
+        Ok(())
+    }
+
+    /// Both versions: Python's grpcio and older tools speak only v1alpha.
+    fn add_reflection(&mut self) -> Result<(), crate::BoxError> {
+        let builder = || {
+            let mut builder = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .with_service_name(AdapterServiceServer::<StatusService>::NAME)
+                .with_service_name("grpc.health.v1.Health");
+            for descriptors in &self.descriptors {
+                builder = builder.register_encoded_file_descriptor_set(descriptors);
+            }
+            for name in &self.names {
+                builder = builder.with_service_name(*name);
+            }
+            builder
+        };
+        let (v1, v1alpha) = (builder().build_v1()?, builder().build_v1alpha()?);
+        self.routes.add_service(v1).add_service(v1alpha);
+        Ok(())
+    }
+}
+
+/// Asks the database again and again, and sets the services' health.
+async fn watch(adapter: Arc<dyn Adapter>, reporter: HealthReporter, names: Vec<&'static str>) {
+    loop {
+        let up = adapter.probe().await;
+        let status = if up {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        for name in &names {
+            reporter.set_service_status(*name, status).await;
+        }
+        let pause = if up { PROBE_WHEN_UP } else { PROBE_WHEN_DOWN };
+        // Jitter, so that replicas do not ask a recovering database in step.
+        tokio::time::sleep(pause.mul_f64(rand::random_range(0.75..1.25))).await;
+    }
+}
+
+struct StatusService(Arc<dyn Adapter>);
+
+#[tonic::async_trait]
+impl AdapterService for StatusService {
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        Ok(Response::new(self.0.status().await))
+    }
+}
+
+/// What a caller gets when a handler panicked.
+#[derive(Clone, Copy, Debug)]
+struct Panicked;
+
+impl tower_http::catch_panic::ResponseForPanic for Panicked {
+    type ResponseBody = tonic::body::Body;
+
+    fn response_for_panic(
+        &mut self,
+        panic: Box<dyn std::any::Any + Send>,
+    ) -> http::Response<Self::ResponseBody> {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        tracing::error!(panic = text, "a handler panicked");
+        let fault = crate::Fault::new(crate::fault::Reason::Internal, "internal error");
+        Status::from(fault).into_http()
+    }
+}

@@ -1,0 +1,136 @@
+//! What every mcp-hub process stands on.
+//!
+//! [`run`] is the only door into a process: it installs the TLS provider, reads the settings, starts the log, the runtime and the
+//! signal handler, runs the process's own `main`, and drains. An adapter then hands its services to [`grpc::AdapterServer`].
+//!
+//! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
+//! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes).
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+pub mod answer;
+pub mod arguments;
+pub mod config;
+pub mod confirmation;
+pub mod cursor;
+pub mod fault;
+pub mod grpc;
+pub mod lifecycle;
+pub mod telemetry;
+
+pub use fault::Fault;
+pub use lifecycle::Lifecycle;
+
+/// What `main` may fail with; only its chain of messages counts.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The settings that every process has, around its own.
+#[derive(clap::Parser, Debug)]
+#[command(version, about = None, long_about = None)]
+struct Options<O: clap::Args> {
+    /// A TOML file with settings, named like the command-line options without the dashes in front.
+    #[arg(long, env = "MCP_HUB_CONFIG", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    log: telemetry::Log,
+    /// How long calls in flight may take to finish when the process is told to stop, in seconds.
+    #[arg(
+        long,
+        env = "MCP_HUB_SHUTDOWN_GRACE",
+        value_name = "SECONDS",
+        global = true,
+        default_value_t = 25.0
+    )]
+    shutdown_grace: f64,
+    #[command(flatten)]
+    own: O,
+}
+
+/// What `run` gives to a process's own `main` beside its settings.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Signals, tracked tasks, drain.
+    pub lifecycle: Lifecycle,
+    /// The settings file that was named, for those who read parts of it themselves.
+    pub config: Option<PathBuf>,
+}
+
+/// Runs a process from its first line to its exit code.
+///
+/// In order: TLS provider, settings (`defaults < file < environment < command line`), log, runtime, signals, `main`, drain. The exit
+/// code is 0 after an orderly end, 64 for wrong settings, 1 when `main` failed.
+pub fn run<O, F, Fut>(name: &'static str, main: F) -> ExitCode
+where
+    O: clap::Args,
+    F: FnOnce(O, Process) -> Fut,
+    Fut: Future<Output = Result<(), BoxError>>,
+{
+    // The one provider of the tree. An error means that it is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let options = match parse::<O>(name) {
+        Ok(options) => options,
+        Err(config::Error::Usage(error)) => {
+            // Prints help and version to stdout, mistakes to stderr.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            return ExitCode::from(64);
+        }
+    };
+    telemetry::start(&options.log);
+
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{name}: can't start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let lifecycle = Lifecycle::new();
+    let result = runtime.block_on(async {
+        lifecycle.stop_on_signals();
+        let process = Process {
+            lifecycle: lifecycle.clone(),
+            config: options.config.clone(),
+        };
+        let result = main(options.own, process).await;
+        lifecycle.stop();
+        lifecycle
+            .drain(Duration::from_secs_f64(options.shutdown_grace.max(0.0)))
+            .await;
+        result
+    });
+    // Blocking work (a SQLite statement, a name look-up) must not hold the exit.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {}", fault::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The command line of a process, for its help and its reference.
+pub fn command<O: clap::Args>(name: &'static str) -> clap::Command {
+    Options::<O>::command().name(name).bin_name(name)
+}
+
+fn parse<O: clap::Args>(name: &'static str) -> Result<Options<O>, config::Error> {
+    let command = command::<O>(name);
+    let file = config::file_named_on(&command)?;
+    let matches = config::Sources {
+        file,
+        ..config::Sources::process()
+    }
+    .matches(command)?;
+    Options::from_arg_matches(&matches).map_err(config::Error::Usage)
+}

@@ -1,0 +1,145 @@
+//! Signals, tracked tasks and the orderly end of a process.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::task::TaskTracker;
+
+/// The life of a process, or of a part of one: cheap to clone, shared by all its tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Lifecycle {
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Lifecycle {
+    /// A new life.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A part of this life: it stops when the whole stops, and can be stopped alone. Its tasks are the whole's tasks.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            stopping: self.stopping.child_token(),
+            tasks: self.tasks.clone(),
+        }
+    }
+
+    /// Runs a task to its end. The task watches [`stopping`](Self::stopping) itself; [`drain`](Self::drain) waits for it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns: tracked")]
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(self.tasks.track_future(task))
+    }
+
+    /// Runs a task until it ends or the process stops, whichever is first.
+    pub fn spawn_until_stopped<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stopping = self.stopping.clone();
+        self.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Resolves when the end has begun: take nothing new, finish what is under way.
+    pub fn stopping(&self) -> WaitForCancellationFutureOwned {
+        self.stopping.clone().cancelled_owned()
+    }
+
+    /// Whether the end has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Begins the end.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Waits for all tracked tasks, `grace` at most.
+    pub async fn drain(&self, grace: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "ending with tasks unfinished after the shutdown grace"
+            );
+        }
+    }
+
+    /// Begins the end on SIGINT or SIGTERM; a second one ends the process at once.
+    pub(crate) fn stop_on_signals(&self) {
+        let lifecycle = self.clone();
+        // Not tracked: it waits for signals as long as the process lives.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "must outlive the drain, to hear a second signal"
+        )]
+        tokio::spawn(async move {
+            signal().await;
+            lifecycle.stop();
+            signal().await;
+            std::process::exit(130);
+        });
+    }
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn drain_waits_for_what_is_under_way_and_no_longer_than_the_grace() {
+        let lifecycle = Lifecycle::new();
+        let quick = lifecycle.spawn(async { tokio::time::sleep(Duration::from_secs(1)).await });
+        lifecycle.spawn(std::future::pending::<()>());
+        lifecycle.stop();
+        let start = tokio::time::Instant::now();
+        lifecycle.drain(Duration::from_secs(5)).await;
+        assert!(quick.is_finished());
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_part_stops_alone_and_with_the_whole() {
+        let whole = Lifecycle::new();
+        let (one, other) = (whole.child(), whole.child());
+        one.stop();
+        assert!(one.is_stopping() && !whole.is_stopping() && !other.is_stopping());
+        whole.stop();
+        other.stopping().await;
+    }
+}
