@@ -167,39 +167,56 @@ pub fn read_file(path: &Path) -> Result<toml::Table, Error> {
     })
 }
 
-/// Reads the settings file that the command line or the environment names, tables of it left out.
-pub(crate) fn file_named_on(command: &Command) -> Result<Option<toml::Table>, Error> {
-    let named = command
+/// The settings file that the command line or the environment names, else the one that `find` finds.
+pub(crate) fn file_named_on(command: &Command, find: fn(&ArgMatches) -> Option<PathBuf>) -> Option<PathBuf> {
+    // Mistakes are told by the parse that counts.
+    let matches = command
         .clone()
         .ignore_errors(true)
-        .try_get_matches_from(std::env::args_os());
-    let path = named
-        .ok()
-        .and_then(|matches| matches.get_one::<PathBuf>("config").cloned());
-    let Some(path) = path else { return Ok(None) };
-    let mut table = read_file(&path)?;
-    table.retain(|_, value| !value.is_table());
-    Ok(Some(table))
+        .try_get_matches_from(std::env::args_os())
+        .ok()?;
+    matches
+        .get_one::<PathBuf>("config")
+        .cloned()
+        .or_else(|| find(&matches))
 }
 
+/// Makes a file's value the default of the option of that name, of the command and of its subcommands.
 fn with_default(command: Command, name: &str, value: &toml::Value) -> Result<Command, Error> {
     let long = name.replace('_', "-");
-    let id = command
-        .get_arguments()
-        .find(|argument| argument.get_long() == Some(&long))
-        .map(|argument| argument.get_id().clone());
-    let Some(id) = id else {
-        let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    if !options(&command).contains(&long.as_str()) {
         return Err(Error::UnknownSetting {
             name: name.to_owned(),
-            known: known.join(", "),
+            known: options(&command).join(", "),
         });
-    };
-    let values = match value {
+    }
+    let values: Vec<String> = match value {
         toml::Value::Array(items) => items.iter().map(plain).collect(),
         value => vec![plain(value)],
     };
-    Ok(command.mut_arg(id, |argument| argument.default_values(values)))
+    Ok(put_default(command, &long, &values))
+}
+
+fn put_default(command: Command, long: &str, values: &[String]) -> Command {
+    let command = command.mut_args(|argument| {
+        if argument.get_long() == Some(long) {
+            argument.default_values(values.to_vec())
+        } else {
+            argument
+        }
+    });
+    command.mut_subcommands(|subcommand| put_default(subcommand, long, values))
+}
+
+/// The long names of a command's options and its subcommands', each once.
+fn options(command: &Command) -> Vec<&str> {
+    let mut names: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    for name in command.get_subcommands().flat_map(options) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn plain(value: &toml::Value) -> String {
@@ -353,6 +370,20 @@ mod tests {
         };
         let config: Database = sources.load().expect("loads");
         assert_eq!(config.host, "other");
+    }
+
+    #[test]
+    fn a_file_gives_defaults_to_subcommands_too() {
+        let sub = <Database as clap::Args>::augment_args(Command::new("sub"));
+        let sources = Sources {
+            arguments: vec!["x".into(), "sub".into()],
+            ..Sources::file(table("host = 'db'"))
+        };
+        let matches = sources
+            .matches(Command::new("x").subcommand(sub))
+            .expect("parses");
+        let (_, matches) = matches.subcommand().expect("a subcommand");
+        assert_eq!(matches.get_one::<String>("host").map(String::as_str), Some("db"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What every mcp-hub process stands on.
 //!
-//! [`run`] is the only door into a process: it installs the TLS provider, reads the settings, starts the log, the runtime and the
+//! [`run`] (or [`Program::run`]) is the only door into a process: it installs the TLS provider, reads the settings, starts the log, the runtime and the
 //! signal handler, runs the process's own `main`, and drains. An adapter then hands its services to [`grpc::AdapterServer`].
 //!
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
@@ -29,6 +29,9 @@ pub use lifecycle::Lifecycle;
 /// What `main` may fail with; only its chain of messages counts.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// The exit code for settings that can't be used: `EX_USAGE` of sysexits.h.
+const WRONG_SETTINGS: u8 = 64;
+
 /// The settings that every process has, around its own.
 #[derive(clap::Parser, Debug)]
 #[command(version, about = None, long_about = None)]
@@ -56,81 +59,152 @@ struct Options<O: clap::Args> {
 pub struct Process {
     /// Signals, tracked tasks, drain.
     pub lifecycle: Lifecycle,
-    /// The settings file that was named, for those who read parts of it themselves.
+    /// The settings file, for those who read tables of it themselves.
     pub config: Option<PathBuf>,
 }
 
-/// Runs a process from its first line to its exit code.
-///
-/// In order: TLS provider, settings (`defaults < file < environment < command line`), log, runtime, signals, `main`, drain. The exit
-/// code is 0 after an orderly end, 64 for wrong settings, 1 when `main` failed.
+/// Runs a process from its first line to its exit code: [`Program`] with nothing special.
 pub fn run<O, F, Fut>(name: &'static str, main: F) -> ExitCode
 where
     O: clap::Args,
     F: FnOnce(O, Process) -> Fut,
     Fut: Future<Output = Result<(), BoxError>>,
 {
-    // The one provider of the tree. An error means that it is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    Program::new(name).run(main)
+}
 
-    let options = match parse::<O>(name) {
-        Ok(options) => options,
-        Err(config::Error::Usage(error)) => {
-            // Prints help and version to stdout, mistakes to stderr.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
-        }
-        Err(error) => {
-            eprintln!("{name}: {error}");
-            return ExitCode::from(64);
-        }
-    };
-    telemetry::start(&options.log);
+/// A process before it runs.
+#[derive(Clone, Debug)]
+pub struct Program {
+    name: &'static str,
+    shutdown_grace: Option<&'static str>,
+    find_config: fn(&clap::ArgMatches) -> Option<PathBuf>,
+    other_commands: Vec<clap::Command>,
+}
 
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("{name}: can't start the runtime: {error}");
-            return ExitCode::FAILURE;
+impl Program {
+    /// A process of this name.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            shutdown_grace: None,
+            find_config: |_| None,
+            other_commands: vec![],
         }
-    };
-    let lifecycle = Lifecycle::new();
-    let result = runtime.block_on(async {
-        lifecycle.stop_on_signals();
-        let process = Process {
-            lifecycle: lifecycle.clone(),
-            config: options.config.clone(),
+    }
+
+    /// Another default of `--shutdown-grace`, in seconds.
+    #[must_use]
+    pub fn shutdown_grace(mut self, seconds: &'static str) -> Self {
+        self.shutdown_grace = Some(seconds);
+        self
+    }
+
+    /// Where the settings file is when none is named. It gets what the command line says so far.
+    #[must_use]
+    pub fn find_config(mut self, find: fn(&clap::ArgMatches) -> Option<PathBuf>) -> Self {
+        self.find_config = find;
+        self
+    }
+
+    /// More commands whose variables `MCP_HUB_*` are no mistake in the environment of this process.
+    #[must_use]
+    pub fn knows(mut self, commands: impl IntoIterator<Item = clap::Command>) -> Self {
+        self.other_commands.extend(commands);
+        self
+    }
+
+    /// The command line, for its help and its reference.
+    pub fn command<O: clap::Args>(&self) -> clap::Command {
+        let command = command::<O>(self.name);
+        match self.shutdown_grace {
+            Some(seconds) => command.mut_arg("shutdown_grace", |argument| argument.default_value(seconds)),
+            None => command,
+        }
+    }
+
+    /// Runs it.
+    ///
+    /// In order: TLS provider, settings (`defaults < file < environment < command line`), log, runtime, signals, `main`, drain.
+    /// The exit code is 0 after an orderly end, 64 for wrong settings, 1 when `main` failed.
+    pub fn run<O, F, Fut>(self, main: F) -> ExitCode
+    where
+        O: clap::Args,
+        F: FnOnce(O, Process) -> Fut,
+        Fut: Future<Output = Result<(), BoxError>>,
+    {
+        let name = self.name;
+        // The one provider of the tree. An error means that it is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+
+        let (options, config) = match self.parse::<O>() {
+            Ok(parsed) => parsed,
+            Err(config::Error::Usage(error)) => {
+                // Prints help and version to stdout, mistakes to stderr.
+                let _ = error.print();
+                return ExitCode::from(if error.use_stderr() { WRONG_SETTINGS } else { 0 });
+            }
+            Err(error) => {
+                eprintln!("{name}: {}", fault::chain(&error));
+                return ExitCode::from(WRONG_SETTINGS);
+            }
         };
-        let result = main(options.own, process).await;
-        lifecycle.stop();
-        lifecycle
-            .drain(Duration::from_secs_f64(options.shutdown_grace.max(0.0)))
-            .await;
-        result
-    });
-    // Blocking work (a SQLite statement, a name look-up) must not hold the exit.
-    runtime.shutdown_background();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{name}: {}", fault::chain(error.as_ref()));
-            ExitCode::FAILURE
+        telemetry::start(&options.log);
+
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("{name}: can't start the runtime: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        let lifecycle = Lifecycle::new();
+        let result = runtime.block_on(async {
+            lifecycle.stop_on_signals();
+            let process = Process {
+                lifecycle: lifecycle.clone(),
+                config,
+            };
+            let result = main(options.own, process).await;
+            lifecycle.stop();
+            lifecycle
+                .drain(Duration::from_secs_f64(options.shutdown_grace.max(0.0)))
+                .await;
+            result
+        });
+        // Blocking work (a SQLite statement, a name look-up) must not hold the exit.
+        runtime.shutdown_background();
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{name}: {}", fault::chain(error.as_ref()));
+                let settings = error.is::<config::Error>();
+                ExitCode::from(if settings { WRONG_SETTINGS } else { 1 })
+            }
         }
+    }
+
+    /// The settings, and the file that some of them come from.
+    fn parse<O: clap::Args>(&self) -> Result<(Options<O>, Option<PathBuf>), config::Error> {
+        let command = self.command::<O>();
+        let path = config::file_named_on(&command, self.find_config);
+        let mut file = path.as_deref().map(config::read_file).transpose()?;
+        if let Some(table) = &mut file {
+            // Tables belong to the parts of the process, which read them themselves.
+            table.retain(|_, value| !value.is_table());
+        }
+        let matches = config::Sources {
+            file,
+            ..config::Sources::process()
+        }
+        .matches(command.clone())?;
+        config::check_environment(std::iter::once(&command).chain(&self.other_commands))?;
+        let options = Options::from_arg_matches(&matches).map_err(config::Error::Usage)?;
+        Ok((options, path))
     }
 }
 
 /// The command line of a process, for its help and its reference.
 pub fn command<O: clap::Args>(name: &'static str) -> clap::Command {
     Options::<O>::command().name(name).bin_name(name)
-}
-
-fn parse<O: clap::Args>(name: &'static str) -> Result<Options<O>, config::Error> {
-    let command = command::<O>(name);
-    let file = config::file_named_on(&command)?;
-    let matches = config::Sources {
-        file,
-        ..config::Sources::process()
-    }
-    .matches(command)?;
-    Options::from_arg_matches(&matches).map_err(config::Error::Usage)
 }
