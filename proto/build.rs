@@ -3,6 +3,11 @@
 //! A package `mcphub.x.v1` is compiled when the feature `x` is on. For each there is a module `x::v1` with the generated
 //! code and `x::v1::DESCRIPTORS`, the encoded descriptor set with comments, options and imports: what reflection serves.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build script's settings come from cargo"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,9 +27,8 @@ fn main() -> Result<()> {
 
     let mut tree = String::new();
     for (name, files) in &packages {
-        let descriptors = out.join(format!("{name}.v1.bin"));
         fs::write(
-            &descriptors,
+            out.join(format!("{name}.v1.bin")),
             compiler(&files.iter().collect::<Vec<_>>())?.encode_file_descriptor_set(),
         )?;
         write!(
@@ -34,14 +38,13 @@ fn main() -> Result<()> {
 pub mod {name} {{
     /// Package `mcphub.{name}.v1`.
     pub mod v1 {{
-        include!({code:?});
+        include!("mcphub.{name}.v1.rs");
 
         /// The encoded descriptors of this package and its imports, with comments and options.
-        pub const DESCRIPTORS: &[u8] = include_bytes!({descriptors:?});
+        pub const DESCRIPTORS: &[u8] = include_bytes!("{name}.v1.bin");
     }}
 }}
-"#,
-            code = out.join(format!("mcphub.{name}.v1.rs")),
+"#
         )?;
     }
     fs::write(out.join("tree.rs"), tree)?;

@@ -20,7 +20,7 @@ use crate::lifecycle::Lifecycle;
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The longest that a unary call may take, whatever its deadline says: a caller that sets none must not hold a connection for good.
-const LONGEST_CALL: Duration = Duration::from_secs(300);
+const LONGEST_CALL: Duration = Duration::from_mins(5);
 
 /// How often a database that answers is asked again, and one that does not.
 const PROBE_WHEN_UP: Duration = Duration::from_secs(5);
@@ -103,15 +103,13 @@ impl AdapterServer {
         lifecycle.spawn_until_stopped(watch(self.adapter.clone(), reporter.clone(), self.names.clone()));
 
         let stopping = lifecycle.stopping();
-        let names = self.names.clone();
+        let names = [&[""], self.names.as_slice()].concat();
         let shutdown = async move {
             stopping.await;
-            // Watchers learn of the end before their connection ends.
-            reporter.set_service_status("", ServingStatus::NotServing).await;
-            for name in &names {
-                reporter
-                    .set_service_status(*name, ServingStatus::NotServing)
-                    .await;
+            // Watchers learn of the end before their connection ends; then their streams end, or the drain would wait for them.
+            for name in names {
+                reporter.set_service_status(name, ServingStatus::NotServing).await;
+                reporter.clone().clear_service_status(name).await;
             }
         };
         tonic::transport::Server::builder()

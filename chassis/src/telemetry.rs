@@ -9,7 +9,7 @@ pub struct Log {
     /// How log lines look.
     #[arg(long, env = "MCP_HUB_LOG_FORMAT", global = true, value_enum, default_value_t = Format::Pretty)]
     pub log_format: Format,
-    /// Which log lines are written, in the syntax of `RUST_LOG`: "info", "warn,mcp_hub_facade=debug".
+    /// Which log lines are written, in the syntax of `RUST_LOG`: `info`, `warn,mcp_hub_facade=debug`.
     #[arg(
         long,
         env = "MCP_HUB_LOG",

@@ -53,7 +53,7 @@ pub fn write_value(out: &mut String, value: &Value) {
             write_all(out, ['[', ']'], &list.values, write_value);
             out.push_str(r#","lower":"#);
             write_all(out, ['[', ']'], &list.lower_bounds, |out, bound| {
-                push(out, format_args!("{bound}"))
+                push(out, format_args!("{bound}"));
             });
             out.push('}');
         }
@@ -62,7 +62,7 @@ pub fn write_value(out: &mut String, value: &Value) {
             let dimensions = (vector.dimensions as usize).max(vector.values.len());
             push(out, format_args!(r#"{{"$vector":{{"dim":{dimensions},"head":"#));
             write_all(out, ['[', ']'], &vector.values, |out, value| {
-                write_single(out, *value)
+                write_single(out, *value);
             });
             out.push_str("}}");
         }
@@ -95,7 +95,7 @@ pub fn write_result_set_fields(out: &mut String, result: &ResultSet) {
     if !result.notices.is_empty() {
         out.push_str(r#","notices":"#);
         write_all(out, ['[', ']'], &result.notices, |out, notice| {
-            write_string(out, notice)
+            write_string(out, notice);
         });
     }
     push(out, format_args!(r#","elapsed_ms":{}"#, result.elapsed_ms));
@@ -226,7 +226,9 @@ fn is_safe_number(text: &str) -> bool {
         return false;
     }
     if !text.contains(['.', 'e', 'E']) {
-        return value.abs() <= MAX_SAFE_INTEGER as f64;
+        return text
+            .parse::<i64>()
+            .is_ok_and(|value| value.unsigned_abs() <= MAX_SAFE_INTEGER);
     }
     decimal(text) == decimal(&format!("{value:e}"))
 }
@@ -239,12 +241,16 @@ fn decimal(text: &str) -> (bool, String, i64) {
     let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX / 2);
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_end_matches('0');
-    let dropped = (digits.len() - significant.len()) as i64;
+    let dropped = length(&digits) - length(significant);
     let significant = significant.trim_start_matches('0').to_owned();
     if significant.is_empty() {
         return (false, significant, 0);
     }
-    (negative, significant, exponent - fraction.len() as i64 + dropped)
+    (negative, significant, exponent - length(fraction) + dropped)
+}
+
+fn length(text: &str) -> i64 {
+    i64::try_from(text.len()).unwrap_or(i64::MAX / 4)
 }
 
 fn write_map(out: &mut String, map: &Map) {
@@ -271,7 +277,7 @@ fn write_node(out: &mut String, node: &Node) {
     write_string(out, &node.id);
     out.push_str(r#","labels":"#);
     write_all(out, ['[', ']'], &node.labels, |out, label| {
-        write_string(out, label)
+        write_string(out, label);
     });
     write_properties(out, node.properties.as_ref());
     out.push('}');
