@@ -1,1 +1,6 @@
-//! Placeholder.
+//! The facade: MCP in, gRPC out. It knows no database.
+
+pub mod outcome;
+pub mod registry;
+pub mod tool;
+pub mod upstream;

@@ -1,0 +1,122 @@
+//! What a call came to, as a model reads it: the one place where success and error become text.
+//!
+//! A success is one JSON object, as text and as structured content parsed from that very text. An error is a sentence and the
+//! details by their names, a line each; it has no structured content, because that would have to match the tool's schema.
+
+use std::fmt::Write as _;
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::fault::Reason;
+
+/// The answer of a tool call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The whole answer as text: the JSON object, or the error for the model.
+    pub text: String,
+    /// The same JSON object; absent for an error.
+    pub structured: Option<serde_json::Value>,
+    /// Whether the call failed in a way that the model may act on.
+    pub is_error: bool,
+}
+
+impl Outcome {
+    /// A success from the text of a JSON object.
+    pub fn success(text: String) -> Self {
+        match serde_json::from_str(&text) {
+            Ok(structured) => Self {
+                text,
+                structured: Some(structured),
+                is_error: false,
+            },
+            Err(error) => Self::failure(&Fault::internal(&error), None),
+        }
+    }
+
+    /// An error. `traceparent` is the W3C trace context of the call, so that an internal error can be found in the traces.
+    pub fn failure(fault: &Fault, traceparent: Option<&str>) -> Self {
+        let mut text = fault.message.clone();
+        // A `String` takes whatever is written to it.
+        let _ = write!(text, "\nreason: {}", fault.reason_name());
+        for (name, value) in &fault.metadata {
+            let _ = write!(text, "\n{name}: {value}");
+        }
+        if let Some(delay) = fault.retry_after {
+            let _ = write!(text, "\nretry_after_ms: {}", delay.as_millis());
+        }
+        if fault.reason == Reason::Internal
+            && let Some(trace) = traceparent.and_then(trace_id)
+        {
+            let _ = write!(text, "\ntrace_id: {trace}");
+        }
+        Self {
+            text,
+            structured: None,
+            is_error: true,
+        }
+    }
+}
+
+/// The trace id of a `traceparent`.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let trace = traceparent.split('-').nth(1)?;
+    let hexadecimal = trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hexadecimal.then_some(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_success_is_the_same_object_twice() {
+        let outcome = Outcome::success(r#"{"b":1,"a":[1.50,"x"]}"#.to_owned());
+        assert!(!outcome.is_error);
+        assert_eq!(
+            outcome.structured,
+            Some(serde_json::json!({"b": 1, "a": [1.5, "x"]}))
+        );
+    }
+
+    #[test]
+    fn an_error_is_a_sentence_and_its_details() {
+        let fault = Fault::new(Reason::StatementInvalid, "column \"nam\" does not exist")
+            .with("sqlstate", "42703")
+            .with("position", "8")
+            .with("did_you_mean", "name");
+        let outcome = Outcome::failure(&fault, None);
+        assert!(outcome.is_error && outcome.structured.is_none());
+        assert_eq!(
+            outcome.text,
+            "column \"nam\" does not exist\nreason: STATEMENT_INVALID\ndid_you_mean: name\nposition: 8\nsqlstate: 42703"
+        );
+        let busy = Fault {
+            retry_after: Some(Duration::from_millis(500)),
+            ..Fault::new(Reason::DatabaseBusy, "busy")
+        };
+        assert!(
+            Outcome::failure(&busy, None)
+                .text
+                .ends_with("\nretry_after_ms: 500")
+        );
+    }
+
+    #[test]
+    fn only_an_internal_error_carries_its_trace() {
+        let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let internal = Fault::new(Reason::Internal, "internal error");
+        let text = Outcome::failure(&internal, traceparent).text;
+        assert_eq!(
+            text,
+            "internal error\nreason: INTERNAL\ntrace_id: 0af7651916cd43dd8448eb211c80319c"
+        );
+        assert!(
+            !Outcome::failure(&internal, Some("00-nonsense-1"))
+                .text
+                .contains("trace")
+        );
+        let other = Fault::new(Reason::ArgumentInvalid, "no");
+        assert!(!Outcome::failure(&other, traceparent).text.contains("trace"));
+    }
+}

@@ -1,0 +1,5 @@
+//! The upstreams: adapters as the facade sees them.
+
+pub mod file;
+
+pub use file::{Upstream, Upstreams};
