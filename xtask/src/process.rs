@@ -1,0 +1,67 @@
+//! Running other programs.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+/// Runs a program whose output people see; false when it failed.
+pub(crate) fn show(command: &mut Command) -> anyhow::Result<bool> {
+    let status = command
+        .status()
+        .with_context(|| format!("running {}", line(command)))?;
+    Ok(status.success())
+}
+
+/// Runs a program and returns what it printed; a failure carries its error output.
+pub(crate) fn read(command: &mut Command) -> anyhow::Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("running {}", line(command)))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!(
+            "{} ended with {}: {}",
+            line(command),
+            output.status,
+            String::from_utf8_lossy(&said).trim()
+        );
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{} printed no UTF-8", line(command)))
+}
+
+/// The command as one would type it.
+pub(crate) fn line(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The `cargo` that runs this task.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
+    command.current_dir(root);
+    command
+}
+
+/// A program on the PATH, or in a folder that is often not on it.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = variable("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into(), "/sbin".into()])
+        .map(|folder| folder.join(program))
+        .find(|program| program.is_file())
+}
+
+/// An environment variable that is set and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build tool has no settings of the product"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,39 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{docs, lint, proto, test};
+
+/// The repository's own commands.
+#[derive(Parser, Debug)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Runs the tests, all or by part, and provides what they need: PostgreSQL, `PgBouncer`, MCP clients.
+    Test(test::Options),
+    /// Checks format, clippy, rustdoc and (where cargo-deny is installed) the dependencies.
+    Lint,
+    /// Writes docs/tools.md and docs/configuration.md from the descriptors and the settings.
+    Docs,
+    /// Makes the present contract the one that `buf breaking` compares with. Only for a release.
+    ProtoBaseline,
+}
+
+/// Runs the task that the command line names.
+pub(crate) fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Test(options) => test::run(&options),
+        Task::Lint => lint::run(),
+        Task::Docs => docs::write(),
+        Task::ProtoBaseline => proto::move_baseline(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
