@@ -1,6 +1,72 @@
 //! The facade: MCP in, gRPC out. It knows no database.
+//!
+//! [`transport`] has the doors for clients, [`server`] answers MCP requests, [`registry`] keeps the catalogue of [`tool`]s that
+//! [`upstream`] discovers and calls, and [`outcome`] is what a call came to.
 
+use mcp_hub_chassis::Lifecycle;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+
+pub mod config;
+pub mod error;
 pub mod outcome;
 pub mod registry;
+mod server;
 pub mod tool;
+mod transport;
 pub mod upstream;
+
+pub use config::Config;
+pub use error::Error;
+
+use registry::Registry;
+use server::Server;
+use transport::{ToolFilter, accept, stdio};
+use upstream::Upstreams;
+
+/// A running facade. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Facade {
+    server: Server,
+    config: Config,
+}
+
+impl Facade {
+    /// Connects to the upstreams, in tasks of `lifecycle`. Returns at once; upstreams may come and go.
+    pub fn start(config: Config, upstreams: Upstreams, lifecycle: &Lifecycle) -> Self {
+        let registry = Registry::start(&config.registry, upstreams, lifecycle);
+        let server = Server::new(registry, lifecycle.clone());
+        Self { server, config }
+    }
+
+    /// The catalogue of tools and the state of the services behind it.
+    pub fn registry(&self) -> &Registry {
+        self.server.registry()
+    }
+
+    /// Serves all HTTP doors until the process stops. What is under way then goes on in tasks of the lifecycle.
+    ///
+    /// # Errors
+    /// The listener failed for good.
+    pub async fn serve(&self, listener: TcpListener) -> Result<(), Error> {
+        let limits = accept::Limits {
+            total: self.config.max_connections as usize,
+            per_address: self.config.max_connections_per_address as usize,
+        };
+        let router = transport::router(self.server.clone(), self.config.public_url.clone());
+        accept::serve(listener, router, limits, self.server.lifecycle()).await
+    }
+
+    /// Serves one client that writes a message a line to `reader` and reads them from `writer`, until its input ends or the process
+    /// stops. Calls in flight are answered first.
+    ///
+    /// # Errors
+    /// Reading or writing failed.
+    pub async fn serve_stdio<R, W>(&self, reader: R, writer: W) -> std::io::Result<()>
+    where
+        R: AsyncRead + Unpin + Send,
+        W: AsyncWrite + Unpin + Send,
+    {
+        stdio::serve(self.server.clone(), ToolFilter::all(), reader, writer).await
+    }
+}

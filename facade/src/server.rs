@@ -1,0 +1,347 @@
+//! What the facade answers to each MCP request, whatever door it came through.
+//!
+//! The way of `tools/call` is a look-up in the catalogue and the call; everything that is the same for all callers is prepared once
+//! per catalogue.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use futures_util::FutureExt as _;
+use mcp_hub_chassis::Lifecycle;
+use rmcp::handler::server::ServerHandler;
+use rmcp::model::{
+    CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult,
+    CompleteRequestMethod, CompleteRequestParams, CompleteResult, ContentBlock, CustomRequest, CustomResult,
+    DiscoverResult, ErrorCode, ErrorData, Implementation, InitializeRequestParams, InitializeResult,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter,
+    ToolAnnotations,
+};
+use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use tokio::time::Instant;
+
+use crate::registry::{Catalog, Registry};
+use crate::tool::{Call, Tool};
+use crate::transport::ToolFilter;
+
+/// The longest that any call may take; its upstream usually allows less.
+const LONGEST_CALL: Duration = Duration::from_secs(300);
+
+/// How long a client may take the tool list for fresh. It is told of changes; this is for those who do not listen.
+const LIST_TTL: Duration = Duration::from_secs(60);
+
+/// The facade as an MCP server. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    registry: Registry,
+    lifecycle: Lifecycle,
+    listed: ArcSwapOption<Listed>,
+}
+
+/// A catalogue's tools in rmcp's form.
+#[derive(Debug)]
+struct Listed {
+    catalog: Arc<Catalog>,
+    tools: Vec<rmcp::model::Tool>,
+}
+
+/// What a door knows of a request beside its message. It travels in the request's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// The part of the catalogue that the client asked for.
+    pub(crate) tools: ToolFilter,
+    /// The trace context of the transport.
+    pub(crate) traceparent: Option<String>,
+    /// Whether the client has a stream on which notifications reach it unasked.
+    pub(crate) streams: bool,
+    /// Stopped when the client is gone or the process ends.
+    pub(crate) life: Lifecycle,
+}
+
+impl Server {
+    pub(crate) fn new(registry: Registry, lifecycle: Lifecycle) -> Self {
+        let listed = ArcSwapOption::empty();
+        Self {
+            shared: Arc::new(Shared {
+                registry,
+                lifecycle,
+                listed,
+            }),
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.shared.lifecycle
+    }
+
+    /// The tools of the catalogue as it is now, made once per catalogue.
+    fn listed(&self) -> Arc<Listed> {
+        let catalog = self.registry().catalog();
+        if let Some(listed) = self.shared.listed.load_full()
+            && Arc::ptr_eq(&listed.catalog, &catalog)
+        {
+            return listed;
+        }
+        let tools = catalog.tools().iter().map(|tool| listed_tool(tool)).collect();
+        let listed = Arc::new(Listed { catalog, tools });
+        self.shared.listed.store(Some(listed.clone()));
+        listed
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResult, ErrorData> {
+        let caller = caller(&context);
+        let tool = self.registry().catalog().tool(&request.name);
+        let tool = tool.filter(|tool| caller.is_none_or(|caller| caller.tools.allows(&tool.name)));
+        let Some(tool) = tool else {
+            return Err(ErrorData::invalid_params(
+                format!("Unknown tool: {}", shown(&request.name)),
+                None,
+            ));
+        };
+        let in_message = context.meta.get_traceparent().map(str::to_owned);
+        let call = Call {
+            deadline: Instant::now() + LONGEST_CALL,
+            cancelled: context.ct.clone(),
+            traceparent: in_message.or_else(|| caller.and_then(|caller| caller.traceparent.clone())),
+        };
+        let started = Instant::now();
+        let outcome = tool.call(request.arguments.unwrap_or_default(), call).await;
+        let elapsed_ms = started.elapsed().as_millis();
+        if outcome.is_error {
+            tracing::info!(tool = tool.name, elapsed_ms, "tool call failed");
+        } else {
+            tracing::debug!(tool = tool.name, elapsed_ms, "tool call");
+        }
+        let content = vec![ContentBlock::text(outcome.text)];
+        let mut result = if outcome.is_error {
+            CallToolResult::error(content)
+        } else {
+            CallToolResult::success(content)
+        };
+        result.structured_content = outcome.structured;
+        Ok(result)
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        let implementation = Implementation::new("mcp-hub", env!("CARGO_PKG_VERSION")).with_title("mcp-hub");
+        let info = ServerConfig::new(capabilities)
+            .with_server_info(implementation)
+            .with_protocol_version(ProtocolVersion::V_2025_11_25);
+        match self.registry().catalog().instructions() {
+            "" => info,
+            instructions => info.with_instructions(instructions),
+        }
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut result = self.negotiate_initialize(&request)?;
+        let streams = caller(&context).is_some_and(|caller| caller.streams);
+        if let Some(tools) = result.capabilities.tools.as_mut().filter(|_| !streams) {
+            // Between two POSTs nothing can be sent, so nothing is promised.
+            tools.list_changed = None;
+        }
+        context.peer.set_peer_info(request);
+        Ok(result)
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let mut result = DiscoverResult::from_server_info(versions, self.get_info());
+        result.ttl_ms = milliseconds(LIST_TTL);
+        Ok(result)
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(ErrorData::invalid_params(
+                "unknown cursor: the list is one page",
+                None,
+            ));
+        }
+        let listed = self.listed();
+        let caller = caller(&context);
+        let visible = |tool: &&rmcp::model::Tool| caller.is_none_or(|caller| caller.tools.allows(&tool.name));
+        let mut result =
+            ListToolsResult::with_all_items(listed.tools.iter().filter(visible).cloned().collect());
+        if is_modern(&context) {
+            result.ttl_ms = Some(milliseconds(LIST_TTL));
+            result.cache_scope = Some(CacheScope::Private);
+        }
+        Ok(result)
+    }
+
+    /// For the check of `Mcp-Param-*` headers.
+    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
+        self.registry()
+            .catalog()
+            .tool(name)
+            .map(|tool| listed_tool(&tool))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        // rmcp runs handlers in tasks of its own and waits for the answer: one that panicked would never come.
+        let result = AssertUnwindSafe(self.call(request, context)).catch_unwind().await;
+        result
+            .unwrap_or_else(|_| Err(ErrorData::internal_error("internal error", None)))
+            .map(CallToolResponse::from)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        // rmcp keeps of it what the capabilities offer.
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.registry().changes();
+        let stopping = match caller(context.request_context()) {
+            Some(caller) => caller.life.stopping(),
+            None => self.lifecycle().stopping(),
+        };
+        tokio::pin!(stopping);
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = &mut stopping => return Ok(()),
+                changed = changes.changed() => {
+                    // An error of the first is the end of the process, one of the second the end of the client.
+                    let told = context.sink().notify_tool_list_changed();
+                    if context.accepted().tools_list_changed == Some(true) && (changed.is_err() || told.await.is_err()) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        // A known method whose parameters rmcp could not read arrives here as well.
+        if is_known_method(&request.method) {
+            let sentence = format!(
+                "the params of {} do not have the form that it takes",
+                request.method
+            );
+            return Err(ErrorData::invalid_params(sentence, None));
+        }
+        let sentence = format!("Method not found: {}", shown(&request.method));
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, sentence, None))
+    }
+
+    // rmcp would answer these with empty lists; what is not offered does not exist.
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+
+    async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
+}
+
+/// What the door said of the request: streams put it beside the message, rmcp's HTTP service beside the HTTP request.
+fn caller(context: &RequestContext<RoleServer>) -> Option<&Caller> {
+    let of_http = || context.extensions.get::<http::request::Parts>()?.extensions.get();
+    context.extensions.get().or_else(of_http)
+}
+
+fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context
+        .protocol_version()
+        .is_some_and(|version| !version.has_initialize())
+}
+
+fn is_known_method(method: &str) -> bool {
+    matches!(
+        method,
+        "initialize" | "server/discover" | "ping" | "tools/list" | "subscriptions/listen"
+    ) || method == <CallToolRequestMethod as rmcp::model::ConstString>::VALUE
+}
+
+/// A name that a client sent, fit for an error message.
+fn shown(name: &str) -> String {
+    name.chars().take(128).collect()
+}
+
+fn listed_tool(tool: &Tool) -> rmcp::model::Tool {
+    let hints = ToolAnnotations::with_title(tool.title.clone())
+        .read_only(tool.read_only)
+        .destructive(tool.destructive)
+        .idempotent(tool.idempotent)
+        // The databases are a closed world: a call meets nothing but its own.
+        .open_world(false);
+    rmcp::model::Tool::new(
+        tool.name.clone(),
+        tool.description.clone(),
+        tool.input_schema.clone(),
+    )
+    .with_title(tool.title.clone())
+    .with_raw_output_schema(tool.output_schema.clone())
+    .with_annotations(hints)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,128 @@
+//! The doors: every way into the facade, and what stands in front of all of them.
+//!
+//! [`accept`] takes connections, [`host`] refuses what is not addressed to us, [`streamable`] and [`sse`] are the HTTP doors and
+//! [`stdio`] the one without HTTP. They all end at [`crate::server`].
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, StatusCode};
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+
+pub(crate) mod accept;
+mod body;
+mod conversation;
+mod filter;
+mod host;
+mod media;
+mod message;
+mod session;
+mod sse;
+pub(crate) mod stdio;
+mod streamable;
+
+pub(crate) use filter::ToolFilter;
+
+use crate::config::PublicUrl;
+use crate::server::Server;
+
+/// What the HTTP doors share. Cheap to clone.
+#[derive(Clone)]
+struct Doors {
+    server: Server,
+    streamable: streamable::Service,
+    sessions: session::Sessions,
+    public_url: Option<PublicUrl>,
+}
+
+/// All HTTP doors.
+pub(crate) fn router(server: Server, public_url: Option<PublicUrl>) -> Router {
+    let doors = Doors {
+        streamable: streamable::service(server.clone()),
+        server,
+        sessions: session::Sessions::default(),
+        public_url: public_url.clone(),
+    };
+    Router::new()
+        .route("/mcp", post(streamable::post))
+        .route("/sse", get(sse::open).head(sse::head).post(streamable::post))
+        .route("/messages", post(sse::message))
+        .route("/", get(page))
+        .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
+        .layer(middleware::from_fn_with_state(public_url, host::check))
+        // Probes name us by an address, tell nothing and change nothing: they are not checked.
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .layer(CatchPanicLayer::custom(Panicked))
+        .layer(middleware::from_fn(log))
+        .with_state(doors)
+}
+
+/// Ready after the first pass over the upstreams; never dependent on them later.
+async fn ready(State(doors): State<Doors>) -> Response {
+    if doors.server.registry().ready() && !doors.server.lifecycle().is_stopping() {
+        return "ok\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+}
+
+/// For people: how to connect.
+async fn page(State(doors): State<Doors>, request: Request) -> Response {
+    let address = match &doors.public_url {
+        Some(url) => url.to_string(),
+        // Checked by `host`, so it is a loopback name.
+        None => format!("http://{}", authority(&request).unwrap_or("localhost")),
+    };
+    let html = include_str!("transport/page.html").replace("{{address}}", &address);
+    let headers = [
+        (
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+        ),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, Html(html)).into_response()
+}
+
+fn authority(request: &Request) -> Option<&str> {
+    let header = || request.headers().get(http::header::HOST)?.to_str().ok();
+    request
+        .uri()
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(header)
+}
+
+/// The trace context that HTTP carries.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    headers.get("traceparent")?.to_str().ok().map(str::to_owned)
+}
+
+async fn log(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let elapsed_ms = started.elapsed().as_millis();
+    tracing::debug!(%method, path, status = response.status().as_u16(), elapsed_ms, "request");
+    response
+}
+
+/// What a client gets when a door panicked.
+#[derive(Clone, Copy, Debug)]
+struct Panicked;
+
+impl ResponseForPanic for Panicked {
+    type ResponseBody = axum::body::Body;
+
+    fn response_for_panic(&mut self, _: Box<dyn std::any::Any + Send>) -> Response {
+        // The panic's own message is in the log already, from the panic hook.
+        let error = rmcp::model::ErrorData::internal_error("internal error", None);
+        message::Refusal::with_error(StatusCode::INTERNAL_SERVER_ERROR, error).into_response()
+    }
+}

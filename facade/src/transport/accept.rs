@@ -1,0 +1,322 @@
+//! The accept loop: connections with bounds on their number, their time and their memory.
+//!
+//! `axum::serve` has none of them: it sets no timer, so that a client which sends its header one byte an hour keeps its connection,
+//! and it takes connections without end.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use mcp_hub_chassis::Lifecycle;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tower::Service as _;
+
+use crate::error::Error;
+
+/// How long the first request of a connection may take to arrive, its body aside.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+
+/// How long a connection may be idle between requests. Longer than reverse proxies keep theirs, so that it is they who close: a
+/// connection that we close while a request is on its way looks to them like a crash.
+const IDLE: Duration = Duration::from_secs(180);
+
+/// What a connection on which nothing is under way gets to say goodbye.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How long to wait when the system gives us no more connections (no file descriptors left).
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// At most one warning about too many connections in this time.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The least that hyper takes. An idle stream costs little more than its buffers.
+const HTTP1_BUFFER: usize = 8 * 1024;
+
+const HTTP2_STREAMS: u32 = 64;
+const HTTP2_STREAM_WINDOW: u32 = 64 * 1024;
+const HTTP2_CONNECTION_WINDOW: u32 = 256 * 1024;
+const HTTP2_HEADER_LIST: u32 = 16 * 1024;
+
+/// Bounds on the number of connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// At the same time.
+    pub(crate) total: usize,
+    /// At the same time from one address.
+    pub(crate) per_address: usize,
+}
+
+/// Serves `app` until the process stops. Connections are tasks of `lifecycle` and may outlast the return.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Router,
+    limits: Limits,
+    lifecycle: &Lifecycle,
+) -> Result<(), Error> {
+    let slots = Arc::new(Semaphore::new(limits.total));
+    let addresses = Addresses::default();
+    let mut warned = Throttle::default();
+    loop {
+        if slots.available_permits() == 0 && warned.is_due() {
+            tracing::warn!(
+                max_connections = limits.total,
+                "too many connections: new ones wait"
+            );
+        }
+        let accepted = async {
+            // The semaphore is never closed.
+            let slot = slots.clone().acquire_owned().await.ok();
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = lifecycle.stopping() => return Ok(()),
+            accepted = accepted => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_the_client(&error) => continue,
+            Err(error) => {
+                if warned.is_due() {
+                    tracing::warn!(%error, "can't accept a connection");
+                }
+                tokio::time::sleep(EXHAUSTED).await;
+                continue;
+            }
+        };
+        let Some(counted) = addresses.admit(peer.ip(), limits.per_address) else {
+            if warned.is_due() {
+                tracing::warn!(address = %peer.ip(), max = limits.per_address, "too many connections from one address: closed");
+            }
+            continue;
+        };
+        let served = connection(stream, app.clone(), lifecycle.clone());
+        lifecycle.spawn(async move {
+            let _held = (slot, counted);
+            served.await;
+        });
+    }
+}
+
+/// The connection was lost before it was accepted; the next may be fine.
+fn is_of_the_client(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+async fn connection(stream: TcpStream, app: Router, lifecycle: Lifecycle) {
+    // Answers are small and waited for. It fails only when the connection is lost, which the next read will say.
+    let _ = stream.set_nodelay(true);
+    let (in_flight, mut watched) = watch::channel(0_usize);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let guard = InFlight::begin(in_flight.clone());
+        let mut app = app.clone();
+        async move {
+            let response = app.call(request.map(Body::new)).await?;
+            // In flight until the last byte has been taken.
+            Ok::<_, Infallible>(response.map(|body| {
+                body.map_frame(move |frame| {
+                    let _in_flight = &guard;
+                    frame
+                })
+            }))
+        }
+    });
+    let builder = builder(&lifecycle);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        // An error is the client's: it broke off, or spoke something else than HTTP.
+        _ = connection.as_mut() => return,
+        () = quiet(&mut watched, FIRST_REQUEST, IDLE) => {}
+        () = lifecycle.stopping() => {}
+    }
+    // What is under way is finished; then, or when there is nothing, the connection ends.
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = quiet(&mut watched, LINGER, LINGER) => {}
+    }
+}
+
+/// Resolves when nothing was in flight for `first`, or later for `idle`, at a stretch.
+async fn quiet(in_flight: &mut watch::Receiver<usize>, first: Duration, idle: Duration) {
+    let mut limit = first;
+    loop {
+        if in_flight.wait_for(|count| *count == 0).await.is_err() {
+            // The connection is over; its own branch says so.
+            return std::future::pending().await;
+        }
+        if tokio::time::timeout(limit, in_flight.changed()).await.is_err() {
+            return;
+        }
+        limit = idle;
+    }
+}
+
+fn builder(lifecycle: &Lifecycle) -> auto::Builder<Tracked> {
+    let mut builder = auto::Builder::new(Tracked(lifecycle.clone()));
+    builder
+        .http1()
+        // Time is kept by `quiet`, for both versions and from the first byte on, which this does not cover.
+        .header_read_timeout(None)
+        .max_buf_size(HTTP1_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
+        .max_header_list_size(HTTP2_HEADER_LIST)
+        // A peer that vanished is found, so that its calls are cancelled.
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    builder
+}
+
+/// Tasks of HTTP/2 streams, tracked like all others.
+#[derive(Clone)]
+struct Tracked(Lifecycle);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, task: F) {
+        drop(self.0.spawn(task));
+    }
+}
+
+/// A request that is being served.
+struct InFlight(watch::Sender<usize>);
+
+impl InFlight {
+    fn begin(count: watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// The connections of each address.
+#[derive(Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Addresses {
+    /// Counts a connection until the guard is dropped; `None` when its address has too many.
+    fn admit(&self, address: IpAddr, limit: usize) -> Option<Counted> {
+        let owner = owner(address);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(owner).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Counted {
+            addresses: self.clone(),
+            owner,
+        })
+    }
+}
+
+/// What one customer of a network has: an IPv4 address, or a /64 of IPv6.
+fn owner(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+struct Counted {
+    addresses: Addresses,
+    owner: IpAddr,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.owner) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.owner);
+            }
+        }
+    }
+}
+
+/// Lets a warning through once in a while.
+#[derive(Default)]
+struct Throttle(Option<Instant>);
+
+impl Throttle {
+    fn is_due(&mut self) -> bool {
+        let due = self.0.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
+        if due {
+            self.0 = Some(Instant::now());
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_counted_by_owner() {
+        let addresses = Addresses::default();
+        let admit = |address: &str| addresses.admit(address.parse().unwrap(), 2);
+        let (first, _second) = (admit("10.0.0.1").unwrap(), admit("::ffff:10.0.0.1").unwrap());
+        assert!(admit("10.0.0.1").is_none());
+        assert!(admit("10.0.0.2").is_some());
+        drop(first);
+        let _third = admit("10.0.0.1").unwrap();
+        let (_a, _b) = (admit("2001:db8::1").unwrap(), admit("2001:db8::ffff:1").unwrap());
+        assert!(admit("2001:db8::2").is_none());
+        assert!(admit("2001:db8:0:1::1").is_some());
+        assert_eq!(addresses.0.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_quiet_when_nothing_was_in_flight_for_long() {
+        let (sender, mut receiver) = watch::channel(0);
+        let start = Instant::now();
+        quiet(&mut receiver, FIRST_REQUEST, IDLE).await;
+        assert_eq!(start.elapsed(), FIRST_REQUEST);
+
+        let guard = InFlight::begin(sender);
+        let start = Instant::now();
+        let ends = async {
+            tokio::time::sleep(2 * IDLE).await;
+            drop(guard);
+            // The sender must live on, as it does in the connection's service.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = quiet(&mut receiver, FIRST_REQUEST, IDLE) => {}
+            () = ends => {}
+        }
+        assert_eq!(start.elapsed(), 2 * IDLE + IDLE);
+    }
+}

@@ -1,0 +1,247 @@
+//! A client on a stream, be it legacy SSE or stdio: the way back to it, and its calls in flight. Nothing else is kept.
+//!
+//! Each message is served by itself, like one stateless request, and its answers go down the stream. There is no rmcp loop per
+//! stream, so an idle one costs little, and a stream that was opened anew after a lost connection needs no `initialize`.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use mcp_hub_chassis::Lifecycle;
+use rmcp::RoleServer;
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions as _, GetMeta as _,
+    JsonRpcRequest, RequestId, ServerJsonRpcMessage,
+};
+use rmcp::service::serve_directly_with_ct;
+use rmcp::transport::OneshotTransport;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::filter::ToolFilter;
+use super::message::{self, Refusal};
+use crate::server::{Caller, Server};
+
+/// The most calls in flight on one stream.
+const MAX_CALLS: usize = 32;
+
+/// The most answers that wait for the client to read.
+const QUEUE: usize = 16;
+
+/// A client that has read nothing for so long while answers wait loses its stream.
+const SLOWEST_READER: Duration = Duration::from_secs(10);
+
+const LIST_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+/// The client's side: takes its messages.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    server: Server,
+    tools: ToolFilter,
+    answers: mpsc::Sender<String>,
+    /// Ends the calls in flight and the stream at once.
+    ended: CancellationToken,
+    /// Stopped when no more messages come: what is under way is finished.
+    life: Lifecycle,
+    calls: Mutex<HashMap<RequestId, CancellationToken>>,
+    tasks: TaskTracker,
+    /// Whether the client is to be told of changes without having asked. The clients of 2026-07-28 ask.
+    hears_changes: AtomicBool,
+}
+
+/// The way back: what the client is to read next. Dropping it ends the conversation.
+#[derive(Debug)]
+pub(super) struct Answers {
+    conversation: Arc<Conversation>,
+    queue: mpsc::Receiver<String>,
+    changes: watch::Receiver<u64>,
+}
+
+/// Opens a conversation. `hears_changes` says whether notifications may be sent before the first message has come.
+pub(super) fn open(server: Server, tools: ToolFilter, hears_changes: bool) -> (Arc<Conversation>, Answers) {
+    let (answers, queue) = mpsc::channel(QUEUE);
+    let changes = server.registry().changes();
+    let conversation = Arc::new(Conversation {
+        life: server.lifecycle().child(),
+        server,
+        tools,
+        answers,
+        ended: CancellationToken::new(),
+        calls: Mutex::default(),
+        tasks: TaskTracker::new(),
+        hears_changes: AtomicBool::new(hears_changes),
+    });
+    let answers = Answers {
+        conversation: conversation.clone(),
+        queue,
+        changes,
+    };
+    (conversation, answers)
+}
+
+impl Conversation {
+    /// Takes one message and returns at once; the answer comes on the stream. `traceparent` is the one of the transport, which one
+    /// in the message outranks.
+    ///
+    /// # Errors
+    /// What to answer when the message can't be taken.
+    pub(super) fn receive(
+        self: &Arc<Self>,
+        bytes: &[u8],
+        traceparent: Option<String>,
+    ) -> Result<(), Refusal> {
+        let kind = message::inspect(bytes)?;
+        let id = match kind {
+            message::Kind::Request(id) => Some(id),
+            message::Kind::Notification => None,
+            // We ask clients nothing.
+            message::Kind::Response => return Ok(()),
+        };
+        match serde_json::from_slice(bytes) {
+            Ok(ClientJsonRpcMessage::Request(request)) => self.start(request, traceparent),
+            Ok(ClientJsonRpcMessage::Notification(notification)) => {
+                if let ClientNotification::CancelledNotification(cancelled) = notification.notification
+                    && let Some(id) = cancelled.params.request_id
+                    && let Some(call) = self.calls().get(&id)
+                {
+                    call.cancel();
+                }
+                Ok(())
+            }
+            Ok(_) | Err(_) => Err(Refusal::invalid("the message is no JSON-RPC message of MCP").with_id(id)),
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        mut request: JsonRpcRequest<ClientRequest>,
+        traceparent: Option<String>,
+    ) -> Result<(), Refusal> {
+        let id = request.id.clone();
+        let refuse = |status, sentence| Err(Refusal::new(status, sentence).with_id(Some(id.clone())));
+        if self.life.is_stopping() {
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
+        }
+        let cancelled = self.ended.child_token();
+        {
+            let mut calls = self.calls();
+            if calls.len() >= MAX_CALLS {
+                return refuse(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too many requests are in flight on this stream",
+                );
+            }
+            if calls.contains_key(&id) {
+                return refuse(StatusCode::BAD_REQUEST, "a request with this id is in flight");
+            }
+            calls.insert(id, cancelled.clone());
+        }
+        let modern = request.request.get_meta().protocol_version().is_some();
+        self.hears_changes.store(!modern, Ordering::Relaxed);
+        request.request.extensions_mut().insert(Caller {
+            tools: self.tools.clone(),
+            traceparent,
+            streams: true,
+            life: self.life.clone(),
+        });
+        let call = self.clone().answer(request, cancelled);
+        self.life.spawn(self.tasks.track_future(call));
+        Ok(())
+    }
+
+    /// Serves one request and sends what it is answered.
+    async fn answer(self: Arc<Self>, request: JsonRpcRequest<ClientRequest>, cancelled: CancellationToken) {
+        let id = request.id.clone();
+        let (transport, mut messages) =
+            OneshotTransport::<RoleServer>::new(ClientJsonRpcMessage::Request(request));
+        // Dropping it ends the handler.
+        let _served = serve_directly_with_ct(self.server.clone(), transport, None, cancelled.clone());
+        loop {
+            let message = tokio::select! {
+                biased;
+                // Who has cancelled wants no answer.
+                () = cancelled.cancelled() => break,
+                message = messages.recv() => message,
+            };
+            let Some(message) = message else { break };
+            let last = matches!(
+                message,
+                ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)
+            );
+            if last {
+                // The id is free before the client can know of the answer.
+                self.calls().remove(&id);
+            }
+            if !self.send(message::write(&message)).await || last {
+                break;
+            }
+        }
+        self.calls().remove(&id);
+    }
+
+    /// Puts a message on its way. False when the stream is lost; then it is ended.
+    pub(super) async fn send(&self, message: String) -> bool {
+        let sent = tokio::select! {
+            sent = tokio::time::timeout(SLOWEST_READER, self.answers.send(message)) => matches!(sent, Ok(Ok(()))),
+            () = self.ended.cancelled() => false,
+        };
+        if !sent {
+            self.ended.cancel();
+        }
+        sent
+    }
+
+    /// No more messages come: the stream ends when what is under way has been answered.
+    pub(super) fn finish(&self) {
+        self.life.stop();
+    }
+
+    /// Resolves when no more messages are taken.
+    pub(super) async fn finishing(&self) {
+        tokio::select! {
+            () = self.life.stopping() => {}
+            () = self.ended.cancelled() => {}
+        }
+    }
+
+    async fn finished(&self) {
+        self.life.stopping().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<RequestId, CancellationToken>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answers {
+    /// The next message, or `None` at the end of the conversation. May be dropped and called again without loss.
+    pub(super) async fn next(&mut self) -> Option<String> {
+        let conversation = &self.conversation;
+        loop {
+            tokio::select! {
+                biased;
+                // Never `None`: the conversation holds a sender.
+                message = self.queue.recv() => return message,
+                () = conversation.ended.cancelled() => return None,
+                () = conversation.finished() => return self.queue.try_recv().ok(),
+                changed = self.changes.changed() => match changed {
+                    Ok(()) if conversation.hears_changes.load(Ordering::Relaxed) => return Some(LIST_CHANGED.to_owned()),
+                    Ok(()) => {}
+                    // The registry is gone, and with it the process.
+                    Err(_) => return None,
+                },
+            }
+        }
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.conversation.ended.cancel();
+    }
+}

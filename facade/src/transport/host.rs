@@ -1,0 +1,191 @@
+//! Who a request is addressed to, and which page sent it: the defence against DNS rebinding, once for all doors.
+//!
+//! A page on the Internet can make its own host name resolve to this machine and so talk to a server that listens on loopback; but
+//! its requests then carry that name. Only the names of `MCP_HUB_PUBLIC_URL` and loopback are answered.
+
+use std::net::IpAddr;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{HOST, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+use super::message::Refusal;
+use crate::config::PublicUrl;
+
+/// Refuses a request for another host, or from a foreign page.
+pub(super) async fn check(State(public): State<Option<PublicUrl>>, request: Request, next: Next) -> Response {
+    match refusal(public.as_ref(), &request) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn refusal(public: Option<&PublicUrl>, request: &Request) -> Option<Refusal> {
+    // HTTP/2 and absolute-form requests name the host in the URI, and then it outranks the header.
+    let authority = match request.uri().authority() {
+        Some(authority) => Some(authority.clone()),
+        None => single(request.headers(), &HOST).and_then(|host| host.parse::<Authority>().ok()),
+    };
+    let Some(authority) = authority else {
+        return Some(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "exactly one valid Host header is required",
+        ));
+    };
+    if !host_is_ours(public, &authority) {
+        return Some(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "this host name is not served here; the operator sets it with MCP_HUB_PUBLIC_URL",
+        ));
+    }
+    if request.headers().contains_key(ORIGIN) {
+        let origin = single(request.headers(), &ORIGIN).and_then(|origin| Url::parse(origin).ok());
+        if !origin.is_some_and(|origin| origin_is_ours(public, &origin)) {
+            return Some(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "pages of this origin may not call this server",
+            ));
+        }
+    }
+    None
+}
+
+/// The value of a header that must be there once.
+fn single<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// The port does not count: a page can't choose the name by choosing the port, and proxies rewrite it.
+fn host_is_ours(public: Option<&PublicUrl>, authority: &Authority) -> bool {
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let host = authority.host();
+    let host = host.strip_suffix('.').unwrap_or(host);
+    is_loopback(host) || public.is_some_and(|public| public.host().eq_ignore_ascii_case(host))
+}
+
+fn origin_is_ours(public: Option<&PublicUrl>, origin: &Url) -> bool {
+    let web = matches!(origin.scheme(), "http" | "https");
+    let loopback = origin.host_str().is_some_and(is_loopback);
+    web && (loopback || public.is_some_and(|public| public.is_origin_of(origin)))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .unwrap_or(host)
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(public: Option<&str>, headers: &[(&str, &str)]) -> Option<StatusCode> {
+        let mut request = http::Request::get("/sse");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let public = public.map(|url| url.parse().unwrap());
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        refusal(public.as_ref(), &request).map(|refusal| refusal.status)
+    }
+
+    #[test]
+    fn only_the_public_name_and_loopback_are_answered() {
+        const PUBLIC: Option<&str> = Some("https://mcp.example.com");
+        for host in [
+            "localhost",
+            "LOCALHOST:8000",
+            "127.0.0.1:1",
+            "[::1]:8000",
+            "[::1]",
+            "127.0.0.2",
+            "localhost.",
+        ] {
+            assert_eq!(refused(None, &[("host", host)]), None, "{host}");
+            assert_eq!(refused(PUBLIC, &[("host", host)]), None, "{host}");
+        }
+        for host in [
+            "mcp.example.com",
+            "MCP.example.com:443",
+            "mcp.example.com.",
+            "mcp.example.com:8000",
+        ] {
+            assert_eq!(refused(PUBLIC, &[("host", host)]), None, "{host}");
+            assert_eq!(
+                refused(None, &[("host", host)]),
+                Some(StatusCode::FORBIDDEN),
+                "{host}"
+            );
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "mcp.example.com@evil.example",
+            "x@localhost",
+            "10.0.0.1",
+            "notlocalhost",
+            "[::2]",
+        ] {
+            assert_eq!(
+                refused(PUBLIC, &[("host", host)]),
+                Some(StatusCode::FORBIDDEN),
+                "{host}"
+            );
+        }
+        for hosts in [
+            &[][..],
+            &[("host", "localhost"), ("host", "localhost")],
+            &[("host", "a b")],
+            &[("host", "")],
+        ] {
+            assert_eq!(refused(PUBLIC, hosts), Some(StatusCode::BAD_REQUEST), "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn only_pages_of_the_public_origin_and_of_loopback_may_call() {
+        const PUBLIC: Option<&str> = Some("https://mcp.example.com");
+        let origin = |origin| refused(PUBLIC, &[("host", "localhost"), ("origin", origin)]);
+        for ours in [
+            "https://mcp.example.com",
+            "https://mcp.example.com:443",
+            "http://localhost:6274",
+            "http://[::1]",
+        ] {
+            assert_eq!(origin(ours), None, "{ours}");
+        }
+        for foreign in [
+            "http://mcp.example.com",
+            "https://mcp.example.com:8443",
+            "https://evil.example",
+            "null",
+            "",
+            "file:///x",
+            "https://localhost.evil.example",
+            "chrome-extension://localhost",
+        ] {
+            assert_eq!(origin(foreign), Some(StatusCode::FORBIDDEN), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_the_uri_outranks_the_header() {
+        let request = http::Request::get("http://evil.example/sse").header("host", "localhost");
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        assert_eq!(refusal(None, &request).unwrap().status, StatusCode::FORBIDDEN);
+    }
+}

@@ -1,0 +1,127 @@
+//! Legacy HTTP+SSE (2024-11-05): `GET /sse` opens a stream and names the URL for its messages, `POST /messages` takes them.
+//!
+//! Deprecated, and still what many configurations name. A client may send requests on a new stream without `initialize`: after a
+//! lost connection some reconnect without it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode, Uri};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::Doors;
+use super::conversation::{self, Answers};
+use super::filter::{ToolFilter, parameters};
+use super::message::Refusal;
+use super::session::{Registration, SessionId};
+use super::{body, media};
+
+/// Keeps proxies and clients from taking an idle stream for a dead one; the shortest of their timeouts is 30 s.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING: &[u8] = b": ping\n\n";
+
+/// `GET /sse`.
+pub(super) async fn open(State(doors): State<Doors>, uri: Uri, headers: HeaderMap) -> Response {
+    if !media::accepts(&headers, &ACCEPT, media::EVENT_STREAM) {
+        let refusal = Refusal::new(StatusCode::NOT_ACCEPTABLE, "Accept must allow text/event-stream");
+        return refusal.into_response();
+    }
+    if doors.server.lifecycle().is_stopping() {
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").into_response();
+    }
+    let tools = ToolFilter::of_query(uri.query());
+    let query = tools
+        .to_query()
+        .map(|query| format!("&{query}"))
+        .unwrap_or_default();
+    let (conversation, answers) = conversation::open(doors.server, tools, true);
+    // Known before the client learns the URL.
+    let registration = doors.sessions.register(conversation);
+    // Relative: clients refuse another origin than the one they have connected to, and only they know which that is.
+    let endpoint = format!(
+        "event: endpoint\ndata: /messages?session_id={}{query}\n\n",
+        registration.id()
+    );
+    let stream = Stream {
+        endpoint: Some(endpoint),
+        answers,
+        ping: ping(),
+        _registration: registration,
+    };
+    let frames = futures_util::stream::unfold(stream, async |mut stream| {
+        let frame = stream.next().await?;
+        Some((Ok::<_, Infallible>(frame), stream))
+    });
+    (stream_headers(), Body::from_stream(frames)).into_response()
+}
+
+/// `HEAD /sse`: what a stream would look like, without one.
+pub(super) async fn head() -> Response {
+    stream_headers().into_response()
+}
+
+fn stream_headers() -> [(HeaderName, HeaderValue); 3] {
+    [
+        (CONTENT_TYPE, HeaderValue::from_static(media::EVENT_STREAM)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        // nginx, and others after it, would hold events back otherwise.
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ]
+}
+
+/// `POST /messages?session_id=..`: 202 before anything is executed, since clients wait only seconds for it.
+pub(super) async fn message(State(doors): State<Doors>, request: Request) -> Response {
+    match take(&doors, request).await {
+        Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn take(doors: &Doors, request: Request) -> Result<(), Refusal> {
+    let query = request.uri().query();
+    let id = parameters(query, "session_id")
+        .chain(parameters(query, "sessionId"))
+        .next();
+    let id = id.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "session_id is missing"))?;
+    let gone = || Refusal::new(StatusCode::NOT_FOUND, "Could not find session");
+    let conversation = doors.sessions.find(&SessionId::from(id)).ok_or_else(gone)?;
+    body::check_content_type(request.headers())?;
+    let traceparent = super::traceparent(request.headers());
+    let bytes = body::read(request.into_body()).await?;
+    conversation.receive(&bytes, traceparent)
+}
+
+struct Stream {
+    endpoint: Option<String>,
+    answers: Answers,
+    ping: Interval,
+    _registration: Registration,
+}
+
+impl Stream {
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(endpoint) = self.endpoint.take() {
+            return Some(endpoint.into());
+        }
+        tokio::select! {
+            // Serialized JSON has no line breaks, so one data line holds it.
+            message = self.answers.next() => message.map(|json| format!("event: message\ndata: {json}\n\n").into()),
+            _ = self.ping.tick() => Some(Bytes::from_static(PING)),
+        }
+    }
+}
+
+fn ping() -> Interval {
+    let first = tokio::time::Instant::now() + PING_INTERVAL;
+    let mut ping = tokio::time::interval_at(first, PING_INTERVAL);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ping
+}
