@@ -1,0 +1,270 @@
+//! Sessions of real MCP clients, and a real gRPC client.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use mcp_hub_testing::required;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::process::variable;
+
+/// How long any one step of a client may take.
+const STEP: Duration = Duration::from_secs(30);
+
+/// A way into the hub.
+#[derive(Clone, Debug)]
+pub enum Door {
+    /// Legacy SSE: the URL of the stream.
+    Sse(String),
+    /// Streamable HTTP in the newest form that both know.
+    Http(String),
+    /// Streamable HTTP with `initialize`.
+    HttpLegacy(String),
+    /// Streamable HTTP with `initialize`, asking for this version.
+    HttpVersion(String, &'static str),
+    /// A program that speaks on stdin and stdout: its path and arguments.
+    Stdio(PathBuf, Vec<String>),
+}
+
+impl Door {
+    fn options(&self) -> Value {
+        match self {
+            Self::Sse(url) => json!({"door": "sse", "url": url}),
+            Self::Http(url) => json!({"door": "http", "url": url}),
+            Self::HttpLegacy(url) => json!({"door": "http-legacy", "url": url}),
+            Self::HttpVersion(url, version) => json!({"door": "http-legacy", "url": url, "version": version}),
+            Self::Stdio(program, arguments) => {
+                // Nothing of the test's environment, or the hub would serve what that names.
+                json!({"door": "stdio", "command": program, "args": arguments, "env": {}})
+            }
+        }
+    }
+}
+
+/// A live session of a real client.
+#[derive(Debug)]
+pub struct Session {
+    child: Child,
+    commands: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    /// What the client learned when it connected: `protocol_version`, `server`, `instructions`, `capabilities`.
+    pub connection: Value,
+}
+
+impl Session {
+    /// Connects with the Python SDK. `None` when it is not installed: [`required`] has been called.
+    ///
+    /// # Panics
+    ///
+    /// When it can't connect.
+    pub async fn python(door: &Door) -> Option<Self> {
+        let mut command = python("session.py")?;
+        Some(Self::open(command.arg(door.options().to_string())).await)
+    }
+
+    /// Connects with the TypeScript SDK. `None` when it is not installed: [`required`] has been called.
+    ///
+    /// # Panics
+    ///
+    /// When it can't connect.
+    pub async fn typescript(door: &Door) -> Option<Self> {
+        let mut command = node()?;
+        let script = scripts().join("node/session.cjs");
+        Some(Self::open(command.arg(script).arg(door.options().to_string())).await)
+    }
+
+    async fn open(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the client's runtime starts");
+        let commands = child.stdin.take().expect("a pipe");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut session = Self {
+            child,
+            commands,
+            answers,
+            connection: Value::Null,
+        };
+        session.connection = session.answer("connect").await;
+        session
+    }
+
+    /// The version that client and server agreed on.
+    pub fn protocol_version(&self) -> &str {
+        self.connection["protocol_version"].as_str().unwrap_or_default()
+    }
+
+    /// The answer of `tools/list`, as the client understood it.
+    ///
+    /// # Panics
+    ///
+    /// When the session breaks.
+    pub async fn list(&mut self) -> Value {
+        self.send(&json!({"op": "list"})).await
+    }
+
+    /// The names of the tools, in the server's order.
+    ///
+    /// # Panics
+    ///
+    /// When the session breaks or the answer is no list of tools.
+    pub async fn names(&mut self) -> Vec<String> {
+        let list = self.list().await;
+        let tools = list["tools"]
+            .as_array()
+            .unwrap_or_else(|| panic!("a list of tools: {list}"));
+        tools
+            .iter()
+            .map(|tool| tool["name"].as_str().expect("a name").to_owned())
+            .collect()
+    }
+
+    /// The result of `tools/call`, or `{"error": {"code": .., "message": ..}}` for a protocol error.
+    ///
+    /// # Panics
+    ///
+    /// When the session breaks.
+    pub async fn call(&mut self, name: &str, arguments: Value) -> Value {
+        self.send(&json!({"op": "call", "name": name, "arguments": arguments}))
+            .await
+    }
+
+    /// Whether the server says within `seconds` that its list of tools changed, since the last time it was asked.
+    ///
+    /// # Panics
+    ///
+    /// When the session breaks.
+    pub async fn list_changed(&mut self, seconds: u8) -> bool {
+        self.send(&json!({"op": "list_changed", "seconds": seconds}))
+            .await["changed"]
+            == true
+    }
+
+    /// Ends the session as the client does it.
+    ///
+    /// # Panics
+    ///
+    /// When the client does not end, or fails while it does.
+    pub async fn close(mut self) {
+        drop(self.commands);
+        let status = timeout(STEP, self.child.wait())
+            .await
+            .expect("the client ends")
+            .expect("a status");
+        assert!(status.success(), "the client ended with {status}");
+    }
+
+    async fn send(&mut self, command: &Value) -> Value {
+        let line = format!("{command}\n");
+        self.commands
+            .write_all(line.as_bytes())
+            .await
+            .expect("the client reads");
+        self.answer(&line).await
+    }
+
+    async fn answer(&mut self, to: &str) -> Value {
+        let line = timeout(STEP, self.answers.next_line())
+            .await
+            .unwrap_or_else(|_| panic!("the client does not answer to {to}"))
+            .expect("a line")
+            .unwrap_or_else(|| panic!("the client ended at {to}; its error is on stderr"));
+        serde_json::from_str(&line).expect("JSON")
+    }
+}
+
+/// What a call of the Inspector's command line gave.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Its exit code: 0 done, 4 unreachable, 5 a tool's error, 6 a finding of `--strict`.
+    pub code: i32,
+    /// What it printed on stdout, parsed; null when it is no JSON.
+    pub output: Value,
+    /// What it printed on stderr.
+    pub errors: String,
+}
+
+/// Runs the MCP Inspector's command line once. `None` when it is not installed: [`required`] has been called.
+///
+/// # Panics
+///
+/// When it does not end.
+pub async fn inspect(arguments: &[&str]) -> Option<Inspection> {
+    let mut command = node()?;
+    let modules = variable("MCP_HUB_TEST_NODE_MODULES")?;
+    let script = Path::new(&modules).join(".bin/mcp-inspector");
+    let script = script
+        .canonicalize()
+        .expect("the Inspector is among the packages");
+    command
+        .arg(script)
+        .arg("--cli")
+        .args(arguments)
+        .args(["--format", "json"])
+        .stdin(Stdio::null());
+    let output = timeout(STEP, command.output())
+        .await
+        .expect("the Inspector ends")
+        .expect("it starts");
+    Some(Inspection {
+        code: output.status.code().unwrap_or(-1),
+        output: serde_json::from_slice(&output.stdout).unwrap_or_default(),
+        errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// Asks an adapter by reflection what it offers, for its health, and calls methods: pairs of `service/Method` and a
+/// request in JSON. `None` when Python is not installed: [`required`] has been called.
+///
+/// # Panics
+///
+/// When the client fails.
+pub async fn ask_adapter(address: &str, calls: &[(&str, Value)]) -> Option<Value> {
+    let mut command = python("adapter.py")?;
+    command.arg(address).stdin(Stdio::null());
+    for (method, request) in calls {
+        command.arg(method).arg(request.to_string());
+    }
+    let output = timeout(STEP, command.output())
+        .await
+        .expect("the client ends")
+        .expect("it starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+fn python(script: &str) -> Option<Command> {
+    let mut command = runtime("MCP_HUB_TEST_PYTHON", "no Python with the MCP SDK")?;
+    command.arg(scripts().join("python").join(script));
+    Some(command)
+}
+
+fn node() -> Option<Command> {
+    let mut command = runtime("MCP_HUB_TEST_NODE", "no Node with the MCP SDK and the Inspector")?;
+    command.envs(variable("MCP_HUB_TEST_NODE_MODULES").map(|folder| ("NODE_PATH", folder)));
+    Some(command)
+}
+
+fn runtime(name: &str, missing: &str) -> Option<Command> {
+    let Some(program) = variable(name) else {
+        required(&format!("{missing}: run `cargo xtask test clients`"));
+        return None;
+    };
+    let mut command = Command::new(program);
+    command.kill_on_drop(true);
+    Some(command)
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
