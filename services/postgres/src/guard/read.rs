@@ -1,0 +1,278 @@
+//! Whether a parsed statement is a read, and what it touches.
+
+use std::collections::{BTreeSet, HashSet};
+
+use squawk_syntax::syntax_error::SyntaxError;
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::{Kind, Name, Refusal, functions, lexical, nodes};
+
+const USE_EXECUTE: &str =
+    "Changes go through the execute tool, which this server offers only if it allows writes.";
+const NO_TRANSACTIONS: &str = "Each call is a transaction of its own; leave it out.";
+const NO_SESSION: &str = "Calls share connections, so nothing can be kept between them; leave it out.";
+
+/// What a read's tree tells.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) kind: Kind,
+    pub(super) functions: BTreeSet<Name>,
+    pub(super) relations: BTreeSet<Name>,
+    pub(super) types: BTreeSet<Name>,
+    pub(super) attributes: BTreeSet<String>,
+    pub(super) transparent: bool,
+}
+
+/// The one statement of a text.
+pub(super) fn only_statement(
+    sql: &str,
+    root: &SyntaxNode,
+    errors: &[SyntaxError],
+) -> Result<SyntaxNode, Refusal> {
+    let mut statements = root
+        .children()
+        .filter(|node| node.kind() != SyntaxKind::EMPTY_STMT);
+    let statement = statements.next();
+    // Said before syntax errors: "select 1; garbage" is two statements in the first place.
+    let further: Vec<SyntaxNode> = statements.collect();
+    if let Some(second) = further.first() {
+        return Err(Refusal::several(
+            further.len() + 1,
+            sql,
+            second.text_range().start().into(),
+        ));
+    }
+    if let Some(error) = errors.first() {
+        return Err(Refusal::syntax(
+            error.message(),
+            sql,
+            error.range().start().into(),
+        ));
+    }
+    statement.ok_or_else(Refusal::empty)
+}
+
+/// Looks at the tree of a statement that must be a read.
+pub(super) fn inspect(sql: &str, root: &SyntaxNode, errors: &[SyntaxError]) -> Result<Facts, Refusal> {
+    let statement = only_statement(sql, root, errors)?;
+    let kind = match statement.kind() {
+        SyntaxKind::SELECT | SyntaxKind::COMPOUND_SELECT | SyntaxKind::PAREN_SELECT => Kind::Select,
+        SyntaxKind::SELECT_INTO => return Err(inside(SyntaxKind::SELECT_INTO)),
+        SyntaxKind::VALUES => Kind::Values,
+        SyntaxKind::TABLE => Kind::Table,
+        SyntaxKind::SHOW => Kind::Show,
+        SyntaxKind::EXPLAIN => Kind::Explain,
+        other => return Err(not_a_read(other)),
+    };
+    if let Some(node) = statement.descendants().find(|node| !nodes::is_read(node.kind())) {
+        return Err(inside(node.kind()));
+    }
+    let mut facts = Facts {
+        kind,
+        functions: BTreeSet::new(),
+        relations: BTreeSet::new(),
+        types: BTreeSet::new(),
+        attributes: BTreeSet::new(),
+        transparent: kind.fits_a_cursor(),
+    };
+    let with = statement
+        .children()
+        .find(|node| node.kind() == SyntaxKind::WITH_CLAUSE);
+    for node in statement.descendants() {
+        facts.take(&node, with.as_ref());
+    }
+    if let Some(name) = facts
+        .relations
+        .iter()
+        .find(|name| functions::reads_files(&name.name))
+    {
+        return Err(Refusal::write(&name.name, "reads files of the server", ""));
+    }
+    Ok(facts)
+}
+
+impl Facts {
+    fn take(&mut self, node: &SyntaxNode, top_with: Option<&SyntaxNode>) {
+        match node.kind() {
+            // Special forms (extract, coalesce ..) have a node of their own in place of a name. They are PostgreSQL's own.
+            SyntaxKind::CALL_EXPR => match node.first_child() {
+                Some(name) if matches!(name.kind(), SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR) => {
+                    self.functions.insert(qualified(&name));
+                }
+                _ => {}
+            },
+            SyntaxKind::RELATION_NAME_REF => {
+                let name = qualified(node);
+                if !names_a_query(node, &name, top_with) {
+                    self.relations.insert(name);
+                }
+            }
+            SyntaxKind::PATH_TYPE => {
+                if let Some(path) = node.children().find(|child| child.kind() == SyntaxKind::PATH_REF) {
+                    self.types.insert(qualified(&path));
+                }
+            }
+            SyntaxKind::FIELD_EXPR => {
+                self.attributes.insert(qualified(node).name);
+            }
+            // A WITH inside has a scope of its own: not worth following. A sampling method is a function by another way.
+            SyntaxKind::WITH_CLAUSE => self.transparent &= Some(node) == top_with,
+            SyntaxKind::TABLESAMPLE_CLAUSE => self.transparent = false,
+            _ => {}
+        }
+    }
+}
+
+/// Whether `name`, at `node`, is a query of the `WITH` at the top rather than a relation of the database.
+fn names_a_query(node: &SyntaxNode, name: &Name, with: Option<&SyntaxNode>) -> bool {
+    let (None, Some(with)) = (&name.schema, with) else {
+        return false;
+    };
+    let recursive = with
+        .children_with_tokens()
+        .any(|token| token.kind() == SyntaxKind::RECURSIVE_KW);
+    for table in with
+        .children()
+        .filter(|node| node.kind() == SyntaxKind::WITH_TABLE)
+    {
+        // Without RECURSIVE a query sees only those before it; its own name means the real relation.
+        if !recursive && table.text_range().contains_range(node.text_range()) {
+            return false;
+        }
+        let cte = table.children().find(|node| node.kind() == SyntaxKind::CTE_NAME);
+        if cte.is_some_and(|cte| qualified(&cte).name == name.name) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The name that the identifiers below a node make: the last one, and the one before it.
+pub(super) fn qualified(node: &SyntaxNode) -> Name {
+    let mut parts: Vec<String> = node
+        .descendants_with_tokens()
+        .filter_map(squawk_syntax::SyntaxElement::into_token)
+        .filter(|token| token.kind() == SyntaxKind::IDENT || token.kind().is_keyword())
+        .filter(|token| token.kind() != SyntaxKind::UESCAPE_KW)
+        .map(|token| canonical(token.text(), &token.parent()))
+        .collect();
+    let name = parts.pop().unwrap_or_default();
+    Name {
+        schema: parts.pop(),
+        name,
+    }
+}
+
+fn canonical(text: &str, parent: &Option<SyntaxNode>) -> String {
+    if let Some(quoted) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        return quoted.replace("\"\"", "\"");
+    }
+    let escaped = text
+        .strip_prefix(['u', 'U'])
+        .and_then(|text| text.strip_prefix("&\""))
+        .and_then(|text| text.strip_suffix('"'));
+    match (escaped, parent) {
+        (Some(_), Some(node)) => squawk_syntax::ast::normalize_name_node(node),
+        (Some(inner), None) => lexical::unescape(inner, '\\').unwrap_or_default(),
+        (None, _) => text.to_ascii_lowercase(),
+    }
+}
+
+/// Why a statement of this kind is not a read.
+fn not_a_read(kind: SyntaxKind) -> Refusal {
+    let name = words(kind);
+    match kind {
+        SyntaxKind::BEGIN
+        | SyntaxKind::COMMIT_TRANSACTION
+        | SyntaxKind::COMMIT_PREPARED
+        | SyntaxKind::ROLLBACK_TRANSACTION
+        | SyntaxKind::ROLLBACK_PREPARED
+        | SyntaxKind::ROLLBACK_TO_SAVEPOINT
+        | SyntaxKind::RELEASE_SAVEPOINT
+        | SyntaxKind::SAVEPOINT_CREATE
+        | SyntaxKind::PREPARE_TRANSACTION
+        | SyntaxKind::SET_TRANSACTION => Refusal::write(
+            &name,
+            "controls transactions, and this tool only reads",
+            NO_TRANSACTIONS,
+        ),
+        SyntaxKind::SET
+        | SyntaxKind::SET_ROLE
+        | SyntaxKind::SET_SESSION_AUTH
+        | SyntaxKind::RESET
+        | SyntaxKind::RESET_ROLE
+        | SyntaxKind::RESET_SESSION_AUTH
+        | SyntaxKind::SET_CONSTRAINTS
+        | SyntaxKind::DISCARD
+        | SyntaxKind::LISTEN
+        | SyntaxKind::UNLISTEN
+        | SyntaxKind::LOAD
+        | SyntaxKind::PREPARE
+        | SyntaxKind::EXECUTE
+        | SyntaxKind::DEALLOCATE
+        | SyntaxKind::DECLARE
+        | SyntaxKind::FETCH
+        | SyntaxKind::MOVE
+        | SyntaxKind::CLOSE => {
+            Refusal::write(&name, "changes the session, and this tool only reads", NO_SESSION)
+        }
+        SyntaxKind::DO | SyntaxKind::CALL => Refusal::write(
+            &name,
+            "runs code that may change data, and this tool only reads",
+            USE_EXECUTE,
+        ),
+        SyntaxKind::COPY => Refusal::write(
+            &name,
+            "reads or writes files and streams, which this tool can't",
+            "To read a table, select from it.",
+        ),
+        _ => Refusal::write(&name, "is not a read, and this tool only reads", USE_EXECUTE),
+    }
+}
+
+/// Why a node of this kind may not stand in a read.
+fn inside(kind: SyntaxKind) -> Refusal {
+    match kind {
+        SyntaxKind::INSERT | SyntaxKind::UPDATE | SyntaxKind::DELETE | SyntaxKind::MERGE => {
+            let what = format!("{} inside this statement", words(kind));
+            Refusal::write(&what, "changes data, and this tool only reads", USE_EXECUTE)
+        }
+        SyntaxKind::SELECT_INTO | SyntaxKind::INTO_CLAUSE => Refusal::write(
+            "SELECT .. INTO",
+            "creates a table, and this tool only reads",
+            "Leave INTO out.",
+        ),
+        SyntaxKind::LOCKING_CLAUSE => Refusal::write(
+            "FOR UPDATE or FOR SHARE",
+            "locks rows, and this tool only reads",
+            "Leave the locking clause out.",
+        ),
+        SyntaxKind::CREATE_TABLE_AS
+        | SyntaxKind::CREATE_MATERIALIZED_VIEW
+        | SyntaxKind::EXECUTE
+        | SyntaxKind::DECLARE => Refusal::write(
+            &format!("EXPLAIN of {}", words(kind)),
+            "can't be asked for here",
+            "Explain its query alone.",
+        ),
+        _ => Refusal::write(
+            &words(kind),
+            "is nothing that this tool knows in a read, so it is not run",
+            "",
+        ),
+    }
+}
+
+/// The name of a kind as SQL has it: `CREATE TABLE`.
+pub(super) fn words(kind: SyntaxKind) -> String {
+    match kind {
+        SyntaxKind::COMMIT_TRANSACTION => "COMMIT".to_owned(),
+        SyntaxKind::ROLLBACK_TRANSACTION => "ROLLBACK".to_owned(),
+        SyntaxKind::SAVEPOINT_CREATE => "SAVEPOINT".to_owned(),
+        SyntaxKind::SET_SESSION_AUTH => "SET SESSION AUTHORIZATION".to_owned(),
+        SyntaxKind::RESET_SESSION_AUTH => "RESET SESSION AUTHORIZATION".to_owned(),
+        SyntaxKind::REFRESH => "REFRESH MATERIALIZED VIEW".to_owned(),
+        SyntaxKind::REASSIGN => "REASSIGN OWNED".to_owned(),
+        kind => format!("{kind:?}").replace('_', " "),
+    }
+}
