@@ -15,7 +15,7 @@ pub struct Log {
         env = "MCP_HUB_LOG",
         global = true,
         value_name = "FILTER",
-        default_value = "info,rmcp=warn"
+        default_value = "info,rmcp=error"
     )]
     pub log: String,
 }
