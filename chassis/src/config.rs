@@ -286,8 +286,8 @@ pub struct Setting {
 /// The settings of a command and its subcommands, in their order, each once.
 pub fn reference(command: &Command) -> Vec<Setting> {
     let mut settings: Vec<Setting> = Vec::new();
-    let mut commands = vec![command];
-    while let Some(command) = commands.pop() {
+    let mut commands = std::collections::VecDeque::from([command]);
+    while let Some(command) = commands.pop_front() {
         commands.extend(command.get_subcommands());
         for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
             let Some(name) = argument.get_long() else { continue };
@@ -304,6 +304,7 @@ fn setting(name: &str, argument: &clap::Arg) -> Setting {
     let choices: Vec<String> = argument
         .get_possible_values()
         .iter()
+        .filter(|value| !value.is_hide_set())
         .map(|value| value.get_name().to_owned())
         .collect();
     let kind = || {

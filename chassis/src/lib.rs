@@ -32,12 +32,17 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The exit code for settings that can't be used: `EX_USAGE` of sysexits.h.
 const WRONG_SETTINGS: u8 = 64;
 
+/// Where help lists the settings that every process has.
+pub(crate) const HEADING: &str = "Log and process";
+
 /// The settings that every process has, around its own.
 #[derive(clap::Parser, Debug)]
 #[command(version, about = None, long_about = None)]
+// A group has the name of its struct, and the process's own settings are called `Options` too.
+#[group(skip)]
 struct Options<O: clap::Args> {
     /// A TOML file with settings, named like the command-line options without the dashes in front.
-    #[arg(long, env = "MCP_HUB_CONFIG", value_name = "FILE", global = true)]
+    #[arg(long, env = "MCP_HUB_CONFIG", value_name = "FILE", global = true, help_heading = HEADING)]
     config: Option<PathBuf>,
     #[command(flatten)]
     log: telemetry::Log,
@@ -47,6 +52,7 @@ struct Options<O: clap::Args> {
         env = "MCP_HUB_SHUTDOWN_GRACE",
         value_name = "SECONDS",
         global = true,
+        help_heading = HEADING,
         default_value_t = 25.0
     )]
     shutdown_grace: f64,
@@ -61,6 +67,8 @@ pub struct Process {
     pub lifecycle: Lifecycle,
     /// The settings file, for those who read tables of it themselves.
     pub config: Option<PathBuf>,
+    /// How the log looks: a machine that reads it wants no text for people beside it.
+    pub log_format: telemetry::Format,
 }
 
 /// Runs a process from its first line to its exit code: [`Program`] with nothing special.
@@ -164,6 +172,7 @@ impl Program {
             let process = Process {
                 lifecycle: lifecycle.clone(),
                 config,
+                log_format: options.log.log_format,
             };
             let result = main(options.own, process).await;
             lifecycle.stop();
@@ -178,8 +187,7 @@ impl Program {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{name}: {}", fault::chain(error.as_ref()));
-                let settings = error.is::<config::Error>();
-                ExitCode::from(if settings { WRONG_SETTINGS } else { 1 })
+                ExitCode::FAILURE
             }
         }
     }

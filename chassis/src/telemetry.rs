@@ -7,13 +7,14 @@ use tracing_subscriber::fmt::format::FmtSpan;
 #[derive(clap::Args, Clone, Debug)]
 pub struct Log {
     /// How log lines look.
-    #[arg(long, env = "MCP_HUB_LOG_FORMAT", global = true, value_enum, default_value_t = Format::Pretty)]
+    #[arg(long, env = "MCP_HUB_LOG_FORMAT", global = true, help_heading = crate::HEADING, value_enum, default_value_t = Format::Pretty)]
     pub log_format: Format,
     /// Which log lines are written, in the syntax of `RUST_LOG`: `info`, `warn,mcp_hub_facade=debug`.
     #[arg(
         long,
         env = "MCP_HUB_LOG",
         global = true,
+        help_heading = crate::HEADING,
         value_name = "FILTER",
         default_value = "info,rmcp=error"
     )]
