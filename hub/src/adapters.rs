@@ -1,0 +1,283 @@
+//! The adapters inside the hub: which there are, and their start on loopback ports of their own.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use mcp_hub_chassis::config::{self, Sources};
+use mcp_hub_chassis::{BoxError, Lifecycle};
+use mcp_hub_facade::upstream::{Upstream, Upstreams};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::file::{self, Table, TableError};
+
+/// A kind of database that the hub has an adapter for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// PostgreSQL.
+    Postgres,
+    /// A SQLite file.
+    Sqlite,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
+
+    /// The kind's name, which is also the key of the one that the environment describes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The names of all kinds, for people.
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
+    /// The adapter's settings as a command, for the reference.
+    pub fn settings(self) -> clap::Command {
+        let command = clap::Command::new(self.name());
+        match self {
+            Self::Postgres => <mcp_hub_postgres::Config as clap::Args>::augment_args(command),
+            Self::Sqlite => <mcp_hub_sqlite::Config as clap::Args>::augment_args(command),
+        }
+    }
+
+    fn load(self, sources: &Sources) -> Result<Config, config::Error> {
+        match self {
+            Self::Postgres => Ok(Config::Postgres(Box::new(sources.load()?))),
+            Self::Sqlite => Ok(Config::Sqlite(sources.load()?)),
+        }
+    }
+
+    /// The first part of its variables' names.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Postgres => "POSTGRES_",
+            Self::Sqlite => "SQLITE_",
+        }
+    }
+}
+
+/// The settings of one adapter.
+#[derive(Clone, Debug)]
+enum Config {
+    Postgres(Box<mcp_hub_postgres::Config>),
+    Sqlite(mcp_hub_sqlite::Config),
+}
+
+impl Config {
+    fn is_configured(&self) -> bool {
+        match self {
+            Self::Postgres(config) => config.is_configured(),
+            Self::Sqlite(config) => config.is_configured(),
+        }
+    }
+
+    async fn serve(self, key: &str, listener: TcpListener, lifecycle: Lifecycle) -> Result<(), BoxError> {
+        match self {
+            Self::Postgres(config) => mcp_hub_postgres::serve(*config, key, listener, lifecycle).await,
+            Self::Sqlite(config) => mcp_hub_sqlite::serve(config, key, listener, lifecycle).await,
+        }
+    }
+}
+
+/// The databases that the hub itself stands in front of, by key.
+#[derive(Debug, Default)]
+pub struct Databases(BTreeMap<String, Database>);
+
+#[derive(Debug)]
+struct Database {
+    description: String,
+    config: Config,
+}
+
+impl Databases {
+    /// Those that the environment and a settings file name. A database of the file named `orders` also reads the variables `ORDERS_*`
+    /// that stand for `POSTGRES_*`, so that a password need not be in the file.
+    pub fn configured(file: Option<&Path>) -> Result<Self> {
+        let mut databases = BTreeMap::new();
+        for kind in Kind::ALL {
+            let config = kind
+                .load(&Sources::environment())
+                .map_err(|error| Error::Environment {
+                    kind: kind.name(),
+                    reason: one_line(&error),
+                })?;
+            if config.is_configured() {
+                let description = String::new();
+                databases.insert(kind.name().to_owned(), Database { description, config });
+            }
+        }
+        let Some(path) = file else {
+            return Ok(Self(databases));
+        };
+        for table in file::databases(path)? {
+            let key = table.key.clone();
+            let database = Database::of(table).map_err(|source| Error::Database {
+                path: path.to_owned(),
+                key: key.clone(),
+                source,
+            })?;
+            databases.insert(key, database);
+        }
+        Ok(Self(databases))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds the sample database, which is made in `folder` unless it is there. Returns its key.
+    pub fn add_sample(&mut self, folder: &Path) -> Result<&'static str> {
+        std::fs::create_dir_all(folder).map_err(|source| Error::DataDir {
+            path: folder.to_owned(),
+            source,
+        })?;
+        let path = mcp_hub_sqlite::sample::ensure(folder).map_err(|source| Error::Sample {
+            path: folder.to_owned(),
+            source: source.into(),
+        })?;
+        let usual = Kind::Sqlite.name();
+        let key = if self.0.contains_key(usual) {
+            "sample"
+        } else {
+            usual
+        };
+        let database = Database {
+            description: mcp_hub_sqlite::sample::DESCRIPTION.to_owned(),
+            config: Config::Sqlite(mcp_hub_sqlite::Config::for_file(&path)),
+        };
+        self.0.insert(key.to_owned(), database);
+        Ok(key)
+    }
+
+    /// Starts the adapters and adds them to `upstreams`.
+    pub async fn start(self, upstreams: &mut Upstreams, lifecycle: &Lifecycle) -> Result<Adapters> {
+        let tasks = FuturesUnordered::new();
+        for (key, database) in self.0 {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+            let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+            let (address, listener) = bound.map_err(|source| Error::Loopback {
+                key: key.clone(),
+                source,
+            })?;
+            let upstream = Upstream {
+                description: database.description,
+                ..Upstream::at(format!("http://{address}"))
+            };
+            upstreams.add(&key, upstream).map_err(Error::Upstreams)?;
+            let task_lifecycle = lifecycle.clone();
+            tasks.push(lifecycle.spawn(async move {
+                let served = database.config.serve(&key, listener, task_lifecycle).await;
+                served.map_err(|source| Error::Adapter { key, source })
+            }));
+        }
+        Ok(Adapters { tasks })
+    }
+}
+
+impl Database {
+    fn of(table: Table) -> Result<Self, TableError> {
+        let sources = Sources {
+            file: Some(table.settings),
+            rename: Some((table.kind.prefix(), format!("{}_", table.key.to_uppercase()))),
+            ..Sources::environment()
+        };
+        let config = table
+            .kind
+            .load(&sources)
+            .map_err(|error| TableError::Settings(one_line(&error)))?;
+        if !config.is_configured() {
+            return Err(TableError::Nowhere);
+        }
+        Ok(Self {
+            description: table.description,
+            config,
+        })
+    }
+}
+
+/// The adapters at work.
+#[derive(Debug)]
+pub struct Adapters {
+    tasks: FuturesUnordered<JoinHandle<Result<()>>>,
+}
+
+impl Adapters {
+    /// Resolves when an adapter fails. A database that is down is no failure.
+    pub async fn failure(mut self) -> Error {
+        while let Some(ended) = self.tasks.next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return error,
+                Err(panicked) => return Error::Panicked(panicked),
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// What is wrong, without the usage that belongs to a command line.
+fn one_line(error: &config::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(text: &str) -> Result<Database, String> {
+        let table = Table {
+            key: "orders".to_owned(),
+            kind: Kind::Postgres,
+            description: "web shop".to_owned(),
+            settings: text.parse().expect("TOML"),
+        };
+        Database::of(table).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_table_sets_the_adapter_by_its_long_names() {
+        let database = database("host = 'db'\nport = 5433\npassword_file = '/run/secrets/p'").expect("valid");
+        let Config::Postgres(config) = database.config else {
+            panic!("not postgres: {database:?}");
+        };
+        assert_eq!((config.host.as_deref(), config.port), (Some("db"), Some(5433)));
+        assert_eq!(config.password_file.as_deref(), Some(Path::new("/run/secrets/p")));
+    }
+
+    #[test]
+    fn a_wrong_table_is_one_line() {
+        assert_eq!(
+            database("db = 'x'").expect_err("refused"),
+            "it does not say where the database is"
+        );
+        let error = database("hots = 'x'").expect_err("refused");
+        assert!(
+            error.starts_with(r#"unknown setting "hots"; known are: url, "#),
+            "{error}"
+        );
+        let error = database("host = 'x'\nport = 'y'").expect_err("refused");
+        assert!(
+            error.starts_with("invalid value 'y' for '--port <PORT>'"),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1);
+    }
+}

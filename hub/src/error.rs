@@ -1,0 +1,233 @@
+//! What can go wrong in the command. Each text is read by the person at the terminal, or by a client of the bridge.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use mcp_hub_chassis::{BoxError, config};
+use reqwest::StatusCode;
+
+use crate::file::TableError;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a command can't do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file can't be read.
+    #[error("can't read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data folder can't be made.
+    #[error("can't make the data folder {}; choose another with --data-dir", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nobody knows where data goes.
+    #[error("there is no home folder for data; name a folder with --data-dir")]
+    NoHome,
+    /// The settings file has a table that means nothing.
+    #[error("{} has an unknown table [{table}]; known are [database.<key>]", path.display())]
+    UnknownTable {
+        /// The file.
+        path: PathBuf,
+        /// The table's name.
+        table: String,
+    },
+    /// The settings file can't be read.
+    #[error("the settings file")]
+    File(#[from] config::Error),
+    /// A database of the settings file can't be used.
+    #[error("{} says of [database.{key}]", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// The database's key.
+        key: String,
+        /// Why.
+        source: TableError,
+    },
+    /// The environment's settings of a kind of database can't be used.
+    #[error("the environment's settings for {kind}: {reason}")]
+    Environment {
+        /// The kind of database.
+        kind: &'static str,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The sample database can't be made.
+    #[error("can't make the sample database in {}", path.display())]
+    Sample {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: BoxError,
+    },
+    /// An adapter can't have a port.
+    #[error("can't listen on loopback for the {key} adapter")]
+    Loopback {
+        /// The adapter's key.
+        key: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The port is taken.
+    #[error("{address} is in use{by}; choose another port with --port, or any free one with --port 0")]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+        /// Who has it, " by python3 (process 4711)", or nothing.
+        by: String,
+    },
+    /// The listener has no address.
+    #[error("can't tell the address of the listener")]
+    NoAddress(#[source] io::Error),
+    /// The upstreams can't be used.
+    #[error("can't use the upstreams")]
+    Upstreams(#[source] mcp_hub_facade::upstream::file::Error),
+    /// The facade failed.
+    #[error(transparent)]
+    Facade(mcp_hub_facade::Error),
+    /// An adapter failed.
+    #[error("the {key} adapter failed")]
+    Adapter {
+        /// Its key.
+        key: String,
+        /// Why.
+        source: BoxError,
+    },
+    /// An adapter's task died.
+    #[error("an adapter ended early")]
+    Panicked(#[source] tokio::task::JoinError),
+    /// Options that belong together were not given so.
+    #[error("{0}")]
+    Usage(&'static str),
+
+    /// stdin or stdout failed.
+    #[error("can't speak on stdin and stdout")]
+    Stdio(#[source] io::Error),
+    /// stdin failed.
+    #[error("can't read stdin")]
+    Stdin(#[source] io::Error),
+    /// stdout failed.
+    #[error("can't write to stdout")]
+    Stdout(#[source] io::Error),
+    /// An argument of a tool can't be read.
+    #[error("{0:?} is no argument; give one JSON object, or name=value pairs")]
+    Argument(String),
+    /// The tool does not exist.
+    #[error("there is no tool {name:?}{hint}")]
+    NoTool {
+        /// Its name.
+        name: String,
+        /// Names that are like it, "; did you mean ..?", or nothing.
+        hint: String,
+    },
+    /// The tool answered with an error, which is the text.
+    #[error("{0}")]
+    Tool(String),
+    /// The hub can't serve calls.
+    #[error("the hub at {0} is not ready")]
+    NotReady(String),
+
+    /// The HTTP client can't be made.
+    #[error("can't set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+    /// The certificates can't be used.
+    #[error("{} has no certificates in PEM", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// The token can't be sent.
+    #[error("{} has a token that HTTP can't carry", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The hub does not take connections.
+    #[error("can't reach mcp-hub at {address} ({cause}); is it running?")]
+    Unreachable {
+        /// Its address.
+        address: String,
+        /// Why.
+        cause: String,
+    },
+    /// The hub went away before it answered.
+    #[error(
+        "mcp-hub at {address} hung up before it answered ({cause}); whether the call was carried out is not known"
+    )]
+    Lost {
+        /// Its address.
+        address: String,
+        /// Why.
+        cause: String,
+    },
+    /// The hub does not answer.
+    #[error("mcp-hub at {address} did not answer in time")]
+    Silent {
+        /// Its address.
+        address: String,
+    },
+    /// The hub went away while it answered.
+    #[error("the answer of mcp-hub broke off")]
+    Interrupted(#[source] reqwest::Error),
+    /// The event stream broke off or is none.
+    #[error("the event stream of mcp-hub broke off")]
+    Stream(#[source] sse_stream::Error),
+    /// A subscription's stream is over.
+    #[error("the event stream of mcp-hub ended; subscribe again")]
+    StreamEnded,
+    /// The answer had no message for the request.
+    #[error("mcp-hub ended its answer without a result")]
+    NoAnswer,
+    /// The answer is no JSON-RPC.
+    #[error("mcp-hub answered something else than JSON-RPC")]
+    Answer(#[source] serde_json::Error),
+    /// The hub wants authorization.
+    #[error(
+        "mcp-hub wants authorization (HTTP 401): give a valid token with --token-file, or a header with --header"
+    )]
+    Unauthorized,
+    /// The hub is elsewhere.
+    #[error("mcp-hub is elsewhere: use the address {location}")]
+    Moved {
+        /// Where it says it is.
+        location: String,
+    },
+    /// The answer is an HTTP error.
+    #[error("mcp-hub answered HTTP {status}: {text}")]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// The first line of its body.
+        text: String,
+    },
+    /// The answer is a JSON-RPC error.
+    #[error("mcp-hub answered: {message} ({code})")]
+    Rpc {
+        /// Its code.
+        code: i64,
+        /// Its text.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn unreadable(path: &Path, source: io::Error) -> Self {
+        Self::Unreadable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

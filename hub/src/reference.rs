@@ -1,0 +1,56 @@
+//! `mcp-hub reference`: the pages of docs/ that are made from the code, so that they can't be wrong for long.
+
+use clap::{Args as _, ValueEnum};
+
+use crate::adapters::Kind;
+use crate::error::Result;
+
+mod configuration;
+mod tools;
+
+/// The settings of `mcp-hub reference`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Options {
+    /// Which page.
+    page: Page,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Page {
+    /// docs/tools.md
+    Tools,
+    /// docs/configuration.md
+    Configuration,
+}
+
+/// Prints a page.
+pub fn run(options: &Options) -> Result<()> {
+    crate::say(&match options.page {
+        Page::Tools => tools::page()?,
+        Page::Configuration => configuration::page(),
+    })
+}
+
+/// A process or a part of one, as the page of settings groups them.
+pub(crate) struct Part {
+    title: String,
+    /// What to know before the table.
+    introduction: String,
+    pub(crate) command: clap::Command,
+}
+
+/// All parts but the command itself: their variables mean something in its environment.
+pub(crate) fn parts() -> Vec<Part> {
+    let facade = mcp_hub_facade::config::Options::augment_args(clap::Command::new("mcp-hub-facade"));
+    let facade = Part {
+        title: "mcp-hub-facade".to_owned(),
+        introduction: "The facade as a process of its own.".to_owned(),
+        command: facade,
+    };
+    let adapters = Kind::ALL.into_iter().map(|kind| Part {
+        title: format!("The {} adapter", kind.name()),
+        introduction: configuration::introduction(kind),
+        command: kind.settings(),
+    });
+    std::iter::once(facade).chain(adapters).collect()
+}
