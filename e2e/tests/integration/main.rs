@@ -1,1 +1,9 @@
-//! The hub as its users meet it.
+//! The hub as its users meet it: one module for each promise of the README.
+
+mod catalogue;
+mod discovery;
+mod doors;
+mod hub;
+mod parts;
+mod postgres;
+mod start;
