@@ -9,8 +9,10 @@ use tokio::net::TcpListener;
 
 pub mod config;
 pub mod error;
+mod json;
 pub mod outcome;
 pub mod registry;
+mod schema;
 mod server;
 pub mod tool;
 mod transport;

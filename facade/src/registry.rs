@@ -1,13 +1,35 @@
-//! The catalogue of tools, and what is known of the services behind it.
+//! The registry: the upstreams at work, and the catalogue of their tools.
+//!
+//! Whatever changes (a connection, an adapter's health, what it offers, the upstreams file) wakes one task, which builds the
+//! [`Catalog`] anew and swaps it in; readers never wait for it, nor for an upstream.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use mcp_hub_chassis::Lifecycle;
-use tokio::sync::watch;
+use futures_util::future::join_all;
+use mcp_hub_chassis::{Lifecycle, fault};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::tool::Tool;
 use crate::upstream::Upstreams;
+use crate::upstream::backend::Backend;
+use catalog::Part;
+use own::Own;
+use watched::Watched;
+
+mod catalog;
+pub(crate) mod own;
+mod report;
+mod watched;
+
+pub use catalog::Catalog;
+pub use report::{ServiceReport, State};
+
+/// How long the first pass over the upstreams may take.
+const FIRST_PASS: Duration = Duration::from_secs(3);
 
 /// How the registry treats its upstreams.
 #[derive(clap::Args, Clone, Debug)]
@@ -29,23 +51,38 @@ pub struct Registry {
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
+    backends: ArcSwap<BTreeMap<String, Arc<Backend>>>,
     catalog: ArcSwap<Catalog>,
+    /// The facade's own tools.
+    own: Vec<Arc<Tool>>,
     changes: watch::Sender<u64>,
     ready: watch::Sender<bool>,
+    notices: Mutex<BTreeMap<&'static str, String>>,
+    changed: Arc<Notify>,
+    kept: Duration,
 }
 
 impl Registry {
-    /// Connects to the upstreams, in tasks of `lifecycle`, and keeps the catalogue.
+    /// Connects to the upstreams, in tasks of `lifecycle`, and keeps the catalogue. Must be called inside a runtime.
     pub fn start(config: &Config, upstreams: Upstreams, lifecycle: &Lifecycle) -> Self {
-        let _ = (config, upstreams, lifecycle);
-        Self {
-            shared: Arc::new(Shared {
-                catalog: ArcSwap::default(),
-                changes: watch::Sender::new(0),
-                ready: watch::Sender::new(true),
-            }),
-        }
+        let shared = Arc::new_cyclic(|registry| Shared {
+            backends: ArcSwap::default(),
+            catalog: ArcSwap::default(),
+            own: Own::all(registry).map(|own| Arc::new(Tool::own(own))).into(),
+            changes: watch::Sender::new(0),
+            ready: watch::Sender::new(false),
+            notices: Mutex::default(),
+            changed: Arc::default(),
+            kept: Duration::from_secs(config.tools_kept),
+        });
+        shared.apply(&upstreams, lifecycle);
+        // So that the facade's own tools are there from the first moment.
+        shared.rebuild(&mut HashMap::new());
+        let keeper = shared.clone();
+        let part = lifecycle.clone();
+        lifecycle.spawn_until_stopped(async move { keeper.keep(upstreams, &part).await });
+        Self { shared }
     }
 
     /// The catalogue as it is now.
@@ -58,12 +95,12 @@ impl Registry {
         self.shared.changes.subscribe()
     }
 
-    /// Whether the first pass over the upstreams is over: each was reflected, or has failed. Never false again.
+    /// Whether the first pass over the upstreams is over: each was understood, or has failed. Never false again.
     pub fn ready(&self) -> bool {
         *self.shared.ready.borrow()
     }
 
-    /// Waits for the end of the first pass.
+    /// Waits for the end of the first pass, which takes 3 s at most.
     pub async fn first_pass(&self) {
         // The sender lives as long as `self`.
         let _ = self.shared.ready.subscribe().wait_for(|ready| *ready).await;
@@ -71,64 +108,155 @@ impl Registry {
 
     /// What is known of each upstream, asked now where it can be asked. Takes a second at most.
     pub async fn services(&self) -> Vec<ServiceReport> {
-        vec![]
+        let (backends, catalog) = (self.shared.backends.load_full(), self.catalog());
+        let reports = backends
+            .values()
+            .map(|backend| ServiceReport::of(backend, &catalog));
+        join_all(reports).await
+    }
+
+    /// Says something about the whole server to whoever asks for its health: a risk, a mistake. `topic` tells which one it replaces.
+    pub fn notice(&self, topic: &'static str, sentence: impl Into<String>) {
+        self.shared.notice(topic, Some(sentence.into()));
+    }
+
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let notices = self.shared.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.values().cloned().collect()
     }
 }
 
-/// The tools at one moment.
-#[derive(Debug, Default)]
-pub struct Catalog {
-    listed: Vec<Arc<Tool>>,
-    instructions: String,
+impl Shared {
+    fn notice(&self, topic: &'static str, sentence: Option<String>) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        match sentence {
+            Some(sentence) => notices.insert(topic, sentence),
+            None => notices.remove(topic),
+        };
+    }
+
+    /// Starts, changes and stops upstreams until they are those of the settings.
+    fn apply(&self, upstreams: &Upstreams, lifecycle: &Lifecycle) {
+        let before = self.backends.load_full();
+        let mut backends = BTreeMap::new();
+        for (key, settings) in upstreams.entries() {
+            let backend = if let Some(backend) = before.get(key) {
+                backend.configure(settings.clone());
+                backend.clone()
+            } else {
+                Backend::start(key, settings.clone(), self.changed.clone(), lifecycle)
+            };
+            backends.insert(key.clone(), backend);
+        }
+        for (key, backend) in before.iter() {
+            if !backends.contains_key(key) {
+                backend.stop();
+            }
+        }
+        self.backends.store(Arc::new(backends));
+    }
+
+    /// Keeps the catalogue.
+    async fn keep(&self, mut upstreams: Upstreams, lifecycle: &Lifecycle) {
+        let started = Instant::now();
+        let mut file = upstreams.file().map(Watched::new);
+        // Since when nothing is known of an upstream that was known.
+        let mut gone: HashMap<String, Instant> = HashMap::new();
+        loop {
+            self.rebuild(&mut gone);
+            let settled = self.backends.load().values().all(|backend| backend.settled());
+            if settled || started.elapsed() >= FIRST_PASS {
+                self.ready
+                    .send_if_modified(|ready| !std::mem::replace(ready, true));
+            }
+            let first_pass = (!*self.ready.borrow()).then_some(started + FIRST_PASS);
+            let expiry = gone
+                .values()
+                .map(|since| *since + self.kept)
+                .filter(|end| *end > Instant::now());
+            let wake = expiry.chain(first_pass).min();
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = until(wake) => {}
+                () = touched(&mut file) => self.reload(&mut upstreams, lifecycle).await,
+            }
+        }
+    }
+
+    fn rebuild(&self, gone: &mut HashMap<String, Instant>) {
+        let backends = self.backends.load_full();
+        gone.retain(|key, _| backends.contains_key(key));
+        let parts = backends.values().map(|backend| {
+            let (deciding, all) = backend.reflections();
+            let keep = if deciding.is_empty() {
+                let since = *gone.entry(backend.key.clone()).or_insert_with(Instant::now);
+                since.elapsed() < self.kept
+            } else {
+                gone.remove(&backend.key);
+                true
+            };
+            Part {
+                backend: backend.clone(),
+                deciding,
+                all,
+                keep,
+            }
+        });
+        let parts: Vec<Part> = parts.collect();
+        let before = self.catalog.load_full();
+        let catalog = Catalog::build(&before, &parts, &self.own);
+        let changed = catalog.digests() != before.digests();
+        if changed {
+            tracing::info!(tools = catalog.tools().len(), "the list of tools changed");
+        }
+        self.catalog.store(Arc::new(catalog));
+        if changed {
+            self.changes.send_modify(|version| *version += 1);
+        }
+    }
+
+    /// Reads the upstreams file again. What can't be used leaves everything as it was.
+    async fn reload(&self, upstreams: &mut Upstreams, lifecycle: &Lifecycle) {
+        let before = upstreams.clone();
+        let read = tokio::task::spawn_blocking(move || before.read_again()).await;
+        match read {
+            Ok(Ok(None)) => self.notice("upstreams", None),
+            Ok(Ok(Some(new))) => {
+                tracing::info!("the upstreams file changed");
+                self.notice("upstreams", None);
+                self.apply(&new, lifecycle);
+                *upstreams = new;
+            }
+            Ok(Err(error)) => {
+                let told = self
+                    .notices
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .contains_key("upstreams");
+                if !told {
+                    tracing::error!(
+                        error = fault::chain(&error),
+                        "the upstreams file can't be used; the older one stays in force"
+                    );
+                }
+                let notice = "the upstreams file was changed and can't be used; the older one stays in force: see the log";
+                self.notice("upstreams", Some(notice.to_owned()));
+            }
+            Err(_) => tracing::error!("reading the upstreams file failed"),
+        }
+    }
 }
 
-impl Catalog {
-    /// The listed tools, sorted by name. The facade's own are among them.
-    pub fn tools(&self) -> &[Arc<Tool>] {
-        &self.listed
-    }
-
-    /// A tool by its name. During a roll-out a tool that is not listed any more, or not yet, can still be called.
-    pub fn tool(&self, name: &str) -> Option<Arc<Tool>> {
-        self.listed.iter().find(|tool| tool.name == name).cloned()
-    }
-
-    /// What the server says of itself to a model: which databases there are.
-    pub fn instructions(&self) -> &str {
-        &self.instructions
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 
-/// One upstream as `list_services` and the hub's start-up table show it.
-#[derive(Clone, Debug, serde::Serialize, PartialEq)]
-pub struct ServiceReport {
-    /// Its key.
-    pub key: String,
-    /// The kind of database; empty until the adapter has been reached once.
-    pub kind: String,
-    /// The operator's description.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub description: String,
-    /// The product and its version; empty until the database has been reached once.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub product: String,
-    /// "serving", "unavailable" (the database), "unreachable" (the adapter) or "incompatible".
-    pub state: String,
-    /// Why it does not serve, without address or password; empty when it does.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// "read only" or "read write"; empty until the adapter has been reached once.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub mode: String,
-    /// What the login may do beyond what the mode needs.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub posture: Vec<String>,
-    /// How many tools it has in the catalogue.
-    pub tools: usize,
-    /// Tools that were left out, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<String>,
-    /// How long the adapter took to tell its status, in milliseconds; absent when it did not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency_ms: Option<f64>,
+async fn touched(file: &mut Option<Watched>) {
+    match file {
+        Some(file) => file.touched().await,
+        None => std::future::pending().await,
+    }
 }

@@ -2,16 +2,24 @@
 
 use std::sync::Arc;
 
-use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::fault::Reason;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::json::{answer, arguments};
 use crate::outcome::Outcome;
+use crate::registry::own::Own;
+use crate::upstream::backend::Backend;
+use mcp_hub_chassis::Fault;
+use offer::Offer;
+
+pub(crate) mod offer;
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
+
+/// The longest name: a longer one makes a client drop the whole list.
+pub(crate) const MAX_NAME: usize = 64;
 
 /// One tool of the catalogue.
 #[derive(Clone, Debug)]
@@ -36,6 +44,17 @@ pub struct Tool {
     pub upstream: Option<String>,
     /// The path of the RPC, `/package.Service/Method`; `None` for the facade's own tools.
     pub method: Option<String>,
+    target: Target,
+}
+
+/// Who answers.
+#[derive(Clone, Debug)]
+enum Target {
+    Upstream {
+        backend: Arc<Backend>,
+        offer: Arc<Offer>,
+    },
+    Facade(Own),
 }
 
 /// The circumstances of one call.
@@ -50,12 +69,67 @@ pub struct Call {
 }
 
 impl Tool {
+    /// The tool that an upstream offers.
+    pub(crate) fn of(backend: &Arc<Backend>, offer: &Arc<Offer>) -> Self {
+        Self {
+            name: format!("{}_{}", backend.key, offer.rpc),
+            title: offer.title.clone(),
+            description: offer.description.clone(),
+            input_schema: offer.input_schema.clone(),
+            output_schema: offer.output_schema.clone(),
+            read_only: offer.read_only,
+            destructive: offer.destructive,
+            idempotent: offer.idempotent,
+            upstream: Some(backend.key.clone()),
+            method: Some(offer.path.to_string()),
+            target: Target::Upstream {
+                backend: backend.clone(),
+                offer: offer.clone(),
+            },
+        }
+    }
+
+    /// A tool of the facade itself.
+    pub(crate) fn own(own: Own) -> Self {
+        Self {
+            name: own.name().to_owned(),
+            title: own.title().to_owned(),
+            description: own.description().to_owned(),
+            input_schema: Arc::new(own.input_schema()),
+            output_schema: Arc::new(own.output_schema()),
+            read_only: true,
+            destructive: false,
+            idempotent: true,
+            upstream: None,
+            method: None,
+            target: Target::Facade(own),
+        }
+    }
+
+    /// What the upstream offers; `None` for the facade's own tools.
+    pub(crate) fn offer(&self) -> Option<&Offer> {
+        match &self.target {
+            Target::Upstream { offer, .. } => Some(offer),
+            Target::Facade(_) => None,
+        }
+    }
+
     /// Calls the tool. Every failure is an [`Outcome`] that a model can read.
     pub async fn call(&self, arguments: Object, call: Call) -> Outcome {
-        let _ = arguments;
-        Outcome::failure(
-            &Fault::new(Reason::UpstreamUnavailable, "not reached yet"),
-            call.traceparent.as_deref(),
-        )
+        match self.answer(&arguments, &call).await {
+            Ok(text) => Outcome::success(text),
+            Err(fault) => Outcome::failure(&fault, call.traceparent.as_deref()),
+        }
+    }
+
+    async fn answer(&self, arguments: &Object, call: &Call) -> Result<String, Fault> {
+        match &self.target {
+            Target::Facade(own) => own.answer(arguments).await,
+            Target::Upstream { backend, offer } => {
+                let request = arguments::encode(&offer.input, arguments)?;
+                let response = backend.call(offer, request.into(), call).await?;
+                answer::write(&offer.output, &response).map_err(|error| Fault::internal(&error))
+            }
+        }
     }
 }

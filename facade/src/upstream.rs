@@ -1,5 +1,14 @@
 //! The upstreams: adapters as the facade sees them.
+//!
+//! [`file`] says which there are and how each is used. A `backend` is one of them at work: it finds its `endpoint`s by name and
+//! address; each keeps one connection, watches its `health`, learns by `reflect`ion what it offers, and takes `call`s.
 
+pub(crate) mod backend;
+pub(crate) mod call;
+mod codec;
+mod endpoint;
 pub mod file;
+mod health;
+pub(crate) mod reflect;
 
-pub use file::{Upstream, Upstreams};
+pub use file::{Error, Upstream, Upstreams};

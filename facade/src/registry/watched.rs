@@ -1,0 +1,65 @@
+//! A watched file: tells when it may have changed, whichever way it was replaced.
+//!
+//! The folder is watched, not the file: editors replace files, and Kubernetes swaps the `..data` link beside them. Where events are
+//! lost (network file systems, a full queue), a look every few seconds finds the change. Whether there is one, the reader decides.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// How often one looks without an event.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long a change may take to be complete.
+const COMPLETE: Duration = Duration::from_millis(50);
+
+/// A watched file.
+pub(super) struct Watched {
+    touched: Arc<Notify>,
+    /// When to look next.
+    due: Instant,
+    /// Ends the watch when it is dropped; `None` where the system has none to give.
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Watched {
+    pub(super) fn new(path: &Path) -> Self {
+        let touched = Arc::new(Notify::new());
+        let watcher = watch(path, touched.clone());
+        if let Err(error) = &watcher {
+            tracing::warn!(%error, "no file events: the upstreams file is looked at every few seconds");
+        }
+        Self {
+            touched,
+            due: Instant::now() + LOOK,
+            _watcher: watcher.ok(),
+        }
+    }
+
+    /// Waits until the file may have changed. Nothing is lost when the waiting is given up.
+    pub(super) async fn touched(&mut self) {
+        // What replaces a file comes as several events.
+        while timeout_at(self.due, self.touched.notified()).await.is_ok() {
+            self.due = self.due.min(Instant::now() + COMPLETE);
+        }
+        self.due = Instant::now() + LOOK;
+    }
+}
+
+fn watch(path: &Path, touched: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // Reading the file is an event too, and must not be a reason to read it.
+        let read = matches!(&event, Ok(Event { kind: EventKind::Access(kind), .. }) if *kind != AccessKind::Close(AccessMode::Write));
+        if !read {
+            touched.notify_one();
+        }
+    })?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    watcher.watch(folder.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}

@@ -1,0 +1,270 @@
+//! One upstream at work: its endpoints, found again and again, and the limits of its calls.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::Uri;
+use mcp_hub_chassis::Lifecycle;
+use mcp_hub_proto::adapter::v1::GetStatusResponse;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
+
+use super::Upstream;
+use super::endpoint::{Endpoint, Latest, State};
+use super::reflect::Reflection;
+
+/// How often names are resolved again, and how long that may take.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(3);
+const RESOLVE: Duration = Duration::from_secs(2);
+
+/// How many answers in a row have to be without an address before it is given up: the name server of a cluster may be late.
+const MISSES: u32 = 3;
+
+/// How many endpoints one upstream may have.
+const MAX_ENDPOINTS: usize = 64;
+
+/// One upstream at work.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    pub(crate) key: String,
+    pub(super) limits: ArcSwap<Limits>,
+    pub(super) turn: AtomicUsize,
+    endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
+    /// Why no endpoint is known, when none is.
+    unresolved: Mutex<Option<String>>,
+    /// What an adapter last said of itself, kept while none can be asked.
+    status: Mutex<Option<GetStatusResponse>>,
+    settings_changed: Notify,
+    changed: Arc<Notify>,
+    latest: Arc<Latest>,
+    lifecycle: Lifecycle,
+}
+
+/// The settings of an upstream and what follows from them.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) settings: Upstream,
+    pub(super) permits: Arc<Semaphore>,
+}
+
+impl Limits {
+    fn new(settings: Upstream) -> Arc<Self> {
+        let permits = Arc::new(Semaphore::new(settings.concurrency));
+        Arc::new(Self { settings, permits })
+    }
+}
+
+impl Backend {
+    /// Starts to look for endpoints, in a task of a part of `lifecycle`; `changed` is told whenever anything is different.
+    pub(crate) fn start(
+        key: &str,
+        settings: Upstream,
+        changed: Arc<Notify>,
+        lifecycle: &Lifecycle,
+    ) -> Arc<Self> {
+        let backend = Arc::new(Self {
+            key: key.to_owned(),
+            limits: ArcSwap::new(Limits::new(settings)),
+            turn: AtomicUsize::new(0),
+            endpoints: ArcSwap::default(),
+            unresolved: Mutex::default(),
+            status: Mutex::default(),
+            settings_changed: Notify::new(),
+            changed,
+            latest: Arc::default(),
+            lifecycle: lifecycle.child(),
+        });
+        let task = backend.clone();
+        backend
+            .lifecycle
+            .spawn_until_stopped(async move { task.resolve().await });
+        backend
+    }
+
+    /// Ends all connections. Calls in flight end by themselves.
+    pub(crate) fn stop(&self) {
+        self.lifecycle.stop();
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Upstream {
+        self.limits.load().settings.clone()
+    }
+
+    /// Puts other settings in force, if they are others.
+    pub(crate) fn configure(&self, settings: Upstream) {
+        if self.limits.load().settings != settings {
+            self.limits.store(Limits::new(settings));
+            self.settings_changed.notify_one();
+        }
+    }
+
+    /// The endpoints, sorted by address.
+    pub(crate) fn endpoints(&self) -> Arc<Vec<Arc<Endpoint>>> {
+        self.endpoints.load_full()
+    }
+
+    /// What the endpoints offer that decide on the list of tools, and what all of them offer that can be called: where some serve,
+    /// those alone decide.
+    pub(crate) fn reflections(&self) -> (Vec<Arc<Reflection>>, Vec<Arc<Reflection>>) {
+        let states: Vec<State> = self
+            .endpoints
+            .load()
+            .iter()
+            .map(|endpoint| endpoint.state())
+            .collect();
+        let known = |state: &State| state.reflection.clone();
+        let serving: Vec<_> = states
+            .iter()
+            .filter(|state| state.serving)
+            .filter_map(known)
+            .collect();
+        let all: Vec<_> = states.iter().filter_map(known).collect();
+        (if serving.is_empty() { all.clone() } else { serving }, all)
+    }
+
+    /// Whether the first attempt to reach it is over: one endpoint is understood, or all have failed, or there is none.
+    pub(crate) fn settled(&self) -> bool {
+        let states: Vec<State> = self
+            .endpoints
+            .load()
+            .iter()
+            .map(|endpoint| endpoint.state())
+            .collect();
+        if states.is_empty() {
+            return self.unresolved().is_some();
+        }
+        states.iter().any(|state| state.reflection.is_some()) || states.iter().all(|state| state.tried)
+    }
+
+    /// Why it can't be used, without an address.
+    pub(crate) fn problem(&self) -> String {
+        let endpoints = self.endpoints.load();
+        let problems = endpoints.iter().filter_map(|endpoint| endpoint.state().problem);
+        self.unresolved()
+            .or(problems.last())
+            .unwrap_or_else(|| "it is not connected yet".to_owned())
+    }
+
+    /// What an adapter last said of itself.
+    pub(crate) fn status(&self) -> Option<GetStatusResponse> {
+        let endpoints = self.endpoints.load();
+        let latest = endpoints.iter().find_map(|endpoint| endpoint.state().status);
+        let mut kept = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.is_some() {
+            *kept = latest;
+        }
+        kept.clone()
+    }
+
+    fn unresolved(&self) -> Option<String> {
+        self.unresolved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Finds the endpoints again and again.
+    async fn resolve(&self) {
+        let mut misses: HashMap<SocketAddr, u32> = HashMap::new();
+        loop {
+            let answer = Answer::of(&self.settings().addresses).await;
+            self.apply(&answer, &mut misses);
+            let _ = timeout(RESOLVE_AGAIN, self.settings_changed.notified()).await;
+        }
+    }
+
+    fn apply(&self, answer: &Answer, misses: &mut HashMap<SocketAddr, u32>) {
+        let before = self.endpoints.load_full();
+        let mut endpoints: Vec<Arc<Endpoint>> = Vec::new();
+        for endpoint in before.iter() {
+            let address = endpoint.address;
+            let keep = if answer.found.get(&address) == Some(&endpoint.origin) {
+                misses.remove(&address);
+                true
+            } else if answer.failed.contains(&endpoint.origin) {
+                // No answer is no reason to let a good connection go.
+                true
+            } else if answer.names.contains(&endpoint.origin) {
+                let misses = misses.entry(address).or_default();
+                *misses += 1;
+                *misses < MISSES
+            } else {
+                false
+            };
+            if keep {
+                endpoints.push(endpoint.clone());
+            } else {
+                misses.remove(&address);
+                endpoint.stop();
+            }
+        }
+        for (address, origin) in &answer.found {
+            let known = endpoints.iter().any(|endpoint| endpoint.address == *address);
+            if !known && endpoints.len() < MAX_ENDPOINTS {
+                endpoints.push(Endpoint::start(
+                    *address,
+                    origin.clone(),
+                    self.changed.clone(),
+                    self.latest.clone(),
+                    &self.lifecycle,
+                ));
+            }
+        }
+        endpoints.sort_by_key(|endpoint| endpoint.address);
+        let unresolved = endpoints
+            .is_empty()
+            .then(|| "its name can't be resolved".to_owned());
+        *self.unresolved.lock().unwrap_or_else(PoisonError::into_inner) = unresolved;
+        let addresses = |endpoints: &[Arc<Endpoint>]| endpoints.iter().map(|e| e.address).collect::<Vec<_>>();
+        if endpoints.is_empty() || addresses(&endpoints) != addresses(&before) {
+            self.endpoints.store(Arc::new(endpoints));
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// Where the configured addresses lead now.
+#[derive(Debug, Default)]
+struct Answer {
+    found: BTreeMap<SocketAddr, Uri>,
+    /// Addresses that lead somewhere by a name.
+    names: HashSet<Uri>,
+    /// Names that nobody could resolve just now.
+    failed: HashSet<Uri>,
+}
+
+impl Answer {
+    async fn of(addresses: &[String]) -> Self {
+        let mut answer = Self::default();
+        for address in addresses {
+            // Checked when the settings were read.
+            let Ok(uri) = address.parse::<Uri>() else { continue };
+            let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
+                continue;
+            };
+            let host = host.trim_matches(['[', ']']).to_owned();
+            if let Ok(ip) = host.parse::<IpAddr>() {
+                answer.found.entry(SocketAddr::new(ip, port)).or_insert(uri);
+                continue;
+            }
+            match timeout(RESOLVE, tokio::net::lookup_host((host.as_str(), port))).await {
+                Ok(Ok(found)) => {
+                    answer.names.insert(uri.clone());
+                    for address in found {
+                        answer.found.entry(address).or_insert_with(|| uri.clone());
+                    }
+                }
+                _ => {
+                    tracing::debug!(host, "a name can't be resolved");
+                    answer.failed.insert(uri);
+                }
+            }
+        }
+        answer
+    }
+}
