@@ -151,6 +151,24 @@ impl AdapterServer {
     }
 }
 
+/// How long the caller waits, from its `grpc-timeout`. Unary calls are ended at it by themselves; a stream is not, so what feeds one
+/// asks here.
+pub fn timeout(metadata: &tonic::metadata::MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    // At most eight digits, so that nothing below can overflow.
+    let count: u64 = (digits.len() <= 8).then(|| digits.parse().ok()).flatten()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3_600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
 /// Asks the database again and again, and sets the services' health.
 async fn watch(adapter: Arc<dyn Adapter>, reporter: HealthReporter, names: Vec<&'static str>) {
     loop {
@@ -197,5 +215,27 @@ impl tower_http::catch_panic::ResponseForPanic for Panicked {
         tracing::error!(panic = text, "a handler panicked");
         let fault = crate::Fault::new(crate::fault::Reason::Internal, "internal error");
         Status::from(fault).into_http()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_callers_timeout_is_read() {
+        let timeout = |text: &'static str| {
+            let mut metadata = tonic::metadata::MetadataMap::new();
+            metadata.insert("grpc-timeout", tonic::metadata::MetadataValue::from_static(text));
+            super::timeout(&metadata)
+        };
+        assert_eq!(timeout("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(
+            timeout("99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3_600))
+        );
+        for wrong in ["", "m", "5", "-5S", "123456789S", "5x", "5 S"] {
+            assert_eq!(timeout(wrong), None, "{wrong}");
+        }
     }
 }

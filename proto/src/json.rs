@@ -218,7 +218,7 @@ impl<'de> serde::Deserialize<'de> for Entries<'de> {
 }
 
 /// Whether a JSON number means the same after it has been a double.
-fn is_safe_number(text: &str) -> bool {
+pub fn is_safe_number(text: &str) -> bool {
     let Ok(value) = text.parse::<f64>() else {
         return false;
     };

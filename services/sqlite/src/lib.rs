@@ -1,1 +1,54 @@
-//! Placeholder.
+//! SQLite as an mcp-hub adapter: one file, asked through gRPC.
+//!
+//! [`serve`] is the whole adapter; [`sample`] makes a database to try it on. Inside, `service` is the RPCs, `query`, `catalogue`,
+//! `explain` and `write` are what they do, `statement` and `value` the way of a caller's SQL and of values, [`guard`] what a
+//! statement may do, [`database`] the file and who may use it now.
+
+use std::sync::Arc;
+
+use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::{BoxError, Lifecycle};
+use mcp_hub_proto::sqlite::v1::DESCRIPTORS;
+use mcp_hub_proto::sqlite::v1::sqlite_service_server::SqliteServiceServer;
+use mcp_hub_proto::sqlite::v1::sqlite_write_service_server::SqliteWriteServiceServer;
+use tokio::net::TcpListener;
+
+mod catalogue;
+mod config;
+mod database;
+mod error;
+mod explain;
+mod guard;
+mod query;
+pub mod sample;
+mod service;
+mod statement;
+mod value;
+mod write;
+
+pub use config::Config;
+pub use error::{Error, Refusal};
+pub use guard::Denial;
+
+/// Serves a SQLite file on `listener` until the process stops. `name` is the service's key: the first part of its tools' names.
+///
+/// A file that is missing, locked or damaged does not end it: calls say so, and work again when the file does.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    config: Config,
+    name: &str,
+    listener: TcpListener,
+    lifecycle: Lifecycle,
+) -> Result<(), BoxError> {
+    let service = service::Service::new(&config, name);
+    let server = AdapterServer::new(Arc::new(service.clone()))
+        .add(SqliteServiceServer::new(service.clone()), DESCRIPTORS);
+    let server = if config.allow_writes {
+        server.add(SqliteWriteServiceServer::new(service), DESCRIPTORS)
+    } else {
+        server
+    };
+    server.serve(listener, lifecycle).await
+}
