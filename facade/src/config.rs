@@ -12,6 +12,7 @@ use crate::registry;
 
 /// How the facade is reached and what it tolerates.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Config {
     /// The URL that clients use, "<https://mcp.example.com>". Its host is the only one, beside the loopback names, that requests may
     /// be addressed to, and its origin the only one that web pages may call from.
@@ -62,6 +63,7 @@ pub(crate) const UNAUTHENTICATED: &str =
 
 /// The settings of the program `mcp-hub-facade`.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Options {
     /// Where to listen.
     #[arg(

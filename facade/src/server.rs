@@ -28,10 +28,10 @@ use crate::tool::{Call, Tool};
 use crate::transport::ToolFilter;
 
 /// The longest that any call may take; its upstream usually allows less.
-const LONGEST_CALL: Duration = Duration::from_secs(300);
+const LONGEST_CALL: Duration = Duration::from_mins(5);
 
 /// How long a client may take the tool list for fresh. It is told of changes; this is for those who do not listen.
-const LIST_TTL: Duration = Duration::from_secs(60);
+const LIST_TTL: Duration = Duration::from_mins(1);
 
 /// The facade as an MCP server. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -128,11 +128,11 @@ impl Server {
         } else {
             tracing::debug!(tool = tool.name, elapsed_ms, "tool call");
         }
-        let content = vec![ContentBlock::text(outcome.text)];
+        let text = vec![ContentBlock::text(outcome.text)];
         let mut result = if outcome.is_error {
-            CallToolResult::error(content)
+            CallToolResult::error(text)
         } else {
-            CallToolResult::success(content)
+            CallToolResult::success(text)
         };
         result.structured_content = outcome.structured;
         Ok(result)
@@ -236,10 +236,10 @@ impl ServerHandler for Server {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 () = &mut stopping => return Ok(()),
-                changed = changes.changed() => {
+                change = changes.changed() => {
                     // An error of the first is the end of the process, one of the second the end of the client.
                     let told = context.sink().notify_tool_list_changed();
-                    if context.accepted().tools_list_changed == Some(true) && (changed.is_err() || told.await.is_err()) {
+                    if context.accepted().tools_list_changed == Some(true) && (change.is_err() || told.await.is_err()) {
                         return Ok(());
                     }
                 }

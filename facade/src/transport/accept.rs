@@ -31,7 +31,7 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// How long a connection may be idle between requests. Longer than reverse proxies keep theirs, so that it is they who close: a
 /// connection that we close while a request is on its way looks to them like a crash.
-const IDLE: Duration = Duration::from_secs(180);
+const IDLE: Duration = Duration::from_mins(3);
 
 /// What a connection on which nothing is under way gets to say goodbye.
 const LINGER: Duration = Duration::from_millis(500);
@@ -40,7 +40,7 @@ const LINGER: Duration = Duration::from_millis(500);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// At most one warning about too many connections in this time.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The least that hyper takes. An idle stream costs little more than its buffers.
 const HTTP1_BUFFER: usize = 8 * 1024;

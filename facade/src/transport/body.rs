@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use rmcp::model::{ErrorCode, ErrorData};
+use rmcp::model::ErrorData;
 
 use super::message::Refusal;
 
@@ -62,7 +62,7 @@ async fn too_large(body: Body) -> Refusal {
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, drain(drained)).await;
     }
     let message = format!("the message is larger than {MAX_MESSAGE_BYTES} bytes");
-    let error = ErrorData::new(ErrorCode::INVALID_REQUEST, message, None);
+    let error = ErrorData::invalid_request(message, None);
     Refusal::with_error(StatusCode::PAYLOAD_TOO_LARGE, error)
 }
 

@@ -6,7 +6,7 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use rmcp::model::{ErrorCode, ErrorData, JsonRpcError, RequestId};
+use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -25,14 +25,13 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
-    id: Option<RequestId>,
-    error: ErrorData,
+    body: Box<JsonRpcError>,
 }
 
 impl Refusal {
     /// An HTTP request that is wrong, whatever its message.
     pub(super) fn new(status: StatusCode, message: &'static str) -> Self {
-        Self::of(status, ErrorCode::INVALID_REQUEST, message)
+        Self::with_error(status, ErrorData::invalid_request(message, None))
     }
 
     /// A message that is JSON but no JSON-RPC message.
@@ -42,28 +41,23 @@ impl Refusal {
 
     /// A refusal with an error of its own.
     pub(super) fn with_error(status: StatusCode, error: ErrorData) -> Self {
-        Self {
-            status,
-            id: None,
-            error,
-        }
+        let body = Box::new(JsonRpcError::new(None, error));
+        Self { status, body }
     }
 
-    pub(super) fn with_id(self, id: Option<RequestId>) -> Self {
-        Self { id, ..self }
-    }
-
-    fn of(status: StatusCode, code: ErrorCode, message: &'static str) -> Self {
-        Self::with_error(status, ErrorData::new(code, message, None))
+    /// Names the request. Without, the error has no id, as MCP wants it where the id could not be read.
+    pub(super) fn with_id(mut self, id: Option<RequestId>) -> Self {
+        self.body.id = id;
+        self
     }
 
     fn unparsable(message: &'static str) -> Self {
-        Self::of(StatusCode::BAD_REQUEST, ErrorCode::PARSE_ERROR, message)
+        Self::with_error(StatusCode::BAD_REQUEST, ErrorData::parse_error(message, None))
     }
 
-    /// The JSON-RPC error. Without an id where the request's could not be read, as MCP has it.
+    /// The JSON-RPC error.
     pub(super) fn to_json(&self) -> String {
-        write(&JsonRpcError::new(self.id.clone(), self.error.clone()))
+        write(&self.body)
     }
 }
 
@@ -94,6 +88,8 @@ struct Envelope<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     method: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     error: Option<&'a RawValue>,
@@ -109,11 +105,24 @@ fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de Raw
 /// What to answer when it is none: a parse error (-32700), or an invalid request (-32600) with its id where it has one.
 pub(super) fn inspect(bytes: &[u8]) -> Result<Kind, Refusal> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refusal::unparsable("the message is not UTF-8"))?;
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| not_an_envelope(text))?;
+    // serde would read a list as an envelope whose members have no names.
+    let object = text.trim_ascii_start().starts_with('{');
+    let envelope = object
+        .then(|| serde_json::from_str::<Envelope<'_>>(text))
+        .and_then(Result::ok);
+    let envelope = envelope.ok_or_else(|| not_an_envelope(text))?;
     let id = envelope.id.map(read_id).transpose()?;
     let refuse = |message| Err(Refusal::invalid(message).with_id(id.clone()));
     if envelope.jsonrpc.map(RawValue::get) != Some(r#""2.0""#) {
         return refuse(r#"jsonrpc must be "2.0""#);
+    }
+    // Null stands for none: some languages can't leave a member out.
+    if envelope
+        .params
+        .is_some_and(|params| !params.get().starts_with('{') && params.get() != "null")
+    {
+        let error = ErrorData::invalid_params("params must be an object", None);
+        return Err(Refusal::with_error(StatusCode::BAD_REQUEST, error).with_id(id));
     }
     match (envelope.method, envelope.result.or(envelope.error)) {
         (Some(method), None) if method.get().starts_with('"') => {
@@ -160,7 +169,7 @@ mod tests {
     fn refused(text: &[u8]) -> (i32, String) {
         let refusal = inspect(text).expect_err("refused");
         assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
-        (refusal.error.code.0, refusal.to_json())
+        (refusal.body.error.code.0, refusal.to_json())
     }
 
     #[test]
@@ -222,6 +231,14 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
         ] {
             assert_eq!(refused(text.as_bytes()).0, -32600, "{text}");
+        }
+    }
+
+    #[test]
+    fn params_are_an_object() {
+        for params in ["[]", "1", "\"x\""] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{params}}}"#);
+            assert_eq!(refused(text.as_bytes()).0, -32602, "{text}");
         }
     }
 

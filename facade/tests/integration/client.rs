@@ -1,0 +1,338 @@
+//! A client that does exactly what it is told: one connection per request, no retries, no manners.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use mcp_hub_chassis::Lifecycle;
+use mcp_hub_facade::Facade;
+use mcp_hub_facade::upstream::Upstreams;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The longest that anything here may take.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A facade on a port of its own; it stops when this is dropped.
+pub struct Served {
+    pub address: SocketAddr,
+    pub facade: Facade,
+    pub lifecycle: Lifecycle,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.lifecycle.stop();
+    }
+}
+
+/// Starts a facade with command-line arguments, and waits until it is ready.
+pub async fn serve(arguments: &[&str], upstreams: Upstreams) -> Served {
+    let arguments = ["mcp-hub-facade"]
+        .iter()
+        .chain(arguments)
+        .map(Into::into)
+        .collect();
+    let sources = mcp_hub_chassis::config::Sources {
+        arguments,
+        ..Default::default()
+    };
+    let lifecycle = Lifecycle::new();
+    let facade = Facade::start(sources.load().expect("settings"), upstreams, &lifecycle);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    lifecycle.spawn({
+        let facade = facade.clone();
+        async move { facade.serve(listener).await }
+    });
+    within(facade.registry().first_pass()).await;
+    Served {
+        address,
+        facade,
+        lifecycle,
+    }
+}
+
+/// What must not take long.
+pub async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(DEADLINE, future).await.expect("in time")
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).expect("UTF-8")
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("text"))
+            .unwrap_or_default()
+    }
+
+    /// HTTP status and JSON-RPC error code.
+    pub fn error(&self) -> (u16, i64) {
+        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        let json = self.json();
+        assert_eq!(json["jsonrpc"], "2.0");
+        (
+            self.status.as_u16(),
+            json["error"]["code"]
+                .as_i64()
+                .unwrap_or_else(|| panic!("no error: {json}")),
+        )
+    }
+}
+
+/// A POST of JSON, to be changed.
+pub fn post(address: SocketAddr, path: &str) -> http::request::Builder {
+    Request::post(path)
+        .header("host", address.to_string())
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+}
+
+/// Sends a request and gives the answer without its body.
+pub async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    within(async {
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .expect("HTTP");
+        tasks().spawn(connection);
+        sender.send_request(request).await.expect("an answer")
+    })
+    .await
+}
+
+/// Sends a request and reads all of the answer.
+pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    let (parts, body) = open(address, request).await.into_parts();
+    let body = within(body.collect()).await.expect("a body").to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
+}
+
+/// Sends a request over HTTP/2.
+pub async fn send_http2(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    within(async {
+        let stream = TcpStream::connect(address).await.expect("connects");
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (mut sender, connection) = handshake.await.expect("HTTP/2");
+        tasks().spawn(connection);
+        let (parts, body) = sender
+            .send_request(request)
+            .await
+            .expect("an answer")
+            .into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    })
+    .await
+}
+
+/// Posts a message.
+pub async fn call(address: SocketAddr, path: &str, message: &Value) -> Answer {
+    send(
+        address,
+        post(address, path)
+            .body(message.to_string().into())
+            .expect("a request"),
+    )
+    .await
+}
+
+/// Posts a message of 2026-07-28 with the headers that it must have.
+pub async fn call_modern(address: SocketAddr, path: &str, message: &Value) -> Answer {
+    send(
+        address,
+        modern(address, path, message)
+            .body(message.to_string().into())
+            .expect("a request"),
+    )
+    .await
+}
+
+/// The headers of 2026-07-28 for a message.
+pub fn modern(address: SocketAddr, path: &str, message: &Value) -> http::request::Builder {
+    let method = message["method"].as_str().expect("a method");
+    let named = match method.split('/').next() {
+        Some("resources") => "uri",
+        Some("tasks") => "taskId",
+        _ => "name",
+    };
+    let request = post(address, path)
+        .header("mcp-protocol-version", MODERN)
+        .header("mcp-method", method);
+    match message["params"][named].as_str() {
+        Some(name) => request.header("mcp-name", name),
+        None => request,
+    }
+}
+
+pub const MODERN: &str = "2026-07-28";
+
+/// A request with the `_meta` of 2026-07-28.
+pub fn modern_request(id: u32, method: &str, params: Value) -> Value {
+    let mut message = request(id, method, params);
+    message["params"]["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    });
+    message
+}
+
+/// A JSON-RPC request.
+pub fn request(id: u32, method: &str, params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+}
+
+/// `initialize` of a version.
+pub fn initialize(version: &str) -> Value {
+    let params = json!({
+        "protocolVersion": version,
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    });
+    request(1, "initialize", params)
+}
+
+/// Writes bytes and reads what comes until the server closes. What can't be written any more is left.
+pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+    within(async {
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        let (mut reader, mut writer) = stream.split();
+        let mut answer = vec![];
+        let write = async {
+            // The server may have closed already.
+            let _ = writer.write_all(bytes).await;
+        };
+        let read = async {
+            // A reset after the answer is as good as an end.
+            let _ = reader.read_to_end(&mut answer).await;
+        };
+        tokio::join!(write, read);
+        String::from_utf8_lossy(&answer).into_owned()
+    })
+    .await
+}
+
+/// Tasks of the tests' clients; they end with the runtime of their test.
+fn tasks() -> Lifecycle {
+    Lifecycle::new()
+}
+
+/// A legacy SSE stream.
+pub struct Stream {
+    body: Incoming,
+    read: String,
+    /// Where to post messages.
+    pub endpoint: String,
+}
+
+impl Stream {
+    /// Opens `GET path` and reads the endpoint.
+    pub async fn open(address: SocketAddr, path: &str) -> Self {
+        let request = Request::get(path)
+            .header("host", address.to_string())
+            .header("accept", "text/event-stream");
+        let answer = open(address, request.body(Bytes::new().into()).expect("a request")).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        assert_eq!(answer.headers()["cache-control"], "no-cache, no-transform");
+        assert_eq!(answer.headers()["x-accel-buffering"], "no");
+        let mut stream = Self {
+            body: answer.into_body(),
+            read: String::new(),
+            endpoint: String::new(),
+        };
+        let (event, endpoint) = stream.event().await.expect("an event");
+        assert_eq!(event, "endpoint");
+        stream.endpoint = endpoint;
+        stream
+    }
+
+    /// The next block of lines, or `None` at the end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.read.split_once("\n\n") {
+                let block = block.to_owned();
+                self.read = rest.to_owned();
+                return Some(block);
+            }
+            let frame = self.body.frame().await?.ok()?;
+            let data = frame.into_data().expect("data");
+            self.read.push_str(std::str::from_utf8(&data).expect("UTF-8"));
+        }
+    }
+
+    /// The next comment, whenever it comes.
+    pub async fn comment(&mut self) -> String {
+        let block = self.block().await.expect("a comment");
+        assert!(block.starts_with(':'), "{block}");
+        block
+    }
+
+    /// The next event and its data, or `None` at the end. Comments are skipped.
+    pub async fn event(&mut self) -> Option<(String, String)> {
+        within(async {
+            loop {
+                let block = self.block().await?;
+                let field = |name| {
+                    block
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::to_owned)
+                };
+                let event = field("event: ").zip(field("data: "));
+                assert!(event.is_some() || block.starts_with(':'), "no event: {block}");
+                if event.is_some() {
+                    return event;
+                }
+            }
+        })
+        .await
+    }
+
+    /// The next message.
+    pub async fn message(&mut self) -> Value {
+        let (event, data) = self.event().await.expect("a message");
+        assert_eq!(event, "message");
+        serde_json::from_str(&data).expect("JSON")
+    }
+
+    /// Posts a message and gives what comes on the stream.
+    pub async fn call(&mut self, address: SocketAddr, message: &Value) -> Value {
+        let accepted = call(address, &self.endpoint, message).await;
+        assert_eq!(
+            (accepted.status.as_u16(), accepted.text().as_str()),
+            (202, "Accepted")
+        );
+        self.message().await
+    }
+}
