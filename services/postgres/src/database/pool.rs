@@ -1,0 +1,250 @@
+//! Connections to one database as one role: bounded, lazy, and never handed out dead.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::Lifecycle;
+use mcp_hub_proto::adapter::v1 as adapter;
+use tokio::sync::Semaphore;
+
+use super::lease::Lease;
+use super::session::{self, Mode};
+use crate::config::{Config, Pooler, Role, Target};
+use crate::error::Error;
+use crate::types::Types;
+use crate::wire::Connection;
+
+/// A session that stood idle for longer is asked before it is used: a peer that vanished leaves no trace on this side.
+const ASK_AFTER: Duration = Duration::from_secs(60);
+
+/// How long that question may take.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
+
+/// A session that is older is closed, so that load spreads again after a fail-over.
+const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// A pool.
+pub(super) struct Pool {
+    config: Config,
+    role: Role,
+    database: String,
+    application_name: String,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) types: Types,
+    permits: Arc<Semaphore>,
+    size: u32,
+    idle: Mutex<Vec<Idle>>,
+    /// What `auto` has learnt, and the target of the last login.
+    learnt: Mutex<Learnt>,
+    /// Sessions of an older generation are not used again.
+    generation: AtomicU64,
+    open: AtomicU32,
+    waiting: AtomicU32,
+}
+
+#[derive(Default)]
+struct Learnt {
+    behind_pooler: bool,
+    target: Option<Arc<Target>>,
+}
+
+/// A session and what the pool keeps with it.
+pub(super) struct Pooled {
+    pub(super) connection: Connection,
+    pub(super) mode: Mode,
+    /// Whether it has served a call before: its server may be gone without our knowing.
+    pub(super) used: bool,
+    generation: u64,
+    born: Instant,
+}
+
+struct Idle {
+    session: Pooled,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(
+        config: Config,
+        role: Role,
+        database: String,
+        application_name: String,
+        lifecycle: Lifecycle,
+    ) -> Arc<Self> {
+        let size = config.pool_size();
+        Arc::new(Self {
+            config,
+            role,
+            database,
+            application_name,
+            lifecycle,
+            types: Types::default(),
+            permits: Arc::new(Semaphore::new(size as usize)),
+            size,
+            idle: Mutex::default(),
+            learnt: Mutex::default(),
+            generation: AtomicU64::new(0),
+            open: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+        })
+    }
+
+    /// A session for one call, after at most `wait` for a free one.
+    pub(super) async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease, Error> {
+        let permit = {
+            let _waiting = Waiting::new(&self.waiting);
+            let permit = tokio::time::timeout(wait, self.permits.clone().acquire_owned()).await;
+            permit
+                .map_err(|_| Error::Busy)?
+                .map_err(|_| Error::Protocol("the pool is closed"))?
+        };
+        let session = match self.take_idle().await {
+            Some(session) => session,
+            None => self.connect().await?,
+        };
+        Ok(Lease::new(self.clone(), session, permit))
+    }
+
+    /// A new session for a lease whose own turned out to be dead.
+    pub(super) async fn connect(&self) -> Result<Pooled, Error> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let mut target = self.config.target(self.role)?;
+        target.database.clone_from(&self.database);
+        let target = Arc::new(target);
+        let (connection, mode) = self.log_in(&target).await?;
+        self.learnt().target = Some(target);
+        self.open.fetch_add(1, Ordering::AcqRel);
+        Ok(Pooled {
+            connection,
+            mode,
+            used: false,
+            generation,
+            born: Instant::now(),
+        })
+    }
+
+    async fn log_in(&self, target: &Arc<Target>) -> Result<(Connection, Mode), Error> {
+        let behind_pooler = match self.config.pooler {
+            Pooler::Transaction => true,
+            Pooler::None => false,
+            Pooler::Auto => self.learnt().behind_pooler,
+        };
+        if !behind_pooler {
+            match session::log_in(target.clone(), self.role, &self.application_name).await {
+                Ok(Some(connection)) => return Ok((connection, Mode::Session)),
+                Ok(None) | Err(Error::StartupParameter(_)) if self.config.pooler == Pooler::Auto => {
+                    tracing::info!("a pooler in transaction mode stands in front of the server");
+                    self.learnt().behind_pooler = true;
+                }
+                Ok(None) => {
+                    return Err(Error::Unavailable {
+                        reason:
+                            "the session does not keep its settings: a pooler stands in front of the server, \
+                                 and POSTGRES_POOLER=none says that there is none"
+                                .to_owned(),
+                        source: None,
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let connection = session::log_in_to_pooler(target.clone(), &self.application_name).await?;
+        Ok((connection, Mode::Transaction))
+    }
+
+    /// Takes a session back. What can't serve another call is closed.
+    pub(super) fn put_back(&self, mut session: Pooled) {
+        let fit = session.connection.is_idle()
+            && session.generation == self.generation.load(Ordering::Acquire)
+            && session.born.elapsed() < LONGEST_LIFE
+            && !self.lifecycle.is_stopping();
+        if !fit {
+            self.close(session);
+            return;
+        }
+        session.used = true;
+        let since = Instant::now();
+        self.idle().push(Idle { session, since });
+    }
+
+    pub(super) fn close(&self, session: Pooled) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+        session.connection.close();
+    }
+
+    /// Makes the next calls log in anew if the secrets' files say something else than at the last login.
+    pub(super) fn renew_if_changed(&self) {
+        let Ok(mut now) = self.config.target(self.role) else {
+            return;
+        };
+        now.database.clone_from(&self.database);
+        let changed = self.learnt().target.as_deref().is_some_and(|then| *then != now);
+        if changed {
+            tracing::info!("the login has changed: the pool is replaced");
+            self.learnt().target = Some(Arc::new(now));
+            self.generation.fetch_add(1, Ordering::AcqRel);
+            let old = std::mem::take(&mut *self.idle());
+            for idle in old {
+                self.close(idle.session);
+            }
+        }
+    }
+
+    pub(super) fn status(&self) -> adapter::Pool {
+        adapter::Pool {
+            max: self.size,
+            open: self.open.load(Ordering::Acquire),
+            idle: u32::try_from(self.idle().len()).unwrap_or(u32::MAX),
+            waiting: self.waiting.load(Ordering::Acquire),
+        }
+    }
+
+    /// The idle session that was used last, if it is still there.
+    async fn take_idle(&self) -> Option<Pooled> {
+        loop {
+            // Not in the condition: the guard must not live across the await.
+            let idle = self.idle().pop();
+            let Idle { mut session, since } = idle?;
+            let alive = session.connection.is_alive()
+                && (since.elapsed() < ASK_AFTER || answers(&mut session.connection).await);
+            if alive {
+                return Some(session);
+            }
+            self.close(session);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learnt(&self) -> MutexGuard<'_, Learnt> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The simplest question that there is: an empty group.
+async fn answers(connection: &mut Connection) -> bool {
+    connection.queue_sync();
+    matches!(
+        tokio::time::timeout(ASK_LIMIT, connection.settle()).await,
+        Ok(Ok(()))
+    )
+}
+
+/// Counts a waiting call as long as it waits, also when it is given up.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

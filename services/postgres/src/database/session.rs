@@ -1,0 +1,114 @@
+//! What a session of ours is set to, with and without a pooler in front of the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_hub_chassis::arguments::TIMEOUT_MS;
+
+use crate::config::{Role, Target};
+use crate::error::Error;
+use crate::wire::{self, Connection};
+
+/// How long a statement waits for a lock. Shorter than a statement may run: the caller then learns that it is a lock.
+const LOCK_TIMEOUT: &str = "10000";
+
+/// How long a transaction may stand still. Ours do only when the process was cut off.
+const IDLE_TIMEOUT: &str = "60000";
+
+/// The setting that tells a session with our settings from one whose pooler dropped them.
+const PROOF: (&str, &str) = ("lock_timeout", "10s");
+
+/// Settings that give values the text forms that [`value`](crate::value) reads, and bounds to what a statement may hold.
+const SETTINGS: [(&str, &str); 5] = [
+    ("lock_timeout", LOCK_TIMEOUT),
+    ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
+    ("IntervalStyle", "iso_8601"),
+    ("bytea_output", "hex"),
+    // All digits of floats; the default since PostgreSQL 12.
+    ("extra_float_digits", "3"),
+];
+
+/// Whether sessions keep what they are set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// From login to end.
+    Session,
+    /// Only for a transaction: a pooler lends the server's session from one to the next.
+    Transaction,
+}
+
+/// Logs in with all settings as startup parameters: a session that is ours from login to end.
+///
+/// # Errors
+/// [`Error::StartupParameter`] when a pooler refuses them, `Ok(None)` when it took them without effect.
+pub(super) async fn log_in(
+    target: Arc<Target>,
+    role: Role,
+    application_name: &str,
+) -> Result<Option<Connection>, Error> {
+    let timeout = TIMEOUT_MS.default.to_string();
+    let mut parameters = vec![
+        ("application_name", application_name),
+        ("statement_timeout", timeout.as_str()),
+    ];
+    if role == Role::Reader {
+        parameters.push(("default_transaction_read_only", "on"));
+    }
+    parameters.extend(SETTINGS);
+    let mut connection = wire::connect(target, &parameters).await?;
+    let (setting, value) = PROOF;
+    let sql = format!("SELECT pg_catalog.current_setting('{setting}') = '{value}'");
+    let rows = connection.rows(&sql, &[]).await?;
+    let taken = rows.first().is_some_and(|row| row.get(0).unwrap_or(false));
+    Ok(taken.then_some(connection))
+}
+
+/// Logs in to a pooler: nothing but what every pooler takes.
+pub(super) async fn log_in_to_pooler(
+    target: Arc<Target>,
+    application_name: &str,
+) -> Result<Connection, Error> {
+    wire::connect(target, &[("application_name", application_name)]).await
+}
+
+/// Queues the beginning of a transaction, with the settings that the session does not have.
+pub(super) fn begin(
+    connection: &mut Connection,
+    mode: Mode,
+    begin: &str,
+    timeout: Duration,
+) -> Result<(), Error> {
+    connection.queue_preamble(begin)?;
+    match mode {
+        Mode::Session if timeout.as_millis() == u128::from(TIMEOUT_MS.default) => Ok(()),
+        Mode::Session => connection.queue_preamble(&set_timeout(timeout)),
+        Mode::Transaction => {
+            let timeout = timeout.as_millis().to_string();
+            let settings = SETTINGS
+                .iter()
+                .copied()
+                .chain([("statement_timeout", timeout.as_str())]);
+            let calls: Vec<String> = settings
+                .map(|(name, value)| format!("pg_catalog.set_config('{name}', '{value}', true)"))
+                .collect();
+            connection.queue_preamble(&format!("SELECT {}", calls.join(", ")))
+        }
+    }
+}
+
+/// The statement that sets the limit of the transaction's next statements.
+pub(super) fn set_timeout(timeout: Duration) -> String {
+    format!("SET LOCAL statement_timeout = {}", timeout.as_millis())
+}
+
+/// The groups of statements that end a caller's transaction and leave nothing of it in the session. Settings and notifications are
+/// undone by the rollback; locks of the session, prepared statements and open connections of functions are not.
+pub(super) fn end(mode: Mode) -> &'static [&'static [&'static str]] {
+    match mode {
+        // `DISCARD ALL` wants to be alone.
+        Mode::Session => &[&["ROLLBACK"], &["DISCARD ALL"]],
+        // What is discarded here may be another client's; but locks are held by nobody, or by us. One group, because between two the
+        // pooler may lend another session of the server.
+        Mode::Transaction => &[&["ROLLBACK", "SELECT pg_catalog.pg_advisory_unlock_all()"]],
+    }
+}

@@ -1,0 +1,191 @@
+//! `Query` and `StreamQuery`: a caller's read, from the guard to the last row.
+
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::answer::{Answer, Caps, Push};
+use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_proto::data::v1::{self as data, ResultSet, Value};
+use mcp_hub_proto::postgres::v1::{QueryRequest, QueryResponse};
+use prost::Message as _;
+
+use crate::database::{Database, Transaction};
+use crate::error::Error;
+use crate::execution::{Columns, Plan, Rows};
+use crate::guard;
+use crate::row::Row;
+
+mod stream;
+
+pub(crate) use stream::stream;
+
+/// The bounds of `limit`.
+const LIMIT: Bounds = Bounds {
+    field: "limit",
+    default: 100,
+    maximum: 10_000,
+};
+
+/// How many bytes of rows are held back while the types of their columns are unknown, for each character of the answer.
+const HELD_BYTES: usize = 4;
+
+/// Runs a read and returns a page of its rows.
+///
+/// # Errors
+/// The guard's refusal, wrong arguments, the server's error, time-outs.
+pub(crate) async fn query(
+    database: &Database,
+    request: QueryRequest,
+    remaining: Option<Duration>,
+) -> Result<QueryResponse, Fault> {
+    let begun = Instant::now();
+    let mut notices = Vec::new();
+    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
+    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    guard::read(&request.sql)?;
+    let statement = identity(&request);
+    let page = Page {
+        sql: &request.sql,
+        params: &request.params,
+        delivered: statement.delivered(request.cursor.as_deref())?,
+        caps: Caps::rows(limit),
+    };
+    let mut transaction = database.read(request.database.as_deref(), timeout).await?;
+    let mut answer = transaction.page(&page).await.map_err(Fault::from)?;
+    for notice in notices.into_iter().chain(transaction.take_notices()) {
+        answer.notice(notice);
+    }
+    let result = answer.finish(begun.elapsed(), |rows| {
+        Some(statement.cursor(page.delivered + rows as u64))
+    });
+    Ok(QueryResponse { result: Some(result) })
+}
+
+/// What a cursor must fit: the statement, its parameters and its database.
+fn identity(request: &QueryRequest) -> Statement {
+    let params = data::List {
+        values: request.params.clone(),
+        lower_bounds: vec![],
+    };
+    let params = params.encode_to_vec();
+    let database = request.database.as_deref().unwrap_or_default();
+    Statement::of([request.sql.as_bytes(), params.as_slice(), database.as_bytes()])
+}
+
+/// A page of a read.
+pub(crate) struct Page<'a> {
+    sql: &'a str,
+    params: &'a [Value],
+    /// Rows of earlier pages.
+    delivered: u64,
+    caps: Caps,
+}
+
+impl Transaction {
+    /// Reads a page and ends the transaction, all in one flight where it can be. A session that turns out to have died before the
+    /// first answer is replaced once.
+    async fn page(&mut self, page: &Page<'_>) -> Result<Answer, Error> {
+        match self.limited(page).await {
+            Err(error) if error.is_lost_connection() && self.lease().was_used() => {
+                tracing::debug!(
+                    error = mcp_hub_chassis::fault::chain(&error),
+                    "the session had died"
+                );
+                self.begin_again().await?;
+                self.limited(page).await
+            }
+            result => result,
+        }
+    }
+
+    async fn limited(&mut self, page: &Page<'_>) -> Result<Answer, Error> {
+        let timer = self.timer();
+        let result = timer.limit(self.read_page(page)).await;
+        timer.judge(result)
+    }
+
+    async fn read_page(&mut self, page: &Page<'_>) -> Result<Answer, Error> {
+        // One more than is shown tells whether there are more.
+        let wanted = page.delivered + u64::from(page.caps.rows) + 1;
+        let plan = Plan {
+            sql: page.sql,
+            params: page.params,
+            rows: i32::try_from(wanted).map_err(|_| too_far())?,
+            then: self.end(),
+            describe_first: false,
+        };
+        let lease = self.lease();
+        let (connection, types) = lease.parts();
+        let mut rows = Rows::start(connection, types, &plan).await?;
+        let mut gathered = match rows.known_columns(types) {
+            Some(columns) => Gathered::answer(columns, page.caps),
+            None => Gathered::Held {
+                rows: vec![],
+                bytes: 0,
+            },
+        };
+        let mut skipped = 0;
+        loop {
+            let Some(row) = rows.next(connection).await? else {
+                break;
+            };
+            if skipped < page.delivered {
+                skipped += 1;
+            } else if !gathered.push(row, page.caps)? {
+                break;
+            }
+        }
+        lease.finish().await?;
+        let (connection, types) = lease.parts();
+        match gathered {
+            Gathered::Shown { answer, .. } => Ok(answer),
+            Gathered::Held { rows: held, .. } => {
+                let columns = rows.columns(connection, types).await?;
+                let mut gathered = Gathered::answer(columns.unwrap_or_default(), page.caps);
+                for row in held {
+                    if !gathered.push(row, page.caps)? {
+                        break;
+                    }
+                }
+                match gathered {
+                    Gathered::Shown { answer, .. } => Ok(answer),
+                    Gathered::Held { .. } => Err(Error::Protocol("rows without columns")),
+                }
+            }
+        }
+    }
+}
+
+fn too_far() -> Fault {
+    Fault::argument(
+        "cursor",
+        "this is further than a statement can be paged: narrow it with WHERE",
+    )
+}
+
+/// The rows so far: in an answer, or as they came while the types of their columns are unknown.
+enum Gathered {
+    Shown { columns: Columns, answer: Answer },
+    Held { rows: Vec<Row>, bytes: usize },
+}
+
+impl Gathered {
+    fn answer(columns: Columns, caps: Caps) -> Self {
+        let answer = Answer::new(columns.shown(), caps);
+        Self::Shown { columns, answer }
+    }
+
+    /// Takes a row; `false` when no more are wanted.
+    fn push(&mut self, row: Row, caps: Caps) -> Result<bool, Error> {
+        match self {
+            Self::Shown { columns, answer } => Ok(answer.push(columns.decode(&row))? == Push::Added),
+            Self::Held { rows, bytes } => {
+                *bytes += row.len();
+                rows.push(row);
+                Ok(*bytes < caps.characters * HELD_BYTES)
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The RPCs: requests in, responses out. What they do stands in the modules that they call; there is no SQL here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_hub_chassis::grpc::Adapter;
+use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_proto::adapter::v1::GetStatusResponse;
+use mcp_hub_proto::postgres::v1::postgres_service_server::PostgresService;
+use mcp_hub_proto::postgres::v1::postgres_write_service_server::PostgresWriteService;
+use mcp_hub_proto::postgres::v1::*;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::database::Database;
+use crate::{query, status};
+
+/// Both services and the status: cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Service {
+    database: Database,
+    status: Arc<status::Status>,
+    lifecycle: Lifecycle,
+}
+
+impl Service {
+    pub(crate) fn new(database: Database, lifecycle: Lifecycle) -> Self {
+        Self {
+            database,
+            status: Arc::default(),
+            lifecycle,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Adapter for Service {
+    async fn probe(&self) -> bool {
+        self.status.probe(&self.database).await
+    }
+
+    async fn status(&self) -> GetStatusResponse {
+        self.status.response(&self.database)
+    }
+}
+
+#[tonic::async_trait]
+impl PostgresService for Service {
+    type StreamQueryStream = ReceiverStream<Result<StreamQueryResponse, Status>>;
+
+    async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(query::query(&self.database, request.into_inner(), remaining).await)
+    }
+
+    async fn stream_query(
+        &self,
+        request: Request<StreamQueryRequest>,
+    ) -> Result<Response<Self::StreamQueryStream>, Status> {
+        let remaining = remaining(&request);
+        let database = self.database.clone();
+        answer(query::stream(
+            database,
+            request.into_inner(),
+            remaining,
+            &self.lifecycle,
+        ))
+    }
+
+    async fn list_databases(
+        &self,
+        _request: Request<ListDatabasesRequest>,
+    ) -> Result<Response<ListDatabasesResponse>, Status> {
+        answer(Err(missing()))
+    }
+
+    async fn list_tables(
+        &self,
+        _request: Request<ListTablesRequest>,
+    ) -> Result<Response<ListTablesResponse>, Status> {
+        answer(Err(missing()))
+    }
+
+    async fn describe_table(
+        &self,
+        _request: Request<DescribeTableRequest>,
+    ) -> Result<Response<DescribeTableResponse>, Status> {
+        answer(Err(missing()))
+    }
+
+    async fn search_objects(
+        &self,
+        _request: Request<SearchObjectsRequest>,
+    ) -> Result<Response<SearchObjectsResponse>, Status> {
+        answer(Err(missing()))
+    }
+
+    async fn explain_query(
+        &self,
+        _request: Request<ExplainQueryRequest>,
+    ) -> Result<Response<ExplainQueryResponse>, Status> {
+        answer(Err(missing()))
+    }
+}
+
+#[tonic::async_trait]
+impl PostgresWriteService for Service {
+    async fn execute(&self, _request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
+        answer(Err(missing()))
+    }
+
+    async fn create_database(
+        &self,
+        _request: Request<CreateDatabaseRequest>,
+    ) -> Result<Response<CreateDatabaseResponse>, Status> {
+        answer(Err(missing()))
+    }
+}
+
+fn missing() -> Fault {
+    Fault::new(mcp_hub_chassis::fault::Reason::NotSupported, "not there yet")
+}
+
+fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(Status::from)
+}
+
+/// What the call's deadline leaves for a statement, so that its end is told before the caller gives up.
+fn remaining<T>(request: &Request<T>) -> Option<Duration> {
+    let text = request.metadata().get("grpc-timeout")?.to_str().ok()?;
+    let left = timeout(text)?;
+    Some(
+        left.saturating_sub((left / 10).min(Duration::from_millis(200)))
+            .max(Duration::from_millis(1)),
+    )
+}
+
+/// `500m` is 500 milliseconds: the form that the gRPC protocol gives a timeout.
+fn timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount.checked_mul(3600)?),
+        "M" => Duration::from_secs(amount.checked_mul(60)?),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_leaves_time_to_tell() {
+        let mut request = Request::new(());
+        assert_eq!(remaining(&request), None);
+        request.set_timeout(Duration::from_secs(10));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(9800)));
+        request.set_timeout(Duration::from_millis(100));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(90)));
+        assert_eq!(timeout("x"), None);
+        assert_eq!(timeout(""), None);
+        assert_eq!(timeout("2H"), Some(Duration::from_secs(7200)));
+    }
+}
