@@ -1,6 +1,6 @@
 //! Real servers for tests, and how a test waits and skips.
 //!
-//! [`Postgres`] and [`PgBouncer`] are throw-away servers on loopback that end when the test process ends, however it
+//! [`Postgres`] and [PgBouncer] are throw-away servers on loopback that end when the test process ends, however it
 //! ends. [`eventually`] takes the place of every sleep. [`required`] is the one way to skip: in CI, where
 //! `MCP_HUB_TEST_REQUIRE=1`, it fails the test instead. `cargo xtask test` provides the programs; this crate only looks
 //! for them, so `cargo test` works alone as well.

@@ -1,4 +1,4 @@
-//! `PgBouncer` in transaction mode: the pooler that people have in front of their PostgreSQL.
+//! PgBouncer in transaction mode: the pooler that people have in front of their PostgreSQL.
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;

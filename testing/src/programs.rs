@@ -38,7 +38,7 @@ pub(crate) fn postgres_folder() -> Option<PathBuf> {
         })
 }
 
-/// `PgBouncer`'s program. Debian puts it into /usr/sbin, which is not on everybody's PATH.
+/// PgBouncer's program. Debian puts it into /usr/sbin, which is not on everybody's PATH.
 pub(crate) fn pgbouncer() -> Option<PathBuf> {
     path()
         .into_iter()
@@ -53,7 +53,7 @@ fn path() -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-/// As whom a server runs. PostgreSQL and `PgBouncer` refuse root.
+/// As whom a server runs. PostgreSQL and PgBouncer refuse root.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum User {
     /// The user of the test.

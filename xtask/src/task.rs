@@ -10,7 +10,7 @@ use crate::{docs, lint, proto, test};
 #[derive(Parser, Debug)]
 #[command(bin_name = "cargo xtask")]
 enum Task {
-    /// Runs the tests, all or by part, and provides what they need: PostgreSQL, `PgBouncer`, MCP clients.
+    /// Runs the tests, all or by part, and provides what they need: PostgreSQL, PgBouncer, MCP clients.
     Test(test::Options),
     /// Checks format, clippy, rustdoc and (where cargo-deny is installed) the dependencies.
     Lint,

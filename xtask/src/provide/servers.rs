@@ -1,4 +1,4 @@
-//! PostgreSQL and `PgBouncer`.
+//! PostgreSQL and PgBouncer.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
