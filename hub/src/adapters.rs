@@ -15,6 +15,12 @@ use tokio::task::JoinHandle;
 use crate::error::{Error, Result};
 use crate::file::{self, Table, TableError};
 
+/// The sample database in the data folder.
+const SAMPLE_FILE: &str = "sample.sqlite";
+
+/// What a model is told of it.
+const SAMPLE_DESCRIPTION: &str = "sample data: a small web shop with customers, products, orders and reviews";
+
 /// A kind of database that the hub has an adapter for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -143,13 +149,10 @@ impl Databases {
 
     /// Adds the sample database, which is made in `folder` unless it is there. Returns its key.
     pub fn add_sample(&mut self, folder: &Path) -> Result<&'static str> {
-        std::fs::create_dir_all(folder).map_err(|source| Error::DataDir {
-            path: folder.to_owned(),
+        let path = folder.join(SAMPLE_FILE);
+        mcp_hub_sqlite::sample::create(&path).map_err(|source| Error::Sample {
+            path: path.clone(),
             source,
-        })?;
-        let path = mcp_hub_sqlite::sample::ensure(folder).map_err(|source| Error::Sample {
-            path: folder.to_owned(),
-            source: source.into(),
         })?;
         let usual = Kind::Sqlite.name();
         let key = if self.0.contains_key(usual) {
@@ -158,7 +161,7 @@ impl Databases {
             usual
         };
         let database = Database {
-            description: mcp_hub_sqlite::sample::DESCRIPTION.to_owned(),
+            description: SAMPLE_DESCRIPTION.to_owned(),
             config: Config::Sqlite(mcp_hub_sqlite::Config::for_file(&path)),
         };
         self.0.insert(key.to_owned(), database);

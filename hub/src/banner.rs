@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use mcp_hub_facade::registry::ServiceReport;
+use mcp_hub_facade::registry::{ServiceReport, State};
 
 use crate::claude;
 
@@ -88,8 +88,12 @@ impl Banner<'_> {
         };
         let (keys, products) = (width(|service| &service.key), width(product));
         for service in self.services {
-            let color = if service.state == "serving" { GOOD } else { BAD };
-            let (key, product, state) = (&service.key, product(service), &service.state);
+            let color = if service.state == State::Serving {
+                GOOD
+            } else {
+                BAD
+            };
+            let (key, product, state) = (&service.key, product(service), service.state.to_string());
             let tools = match service.tools {
                 1 => "1 tool".to_owned(),
                 count => format!("{count} tools"),
@@ -132,13 +136,16 @@ fn write_indented(out: &mut String, text: &str) -> std::fmt::Result {
 mod tests {
     use super::*;
 
-    fn service(key: &str, kind: &str, product: &str, state: &str, tools: usize) -> ServiceReport {
+    fn service(key: &str, kind: &str, product: &str, state: State, tools: usize) -> ServiceReport {
         ServiceReport {
             key: key.to_owned(),
             kind: kind.to_owned(),
             description: String::new(),
             product: product.to_owned(),
-            state: state.to_owned(),
+            database: String::new(),
+            adapter_version: String::new(),
+            endpoints: String::new(),
+            state,
             reason: String::new(),
             mode: "read only".to_owned(),
             posture: vec![],
@@ -153,15 +160,15 @@ mod tests {
         let services = [
             ServiceReport {
                 reason: "the server refuses the connection".to_owned(),
-                ..service("billing", "postgres", "", "unavailable", 6)
+                ..service("billing", "postgres", "", State::Unavailable, 6)
             },
             ServiceReport {
                 description: "web shop orders since 2019, EUR".to_owned(),
                 mode: "read write".to_owned(),
                 posture: vec!["the role is a superuser".to_owned()],
-                ..service("orders", "postgres", "PostgreSQL 15.18", "serving", 8)
+                ..service("orders", "postgres", "PostgreSQL 15.18", State::Serving, 8)
             },
-            service("notes", "sqlite", "SQLite 3.51.0", "serving", 1),
+            service("notes", "sqlite", "SQLite 3.51.0", State::Serving, 1),
         ];
         let banner = Banner {
             url: "http://127.0.0.1:8000",

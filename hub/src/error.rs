@@ -23,14 +23,6 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The data folder can't be made.
-    #[error("can't make the data folder {}; choose another with --data-dir", path.display())]
-    DataDir {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// Nobody knows where data goes.
     #[error("there is no home folder for data; name a folder with --data-dir")]
     NoHome,
@@ -64,12 +56,12 @@ pub enum Error {
         reason: String,
     },
     /// The sample database can't be made.
-    #[error("can't make the sample database in {}", path.display())]
+    #[error("can't make the sample database {}; --data-dir names another folder", path.display())]
     Sample {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: BoxError,
+        source: mcp_hub_sqlite::Error,
     },
     /// An adapter can't have a port.
     #[error("can't listen on loopback for the {key} adapter")]

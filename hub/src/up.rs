@@ -9,7 +9,7 @@ use clap::builder::BoolishValueParser;
 use mcp_hub_chassis::telemetry::Format;
 use mcp_hub_chassis::{Lifecycle, Process};
 use mcp_hub_facade::Facade;
-use mcp_hub_facade::registry::{Registry, ServiceReport};
+use mcp_hub_facade::registry::{Registry, ServiceReport, State};
 use mcp_hub_facade::upstream::Upstreams;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -170,7 +170,7 @@ async fn announce(registry: Registry, url: String, with_sample: bool, log: Forma
     if log == Format::Json {
         let serving = services
             .iter()
-            .filter(|service| service.state == "serving")
+            .filter(|service| service.state == State::Serving)
             .count();
         let tools = registry.catalog().tools().len();
         tracing::info!(url, services = services.len(), serving, tools, "mcp-hub is up");
@@ -198,7 +198,7 @@ async fn settled(registry: &Registry, within: Duration) -> Vec<ServiceReport> {
         let services = registry.services().await;
         let open = services
             .iter()
-            .any(|service| service.state != "serving" && service.reason.is_empty());
+            .any(|service| service.state != State::Serving && service.reason.is_empty());
         if !open || Instant::now() >= deadline {
             return services;
         }
