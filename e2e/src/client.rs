@@ -28,6 +28,8 @@ pub enum Door {
     HttpVersion(String, &'static str),
     /// A program that speaks on stdin and stdout: its path and arguments.
     Stdio(PathBuf, Vec<String>),
+    /// mcp-remote, the bridge that runs on Node, with these arguments.
+    McpRemote(Vec<String>),
 }
 
 impl Door {
@@ -40,6 +42,12 @@ impl Door {
             Self::Stdio(program, arguments) => {
                 // Nothing of the test's environment, or the hub would serve what that names.
                 json!({"door": "stdio", "command": program, "args": arguments, "env": {}})
+            }
+            Self::McpRemote(arguments) => {
+                let node = variable("MCP_HUB_TEST_NODE").unwrap_or_default();
+                let script = modules().join("mcp-remote/dist/proxy.js").display().to_string();
+                let arguments: Vec<&String> = std::iter::once(&script).chain(arguments).collect();
+                json!({"door": "stdio", "command": node, "args": arguments, "env": {}})
             }
         }
     }
@@ -197,8 +205,7 @@ pub struct Inspection {
 /// When it does not end.
 pub async fn inspect(arguments: &[&str]) -> Option<Inspection> {
     let mut command = node()?;
-    let modules = variable("MCP_HUB_TEST_NODE_MODULES")?;
-    let script = Path::new(&modules).join(".bin/mcp-inspector");
+    let script = modules().join(".bin/mcp-inspector");
     let script = script
         .canonicalize()
         .expect("the Inspector is among the packages");
@@ -251,7 +258,7 @@ fn python(script: &str) -> Option<Command> {
 
 fn node() -> Option<Command> {
     let mut command = runtime("MCP_HUB_TEST_NODE", "no Node with the MCP SDK and the Inspector")?;
-    command.envs(variable("MCP_HUB_TEST_NODE_MODULES").map(|folder| ("NODE_PATH", folder)));
+    command.env("NODE_PATH", modules());
     Some(command)
 }
 
@@ -263,6 +270,10 @@ fn runtime(name: &str, missing: &str) -> Option<Command> {
     let mut command = Command::new(program);
     command.kill_on_drop(true);
     Some(command)
+}
+
+fn modules() -> PathBuf {
+    variable("MCP_HUB_TEST_NODE_MODULES").unwrap_or_default().into()
 }
 
 fn scripts() -> PathBuf {

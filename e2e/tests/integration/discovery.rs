@@ -25,7 +25,7 @@ fn database(folder: &Path) -> String {
 fn adapter(port: u16, file: &str, arguments: &[&str]) -> Process {
     let listen = format!("127.0.0.1:{port}");
     let arguments = [
-        &["--listen", &*listen, "--name", "shop", "--sqlite-path", file],
+        &["--listen", &*listen, "--name", "shop", "--path", file],
         arguments,
     ]
     .concat();
@@ -87,7 +87,7 @@ async fn the_list_follows_an_adapter_that_comes_changes_and_goes() {
 
     // It comes again with another tool.
     assert!(read_only.interrupt().await.status.success());
-    let writable = adapter(upstream, &file, &["--sqlite-allow-writes=true"]);
+    let writable = adapter(upstream, &file, &["--allow-writes=true"]);
     for session in [&mut sse, &mut modern] {
         let names = eventually(Duration::from_secs(FOLLOWS.into()), async || {
             let names = session.names().await;

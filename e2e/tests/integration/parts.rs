@@ -36,8 +36,7 @@ async fn a_foreign_grpc_client_lists_and_calls_the_sqlite_adapter() {
     database
         .execute_batch("create table item (name text); insert into item values ('tea')")
         .expect("SQL");
-    let (_adapter, address) =
-        adapter("mcp-hub-sqlite", &["--sqlite-path", &file.display().to_string()]).await;
+    let (_adapter, address) = adapter("mcp-hub-sqlite", &["--path", &file.display().to_string()]).await;
 
     let service = "mcphub.sqlite.v1.SqliteService";
     let (query, tables) = (format!("{service}/Query"), format!("{service}/ListTables"));
@@ -118,7 +117,7 @@ async fn a_facade_over_adapters_in_processes_of_their_own() {
         .expect("a file")
         .execute_batch("create table item (name)")
         .expect("SQL");
-    let (_shop, shop) = adapter("mcp-hub-sqlite", &["--sqlite-path", &file.display().to_string()]).await;
+    let (_shop, shop) = adapter("mcp-hub-sqlite", &["--path", &file.display().to_string()]).await;
     let (_orders, orders) = adapter("mcp-hub-postgres", &["--url", postgres.url()]).await;
 
     let upstreams = folder.path().join("upstreams.toml");

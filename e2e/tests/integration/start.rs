@@ -71,6 +71,11 @@ async fn without_configuration_it_says_where_it_is_and_what_to_do() {
         "{result}"
     );
     session.close().await;
+    let Some(mut session) = Session::typescript(&Door::McpRemote(vec![hub.url("/mcp")])).await else {
+        return;
+    };
+    assert!(!session.names().await.is_empty());
+    session.close().await;
 }
 
 #[tokio::test]
