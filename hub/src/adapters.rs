@@ -142,6 +142,19 @@ impl Databases {
         Ok(Self(databases))
     }
 
+    /// One of each kind, with writes, in front of a database that is not there.
+    pub(crate) fn of_each_kind() -> Result<Self> {
+        let mut databases = BTreeMap::new();
+        for kind in Kind::ALL {
+            let mut settings = toml::Table::new();
+            settings.insert("allow-writes".to_owned(), true.into());
+            let config = kind.load(&Sources::file(settings))?;
+            let description = String::new();
+            databases.insert(kind.name().to_owned(), Database { description, config });
+        }
+        Ok(Self(databases))
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

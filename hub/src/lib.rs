@@ -51,7 +51,7 @@ async fn main(command: Command, process: Process) -> Result<(), BoxError> {
         Command::Call(options) => call::run(options).await?,
         Command::ClaudeConfig(options) => claude::run(&options)?,
         Command::Healthcheck(options) => healthcheck::run(options).await?,
-        Command::Reference(options) => reference::run(&options)?,
+        Command::Reference(options) => reference::run(options, process).await?,
     }
     Ok(())
 }

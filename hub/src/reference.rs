@@ -1,6 +1,7 @@
 //! `mcp-hub reference`: the pages of docs/ that are made from the code, so that they can't be wrong for long.
 
 use clap::{Args as _, ValueEnum};
+use mcp_hub_chassis::Process;
 
 use crate::adapters::Kind;
 use crate::error::Result;
@@ -24,9 +25,9 @@ enum Page {
 }
 
 /// Prints a page.
-pub fn run(options: &Options) -> Result<()> {
+pub async fn run(options: Options, process: Process) -> Result<()> {
     crate::say(&match options.page {
-        Page::Tools => tools::page()?,
+        Page::Tools => tools::page(&process.lifecycle).await?,
         Page::Configuration => configuration::page(),
     })
 }
