@@ -1,5 +1,7 @@
 //! The log. Traces and metrics join it here.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -33,7 +35,12 @@ pub enum Format {
 /// Starts the log on stderr: stdout belongs to the protocol where there is one, and to the answer of a command elsewhere.
 pub fn start(log: &Log) {
     let filter = EnvFilter::builder().parse_lossy(&log.log);
-    let lines = tracing_subscriber::fmt()
+    let mut lines = tracing_subscriber::fmt();
+    if !std::io::stderr().is_terminal() {
+        // On a terminal NO_COLOR decides.
+        lines = lines.with_ansi(false);
+    }
+    let lines = lines
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::NONE);
