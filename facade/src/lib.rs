@@ -9,6 +9,8 @@ use tokio::net::TcpListener;
 
 pub mod config;
 pub mod error;
+#[cfg(test)]
+mod fixture;
 mod json;
 pub mod outcome;
 pub mod registry;

@@ -33,6 +33,7 @@ const FIRST_PASS: Duration = Duration::from_secs(3);
 
 /// How the registry treats its upstreams.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Config {
     /// How long the tools of a service that can't be reached stay listed, in seconds.
     #[arg(

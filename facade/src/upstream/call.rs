@@ -134,17 +134,19 @@ impl Backend {
         except: Option<&Arc<Endpoint>>,
     ) -> Option<(Arc<Endpoint>, Channel)> {
         let endpoints = self.endpoints();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let candidates = (0..endpoints.len()).filter_map(|offset| {
-            let endpoint = &endpoints[(turn.wrapping_add(offset)) % endpoints.len()];
+        let candidates = endpoints.iter().filter_map(|endpoint| {
             if except.is_some_and(|except| Arc::ptr_eq(except, endpoint)) {
                 return None;
             }
             let (rank, channel) = endpoint.candidate(path)?;
-            Some(((rank, endpoint.load()), endpoint.clone(), channel))
+            Some(((rank, endpoint.load()), endpoint, channel))
         });
-        let best = candidates.min_by_key(|(cost, ..)| *cost);
-        best.map(|(_, endpoint, channel)| (endpoint, channel))
+        let mut candidates: Vec<_> = candidates.collect();
+        let best = candidates.iter().map(|(cost, ..)| *cost).min()?;
+        candidates.retain(|(cost, ..)| *cost == best);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % candidates.len();
+        let (_, endpoint, channel) = candidates.swap_remove(turn);
+        Some((endpoint.clone(), channel))
     }
 
     /// There is nobody to ask.

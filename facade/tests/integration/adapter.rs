@@ -1,0 +1,331 @@
+//! An adapter that does what a test tells it: real gRPC, health and reflection, on RPCs that are compiled when the test runs.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
+use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, Mode, State};
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::fixture;
+
+/// What a handler gets.
+pub struct Received {
+    /// `Method`, without the service.
+    pub method: String,
+    pub message: DynamicMessage,
+    pub metadata: MetadataMap,
+    /// The response to fill.
+    pub response: DynamicMessage,
+}
+
+type Answer = Result<DynamicMessage, Fault>;
+type Handler = Arc<dyn Fn(Received) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+/// What an adapter will be.
+pub struct Plan {
+    descriptors: Vec<u8>,
+    services: Vec<String>,
+    unknown: Vec<String>,
+    handler: Handler,
+    status: GetStatusResponse,
+    alpha_only: bool,
+}
+
+impl Plan {
+    /// An adapter with one service, `shop.v1.ShopService`, of the RPCs that `source` declares after the usual head.
+    pub fn new(source: &str) -> Self {
+        let source = format!("{}{source}", fixture::HEAD);
+        Self::of(&source, &[], &["shop.v1.ShopService"])
+    }
+
+    /// An adapter with services of the contract's own files.
+    pub fn of(source: &str, files: &[&str], services: &[&str]) -> Self {
+        Self {
+            descriptors: fixture::compile(source, files),
+            services: services.iter().map(|name| (*name).to_owned()).collect(),
+            unknown: vec![],
+            handler: Arc::new(|received| Box::pin(async move { Ok(received.response) })),
+            status: GetStatusResponse {
+                kind: "shop".to_owned(),
+                adapter_version: "1.0.0".to_owned(),
+                product: "ShopDB".to_owned(),
+                product_version: "3.1".to_owned(),
+                database: "goods".to_owned(),
+                mode: Mode::ReadOnly.into(),
+                state: State::Serving.into(),
+                ..GetStatusResponse::default()
+            },
+            alpha_only: false,
+        }
+    }
+
+    /// What all RPCs do.
+    pub fn handle<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Received) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Answer> + Send + 'static,
+    {
+        self.handler = Arc::new(move |received| Box::pin(handler(received)));
+        self
+    }
+
+    /// Lets `method` be reflected and yet unknown.
+    pub fn without(mut self, method: &str) -> Self {
+        self.unknown.push(method.to_owned());
+        self
+    }
+
+    /// What the adapter says of itself.
+    pub fn status(mut self, change: impl FnOnce(&mut GetStatusResponse)) -> Self {
+        change(&mut self.status);
+        self
+    }
+
+    /// Reflection in the older version only, like Python's grpcio.
+    pub fn alpha_only(mut self) -> Self {
+        self.alpha_only = true;
+        self
+    }
+
+    /// Starts the adapter on a port of its own.
+    pub async fn start(self) -> Adapter {
+        self.start_at("127.0.0.1:0".parse().expect("an address")).await
+    }
+
+    /// Starts the adapter on a given port.
+    pub async fn start_at(self, address: SocketAddr) -> Adapter {
+        let listener = TcpListener::bind(address).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (reporter, health) = tonic_health::server::health_reporter();
+        for name in &self.services {
+            reporter.set_service_status(name, ServingStatus::Serving).await;
+        }
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let pool = DescriptorPool::decode(self.descriptors.as_slice()).expect("descriptors");
+        let mut routes = Routes::builder();
+        routes
+            .add_service(health)
+            .add_service(AdapterServiceServer::new(StatusOf(self.status.clone())));
+        let reflection = || {
+            let builder = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(self.descriptors.leak_copy());
+            self.services
+                .iter()
+                .fold(builder, |builder, name| builder.with_service_name(name.clone()))
+        };
+        routes.add_service(reflection().build_v1alpha().expect("reflection"));
+        if !self.alpha_only {
+            routes.add_service(reflection().build_v1().expect("reflection"));
+        }
+        let shared = Arc::new(Shared {
+            pool,
+            unknown: self.unknown,
+            handler: self.handler,
+            calls: calls.clone(),
+        });
+        let mut router = routes.routes().into_axum_router();
+        for name in &self.services {
+            let shared = shared.clone();
+            router = router.route(
+                &format!("/{name}/{{method}}"),
+                axum::routing::any(move |request| serve(shared.clone(), request)),
+            );
+        }
+        let lifecycle = Lifecycle::new();
+        let stopping = lifecycle.stopping();
+        lifecycle.spawn(async move {
+            tonic::transport::Server::builder()
+                .add_routes(Routes::from(router))
+                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping)
+                .await
+        });
+        Adapter {
+            address,
+            calls,
+            reporter,
+            services: self.services,
+            lifecycle,
+        }
+    }
+}
+
+/// `register_encoded_file_descriptor_set` wants `'static`; a test's process is short.
+trait LeakCopy {
+    fn leak_copy(&self) -> &'static [u8];
+}
+
+impl LeakCopy for Vec<u8> {
+    fn leak_copy(&self) -> &'static [u8] {
+        Box::leak(self.clone().into_boxed_slice())
+    }
+}
+
+/// A running adapter.
+pub struct Adapter {
+    pub address: SocketAddr,
+    calls: Arc<Mutex<Vec<String>>>,
+    reporter: HealthReporter,
+    services: Vec<String>,
+    lifecycle: Lifecycle,
+}
+
+impl Adapter {
+    /// The address for the upstreams.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The methods that were called, in order.
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().expect("unpoisoned").clone()
+    }
+
+    /// Says whether the services serve.
+    pub async fn serving(&self, serving: bool) {
+        let status = if serving {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        for name in &self.services {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+
+    /// Stops as an adapter does: tells its watchers, then finishes what is under way.
+    pub async fn stop(self) {
+        self.reporter
+            .set_service_status("", ServingStatus::NotServing)
+            .await;
+        self.lifecycle.stop();
+        self.lifecycle.drain(Duration::from_secs(10)).await;
+    }
+}
+
+struct StatusOf(GetStatusResponse);
+
+#[tonic::async_trait]
+impl AdapterService for StatusOf {
+    async fn get_status(
+        &self,
+        _: tonic::Request<GetStatusRequest>,
+    ) -> Result<tonic::Response<GetStatusResponse>, Status> {
+        Ok(tonic::Response::new(self.0.clone()))
+    }
+}
+
+struct Shared {
+    pool: DescriptorPool,
+    unknown: Vec<String>,
+    handler: Handler,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+async fn serve(shared: Arc<Shared>, request: Request<axum::body::Body>) -> Response<axum::body::Body> {
+    let path = request.uri().path().to_owned();
+    let method = path.rsplit('/').next().unwrap_or_default().to_owned();
+    if shared.unknown.contains(&method) {
+        let status = Status::unimplemented("");
+        return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
+    }
+    let mut grpc = tonic::server::Grpc::new(Raw);
+    let response = grpc.unary(Unary { shared, path, method }, request).await;
+    response.map(axum::body::Body::new)
+}
+
+struct Unary {
+    shared: Arc<Shared>,
+    path: String,
+    method: String,
+}
+
+impl tonic::server::UnaryService<Bytes> for Unary {
+    type Response = Bytes;
+    type Future = BoxFuture<'static, Result<tonic::Response<Bytes>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let shared = self.shared.clone();
+        let (path, name) = (self.path.clone(), self.method.clone());
+        Box::pin(async move {
+            shared.calls.lock().expect("unpoisoned").push(name.clone());
+            let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+            let service = shared.pool.get_service_by_name(service).expect("the service");
+            let method = service
+                .methods()
+                .find(|method| method.name() == name)
+                .expect("the method");
+            let (metadata, _, message) = request.into_parts();
+            let message = DynamicMessage::decode(method.input(), message).expect("a valid request");
+            let response = DynamicMessage::new(method.output());
+            let received = Received {
+                method: name,
+                message,
+                metadata,
+                response,
+            };
+            let response = (shared.handler)(received).await?;
+            Ok(tonic::Response::new(response.encode_to_vec().into()))
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
+    }
+}
+
+/// The fields of a message by name, as text.
+pub fn fields(message: &DynamicMessage) -> HashMap<String, String> {
+    let fields = message.fields();
+    fields
+        .map(|(field, value)| (field.name().to_owned(), value.to_string()))
+        .collect()
+}
