@@ -3,10 +3,11 @@
 //! It is the fourth rung of the safety ladder (ARCHITECTURE.md), above the role's rights, the READ ONLY session and the extended
 //! protocol. Those stop writes to tables; the guard stops what they let through to a role with many rights, such as
 //! `pg_read_file` or `dblink_exec`, and gives clear sentences where PostgreSQL gives short ones. It fails closed: what it can't read is
-//! refused. It knows no connection; [`crate::catalogue`] knows which functions of a database are harmless.
+//! refused. It knows no connection.
 //!
 //! What it can't see: what a function, operator, cast, view or policy of the user's own does inside. Such code runs with the role's
-//! rights, in a READ ONLY transaction that is rolled back, and no proxy can do more about it.
+//! rights, in a READ ONLY transaction that is rolled back, and no proxy can do more about it. That is also why no read runs outside such
+//! a transaction, whatever it looks like: a view may call `set_config`, which the rollback undoes.
 //!
 //! The texts are read as PostgreSQL reads them with `standard_conforming_strings = on` and `backslash_quote = safe_encoding` (the
 //! defaults), in UTF-8. A session must pin the first, because a role's settings can turn it off.
@@ -25,12 +26,12 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 
-pub use refusal::Refusal;
-pub use write::Write;
+pub(crate) use refusal::Refusal;
+pub(crate) use write::Write;
 
 /// A possibly qualified name, canonical: unquoted parts in lower case, quotes and escapes gone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name {
+pub(crate) struct Name {
     /// What stands in front of the last dot.
     pub schema: Option<String>,
     /// What stands behind it.
@@ -48,7 +49,7 @@ impl fmt::Display for Name {
 
 /// The kinds of statement that read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `SELECT`, with or without `WITH`.
     Select,
     /// `VALUES`.
@@ -63,14 +64,14 @@ pub enum Kind {
 
 impl Kind {
     /// Whether a cursor can be declared for it.
-    pub const fn fits_a_cursor(self) -> bool {
+    pub(crate) const fn fits_a_cursor(self) -> bool {
         matches!(self, Self::Select | Self::Values | Self::Table)
     }
 }
 
 /// A statement that reads, as far as its text tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read<'a> {
+pub(crate) struct Read<'a> {
     /// What it is.
     pub kind: Kind,
     /// Its text without comments around it and without `;`: what may be put behind `EXPLAIN` or `DECLARE c CURSOR FOR`.
@@ -83,14 +84,6 @@ pub struct Read<'a> {
     pub functions: BTreeSet<Name>,
     /// The relations that it reads, the names of its own `WITH` left out where that is safe.
     pub relations: BTreeSet<Name>,
-    /// The types that it casts to.
-    pub types: BTreeSet<Name>,
-    /// The names behind dots: columns, or functions in attribute notation (`t.f` may mean `f(t)`).
-    pub attributes: BTreeSet<String>,
-    /// Whether `functions`, `relations`, `types` and `attributes` are all that could run code of the user's own, and the statement is a
-    /// single SELECT, VALUES or TABLE. Then, if the catalogue knows all of them as harmless
-    /// ([`Known::is_plain`](crate::catalogue::Known::is_plain)), it needs no transaction around it.
-    pub transparent: bool,
 }
 
 /// Reads one statement that must be a read.
@@ -98,7 +91,7 @@ pub struct Read<'a> {
 /// # Errors
 /// A [`Refusal`] that says what is wrong and what to do instead: nothing to run, several statements, a syntax error, a statement that
 /// writes, a function that must not be called.
-pub fn read(sql: &str) -> Result<Read<'_>, Refusal> {
+pub(crate) fn read(sql: &str) -> Result<Read<'_>, Refusal> {
     let lexed = lexical::scan(sql)?;
     for (name, at) in &lexed.calls {
         if let Some(group) = functions::denied(name.schema.as_deref(), &name.name) {
@@ -113,9 +106,6 @@ pub fn read(sql: &str) -> Result<Read<'_>, Refusal> {
         parameters: lexed.parameters,
         functions: read.functions,
         relations: read.relations,
-        types: read.types,
-        attributes: read.attributes,
-        transparent: read.transparent,
     })
 }
 
@@ -124,7 +114,7 @@ pub fn read(sql: &str) -> Result<Read<'_>, Refusal> {
 /// # Errors
 /// A [`Refusal`] for nothing, several statements, a syntax error, a statement that can't or must not run in a transaction of ours, a
 /// function that reaches outside the database.
-pub fn write(sql: &str) -> Result<Write<'_>, Refusal> {
+pub(crate) fn write(sql: &str) -> Result<Write<'_>, Refusal> {
     let lexed = lexical::scan(sql)?;
     for (name, at) in &lexed.calls {
         let group = functions::denied(name.schema.as_deref(), &name.name);

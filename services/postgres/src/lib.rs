@@ -18,7 +18,7 @@ pub mod config;
 pub mod database;
 pub mod error;
 mod execution;
-#[expect(dead_code, reason = "skeleton")]
+mod explain;
 mod guard;
 mod params;
 mod posture;
@@ -29,6 +29,7 @@ mod status;
 mod types;
 mod value;
 mod wire;
+mod write;
 
 pub use config::Config;
 pub use error::Error;

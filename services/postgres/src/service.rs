@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{query, status};
+use crate::{catalogue, explain, query, status, write};
 
 /// Both services and the status: cheap to clone.
 #[derive(Clone)]
@@ -71,54 +71,53 @@ impl PostgresService for Service {
         &self,
         _request: Request<ListDatabasesRequest>,
     ) -> Result<Response<ListDatabasesResponse>, Status> {
-        answer(Err(missing()))
+        answer(catalogue::list_databases(&self.database).await)
     }
 
     async fn list_tables(
         &self,
-        _request: Request<ListTablesRequest>,
+        request: Request<ListTablesRequest>,
     ) -> Result<Response<ListTablesResponse>, Status> {
-        answer(Err(missing()))
+        answer(catalogue::list_tables(&self.database, request.get_ref()).await)
     }
 
     async fn describe_table(
         &self,
-        _request: Request<DescribeTableRequest>,
+        request: Request<DescribeTableRequest>,
     ) -> Result<Response<DescribeTableResponse>, Status> {
-        answer(Err(missing()))
+        answer(catalogue::describe_table(&self.database, request.get_ref()).await)
     }
 
     async fn search_objects(
         &self,
-        _request: Request<SearchObjectsRequest>,
+        request: Request<SearchObjectsRequest>,
     ) -> Result<Response<SearchObjectsResponse>, Status> {
-        answer(Err(missing()))
+        answer(catalogue::search_objects(&self.database, request.get_ref()).await)
     }
 
     async fn explain_query(
         &self,
-        _request: Request<ExplainQueryRequest>,
+        request: Request<ExplainQueryRequest>,
     ) -> Result<Response<ExplainQueryResponse>, Status> {
-        answer(Err(missing()))
+        let remaining = remaining(&request);
+        answer(explain::explain_query(&self.database, request.get_ref(), remaining).await)
     }
 }
 
 #[tonic::async_trait]
 impl PostgresWriteService for Service {
-    async fn execute(&self, _request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
-        answer(Err(missing()))
+    async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(write::execute(&self.database, request.get_ref(), remaining).await)
     }
 
     async fn create_database(
         &self,
-        _request: Request<CreateDatabaseRequest>,
+        request: Request<CreateDatabaseRequest>,
     ) -> Result<Response<CreateDatabaseResponse>, Status> {
-        answer(Err(missing()))
+        let remaining = remaining(&request);
+        answer(write::create_database(&self.database, request.get_ref(), remaining).await)
     }
-}
-
-fn missing() -> Fault {
-    Fault::new(mcp_hub_chassis::fault::Reason::NotSupported, "not there yet")
 }
 
 fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {

@@ -91,6 +91,12 @@ const GROUPS: &[Group] = &[
             "xpath_table",
         ],
     },
+    // They read what their arguments name, past the configuration's list of schemas.
+    Group {
+        does: "reads tables that are named in a string; select from them instead",
+        in_writes: false,
+        names: &["table_to_xml*", "schema_to_xml*", "database_to_xml*"],
+    },
     // A session-level lock outlives the transaction and, on a pooled connection, the call; it can block the application.
     Group {
         does: "takes or releases a lock that outlives the statement",

@@ -1,6 +1,6 @@
 //! Whether a parsed statement is a read, and what it touches.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -18,9 +18,6 @@ pub(super) struct Facts {
     pub(super) kind: Kind,
     pub(super) functions: BTreeSet<Name>,
     pub(super) relations: BTreeSet<Name>,
-    pub(super) types: BTreeSet<Name>,
-    pub(super) attributes: BTreeSet<String>,
-    pub(super) transparent: bool,
 }
 
 /// The one statement of a text.
@@ -71,9 +68,6 @@ pub(super) fn inspect(sql: &str, root: &SyntaxNode, errors: &[SyntaxError]) -> R
         kind,
         functions: BTreeSet::new(),
         relations: BTreeSet::new(),
-        types: BTreeSet::new(),
-        attributes: BTreeSet::new(),
-        transparent: kind.fits_a_cursor(),
     };
     let with = statement
         .children()
@@ -107,17 +101,6 @@ impl Facts {
                     self.relations.insert(name);
                 }
             }
-            SyntaxKind::PATH_TYPE => {
-                if let Some(path) = node.children().find(|child| child.kind() == SyntaxKind::PATH_REF) {
-                    self.types.insert(qualified(&path));
-                }
-            }
-            SyntaxKind::FIELD_EXPR => {
-                self.attributes.insert(qualified(node).name);
-            }
-            // A WITH inside has a scope of its own: not worth following. A sampling method is a function by another way.
-            SyntaxKind::WITH_CLAUSE => self.transparent &= Some(node) == top_with,
-            SyntaxKind::TABLESAMPLE_CLAUSE => self.transparent = false,
             _ => {}
         }
     }

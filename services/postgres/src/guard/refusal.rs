@@ -6,7 +6,7 @@ use mcp_hub_chassis::fault::Reason;
 /// Why a statement is not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// The reason as the contract names it.
     pub reason: Reason,
     /// What is wrong.

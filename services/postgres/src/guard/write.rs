@@ -16,7 +16,7 @@ const NO_SESSION: &str =
 
 /// One statement of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Write<'a> {
+pub(crate) struct Write<'a> {
     /// What it is, as SQL names it: `DELETE`.
     pub name: String,
     /// Its text without comments around it and without `;`.
@@ -25,6 +25,13 @@ pub struct Write<'a> {
     pub offset: usize,
     /// What it destroys, as a sentence, when that is much or can't be seen; such a statement wants a confirmation.
     pub effect: Option<String>,
+}
+
+impl Write<'_> {
+    /// Whether the rows that it reports are rows that it changed.
+    pub(crate) fn counts(&self) -> bool {
+        ["INSERT", "UPDATE", "DELETE", "MERGE"].contains(&self.name.as_str())
+    }
 }
 
 /// Looks at the tree of a statement of a write.

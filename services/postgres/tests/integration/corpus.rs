@@ -222,6 +222,9 @@ pub(crate) const MUST_REJECT: &[&str] = &[
     "select ts_stat('select to_tsvector(pg_read_file(''PG_VERSION''))')",
     "select ts_rewrite('a'::tsquery, 'select ''a''::tsquery, ''b''::tsquery')",
     "select cursor_to_xml('c', 1, true, true, '')",
+    "select table_to_xml('pg_class', true, true, '')",
+    "select schema_to_xml('public', true, true, '')",
+    "select database_to_xml(true, true, '')",
     // Locks, messages, settings that outlive the statement.
     "select pg_advisory_lock(1)",
     "select pg_try_advisory_lock_shared(1)",
@@ -355,7 +358,7 @@ pub(crate) const MUST_ALLOW: &[&str] = &[
     "select normalize('a', NFC), 'a' is normalized, collation for ('a' collate \"C\")",
     "select xmlparse(content '<a/>'), xpath('/a', '<a/>'::xml), xmlserialize(content '<a/>'::xml as text)",
     "select xmlforest(a as b), xmlconcat('<a/>', '<b/>'), xmlagg('<a/>'::xml), xmlpi(name php, 'x') from t",
-    "select * from xmltable('/a' passing '<a/>'::xml columns b int path 'b' default 1, n for ordinality)",
+    "select * from xmltable('/a' passing ('<a/>'::xml) columns b int path 'b' default 1, n for ordinality)",
     "select (date '2024-01-01', date '2024-02-01') overlaps (date '2024-01-15', interval '1 day')",
     "select a operator(pg_catalog.=) 1 from t order by a using operator(pg_catalog.<)",
     "table t",
@@ -384,10 +387,22 @@ pub(crate) const MUST_ALLOW: &[&str] = &[
     "select U&'d!0061t' uescape '!'",
     "select substring('abc' similar 'a#\"b#\"c' escape '#')",
     "select xmlelement(name a, xmlattributes('x' as b), 'c')",
-    "select '<a/>'::xml is document, xmlexists('/a' passing '<a/>'::xml)",
+    "select '<a/>'::xml is document, xmlexists('/a' passing ('<a/>'::xml))",
     "select xmlroot('<a/>'::xml, version '1.0', standalone yes)",
-    "select * from t where a is json or true",
     "select a from t order by a nulls first fetch first 1 row with ties",
     "select json_agg(x order by x.a) filter (where x.a is not null) from t x",
-    "select treat(a as int), (a)::public.t, a at local from t",
+    "select treat(a as int), (a)::public.t from t",
+];
+
+/// Reads that only servers newer than 15 take.
+pub(crate) const MUST_ALLOW_NEWER: &[&str] = &[
+    "select * from t where a is json object with unique keys",
+    "select a at local from t",
+    "select json_array(1, 2), json_object('a': 1), json_arrayagg(a), json_objectagg(a: b) from t",
+    "select json_value(a, '$.b' returning int default 0 on empty), json_query(a, '$'), json_exists(a, '$.b') from t",
+    "select * from json_table('[]', '$[*]' columns (a int path '$.a', n for ordinality)) x",
+    "select any_value(a) from t",
+    "explain (generic_plan) select $1::int",
+    "explain (analyze, serialize, memory) select 1",
+    "select 0x1F, 0o17, 0b11, 1_000",
 ];
