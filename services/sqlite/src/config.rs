@@ -8,11 +8,7 @@ const DEFAULT_MEMORY_MB: u32 = 512;
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The SQLite file. It need not exist yet: the service says that it is unavailable until it does.
-    #[arg(
-        long,
-        env = "SQLITE_PATH",
-        value_name = "FILE"
-    )]
+    #[arg(long, env = "SQLITE_PATH", value_name = "FILE")]
     pub path: Option<PathBuf>,
     /// Whether the tool that changes data is offered. Reads stay read-only either way.
     #[arg(

@@ -276,21 +276,18 @@ async fn wait<T>(
     stop: &Stop,
     deadline: Option<std::time::Instant>,
 ) -> Result<T, Error> {
-    let outcome = match deadline {
-        None => task.await,
-        Some(deadline) => match tokio::time::timeout_at(deadline.into(), &mut task).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                stop.expire();
-                match tokio::time::timeout(END_GRACE, task).await {
-                    Ok(outcome) => outcome,
-                    // The thread is inside one long step. The caller has its answer; the permit stays taken until the step ends.
-                    Err(_) => return Err(stop.reason()),
-                }
-            }
-        },
+    let Some(deadline) = deadline else {
+        return task.await.map_err(Error::Task)?;
     };
-    outcome.map_err(Error::Task)?
+    if let Ok(outcome) = tokio::time::timeout_at(deadline.into(), &mut task).await {
+        return outcome.map_err(Error::Task)?;
+    }
+    stop.expire();
+    match tokio::time::timeout(END_GRACE, task).await {
+        Ok(outcome) => outcome.map_err(Error::Task)?,
+        // The thread is inside one long step. The caller has its answer; the permit stays taken until the step ends.
+        Err(_) => Err(stop.reason()),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

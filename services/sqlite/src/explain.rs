@@ -93,7 +93,7 @@ fn findings<'a>(steps: impl Iterator<Item = &'a str>) -> Vec<String> {
 fn scan(scanned: &str, inner: bool) -> Option<(u8, String)> {
     // Constants, subqueries "(..)", and virtual tables, which search on their own terms.
     if scanned.starts_with("CONSTANT ROW")
-        || scanned.starts_with(|c| c == '(' || c == '-')
+        || scanned.starts_with(['(', '-'])
         || scanned.contains(" VIRTUAL TABLE ")
     {
         return None;

@@ -52,7 +52,7 @@ pub(crate) fn page(session: &Session<'_>, query: &Query, page: Page) -> Result<R
     let mut statement = statement::read(session, &query.sql, &query.params)?;
     let identity = query.identity();
     let (answer, types) = fill(&mut statement, page.caps, page.skip, false)?;
-    let mut result = finish(answer, types, page.started, |rows| {
+    let mut result = finish(answer, &types, page.started, |rows| {
         Some(identity.cursor(page.skip + rows as u64))
     });
     result.notices.extend(page.notices);
@@ -90,7 +90,7 @@ pub(crate) fn fill(
 /// Ends an answer and gives its columns the types that were seen.
 pub(crate) fn finish(
     answer: Answer,
-    types: Types,
+    types: &Types,
     started: Instant,
     next_cursor: impl FnOnce(usize) -> Option<String>,
 ) -> ResultSet {
@@ -112,7 +112,7 @@ pub(crate) fn batches(
     let mut columns = types.placeholders(&statement);
     let mut rows = statement.raw_query();
     let mut batch = ResultSet::default();
-    let (mut bytes, mut total, mut sent) = (0, 0_u64, false);
+    let (mut bytes, mut total, mut has_columns) = (0, 0_u64, false);
     while let Some(row) = rows.next()? {
         if limit.is_some_and(|limit| total >= limit) {
             batch.truncated = Some(Truncation {
@@ -127,7 +127,7 @@ pub(crate) fn batches(
         bytes += row.encoded_len();
         batch.rows.push(row);
         if batch.rows.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
-            if !std::mem::replace(&mut sent, true) {
+            if !std::mem::replace(&mut has_columns, true) {
                 types.name(&mut columns);
                 batch.columns = std::mem::take(&mut columns);
             }
@@ -135,7 +135,7 @@ pub(crate) fn batches(
             bytes = 0;
         }
     }
-    if !sent {
+    if !has_columns {
         types.name(&mut columns);
         batch.columns = columns;
     }

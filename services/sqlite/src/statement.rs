@@ -50,7 +50,7 @@ fn prepare<'s>(session: &Session<'s>, mode: Mode, sql: &str) -> Result<(Statemen
         let statement = statement.ok_or_else(|| Error::statement("there is no statement in this text"))?;
         Ok((statement, batch))
     });
-    let ((statement, mut batch), effects) = compiled.map_err(|error| with_names(session, error))?;
+    let ((statement, mut batch), effects) = compiled.map_err(|error| with_names(session, sql, error))?;
     // Whatever follows, also what SQLite would refuse, is a second statement.
     match session.within(mode, |_| Ok(batch.next()?)) {
         Ok((None, _)) => Ok((statement, effects)),
@@ -112,21 +112,32 @@ fn position(sql: &str, byte: usize) -> usize {
     sql.char_indices().take_while(|(at, _)| *at < byte).count() + 1
 }
 
-/// Adds names that exist to an error about one that does not.
-fn with_names(session: &Session<'_>, error: Error) -> Error {
+/// Adds names that exist to an error about one that does not, and where that one is if SQLite did not say.
+fn with_names(session: &Session<'_>, sql: &str, error: Error) -> Error {
     let Error::Statement(mut refusal) = error else {
         return error;
     };
-    let Some((missing, sql)) = missing(&refusal.message) else {
+    let Some((missing, candidates)) = missing(&refusal.message) else {
         return Error::Statement(refusal);
     };
+    refusal.position = refusal.position.or_else(|| only_place(sql, &missing));
     // A failure to help is no second error.
-    let names = session.internal(|raw| names(raw, sql)).unwrap_or_default();
+    let names = session.internal(|raw| names(raw, candidates)).unwrap_or_default();
     refusal.did_you_mean = similar(&missing, names.iter().map(String::as_str))
         .into_iter()
         .map(str::to_owned)
         .collect();
     Error::Statement(refusal)
+}
+
+/// The 1-based character of the only place in the text where a name stands; several would be a guess.
+fn only_place(sql: &str, name: &str) -> Option<usize> {
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut places = sql.match_indices(name).filter(|(at, _)| {
+        !is_word(sql[..*at].chars().next_back()) && !is_word(sql[at + name.len()..].chars().next())
+    });
+    let (byte, _) = places.next()?;
+    places.next().is_none().then(|| position(sql, byte))
 }
 
 /// The name that SQLite did not find, and where such names are.
@@ -168,6 +179,13 @@ mod tests {
         assert_eq!(position("select x", 7), 8);
         assert_eq!(position("select 'ä', x", 13), 13);
         assert_eq!(position("", 0), 1);
+    }
+
+    #[test]
+    fn a_name_has_a_place_if_it_stands_there_once() {
+        assert_eq!(only_place("select ä from ordres_x, ordres", "ordres"), Some(25));
+        assert_eq!(only_place("select ordres.a from ordres", "ordres"), None);
+        assert_eq!(only_place("select 1", ""), None);
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn run_one(
     }
     Ok(StatementOutcome {
         affected_rows,
-        result: has_rows.then(|| query::finish(answer, types, started, |_| None)),
+        result: has_rows.then(|| query::finish(answer, &types, started, |_| None)),
     })
 }
 

@@ -59,6 +59,8 @@ impl Settings {
 pub(crate) struct Connection {
     raw: rusqlite::Connection,
     gate: Arc<Gate>,
+    /// Whose statements run on it.
+    mode: Mode,
     identity: Identity,
     write_hint: String,
     /// The schema whose virtual tables are connected.
@@ -73,21 +75,22 @@ impl Connection {
     pub(crate) fn open(settings: &Settings, access: Access) -> Result<Self, Error> {
         let path = super::plain_path(settings.path.as_deref().ok_or(Error::NotConfigured)?)?;
         let identity = Identity::of(path)?;
-        let mode = match access {
-            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        let (direction, mode) = match access {
+            Access::Read => (OpenFlags::SQLITE_OPEN_READ_ONLY, Mode::Read),
+            Access::Write => (OpenFlags::SQLITE_OPEN_READ_WRITE, Mode::Write),
         };
-        let flags = mode
+        let flags = direction
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let raw =
-            rusqlite::Connection::open_with_flags(path, flags).map_err(|error| classify(error, None))?;
+            rusqlite::Connection::open_with_flags(path, flags).map_err(|error| classify(error, false))?;
         let gate = Arc::new(Gate::default());
-        lock_down(&raw, &gate, settings.memory_mb, access).map_err(|error| classify(error, None))?;
+        lock_down(&raw, &gate, settings.memory_mb, access).map_err(|error| classify(error, false))?;
         Ok(Self {
             raw,
             gate,
+            mode,
             identity,
             write_hint: settings.write_hint.clone(),
             schema_version: std::cell::Cell::new(None),
@@ -115,6 +118,8 @@ impl Connection {
             stop,
         };
         stop.arm(self.raw.get_interrupt_handle());
+        // While a statement runs too: it may compile others (a pragma as a table, a virtual table's own) or be compiled again.
+        self.gate.set_mode(self.mode);
         let asked = stop.clone();
         let result = self
             .raw
@@ -245,17 +250,18 @@ impl<'a> Session<'a> {
 
     /// An error of SQLite's in our words.
     pub(crate) fn classify(&self, error: Error) -> Error {
+        if !matches!(error, Error::Sqlite(_) | Error::Statement(_)) {
+            return error;
+        }
+        // SQLite reports a denial in several ways, some without the code for it.
+        if let Some(denial) = self.connection.gate.take_denial() {
+            return self.denied(denial);
+        }
         match error {
-            Error::Sqlite(error) => match code_of(&error) {
-                Some(ErrorCode::OperationInterrupted) => self.stop.reason(),
-                Some(ErrorCode::AuthorizationForStatementDenied) => {
-                    match self.connection.gate.take_denial() {
-                        Some(denial) => self.denied(denial),
-                        None => classify(error, None),
-                    }
-                }
-                _ => classify(error, Some(self)),
-            },
+            Error::Sqlite(error) if code_of(&error) == Some(ErrorCode::OperationInterrupted) => {
+                self.stop.reason()
+            }
+            Error::Sqlite(error) => classify(error, true),
             error => error,
         }
     }
@@ -306,8 +312,8 @@ fn code_of(error: &rusqlite::Error) -> Option<ErrorCode> {
     }
 }
 
-/// What an error of SQLite's says about file or statement. Without a session it was met while opening.
-fn classify(error: rusqlite::Error, session: Option<&Session<'_>>) -> Error {
+/// What an error of SQLite's says about the file or, if one runs, the statement.
+fn classify(error: rusqlite::Error, is_running: bool) -> Error {
     let (code, message) = match &error {
         rusqlite::Error::SqliteFailure(failure, message) => (*failure, message.clone().unwrap_or_default()),
         rusqlite::Error::SqlInputError { error, msg, .. } => (*error, msg.clone()),
@@ -338,7 +344,7 @@ fn classify(error: rusqlite::Error, session: Option<&Session<'_>>) -> Error {
         },
         ErrorCode::DiskFull => unavailable("the disk is full"),
         ErrorCode::OutOfMemory => Error::statement(
-            "the statement needs more memory than it may use (SQLITE_MEMORY_MB): sort or group less",
+            "SQLite has used up the memory that it may use (SQLITE_MEMORY_MB): sort and group fewer rows, or try again",
         ),
         ErrorCode::TooBig => Error::statement("a text, a blob or the statement itself is too long"),
         ErrorCode::Unknown
@@ -346,7 +352,7 @@ fn classify(error: rusqlite::Error, session: Option<&Session<'_>>) -> Error {
         | ErrorCode::TypeMismatch
         | ErrorCode::ParameterOutOfRange
         | ErrorCode::SchemaChanged
-            if session.is_some() =>
+            if is_running =>
         {
             Error::statement(message)
         }

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_first_reason_stays() {
-        let stop = Stop::new(Some(Duration::from_secs(60)));
+        let stop = Stop::new(Some(Duration::from_mins(1)));
         assert!(!stop.has_ended());
         drop(CancelOnDrop::new(&stop));
         stop.expire();
@@ -164,7 +164,7 @@ mod tests {
         let stop = Stop::new(Some(Duration::ZERO));
         assert!(stop.has_ended());
         assert!(matches!(stop.reason(), Error::TimedOut(Duration::ZERO)));
-        stop.restart(Duration::from_secs(60));
+        stop.restart(Duration::from_mins(1));
         assert!(stop.has_ended(), "an end is final");
     }
 

@@ -1,4 +1,4 @@
-//! Random numbers that are the same on every machine and with every version of every library: SplitMix64.
+//! Random numbers that are the same on every machine and with every version of every library: `SplitMix64`.
 
 /// The generator.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ impl Random {
 
     /// A number below `end`, which must not be 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        // Below 2^32 the high half of a product is even enough, and the same everywhere.
-        let wide = u128::from(self.next()) * end as u128;
-        (wide >> 64) as usize
+        // The high half of the product is even enough, and the same everywhere.
+        let high = (u128::from(self.next()) * end as u128) >> 64;
+        usize::try_from(high).unwrap_or_default()
     }
 
     /// A number from `low` to `high`, both included.

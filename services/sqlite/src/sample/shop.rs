@@ -170,8 +170,9 @@ fn orders(customers: &[Customer], random: &mut Random) -> Vec<Order> {
 
 /// The month of an instant, 0 to 11; the exact day does not matter here.
 fn month(at: i64) -> usize {
-    let day_of_year = (at / DAY) as f64 % 365.2425;
-    ((day_of_year / 30.44) as usize).min(11)
+    // Four years are 1461 days, and every month is a twelfth of a year.
+    let day_of_year = at / DAY * 4 % 1_461 / 4;
+    usize::try_from(day_of_year * 12 / 366).unwrap_or_default()
 }
 
 fn place(

@@ -87,6 +87,7 @@ pub(super) enum Course {
 }
 
 /// Something that is sold.
+#[derive(Clone, Copy)]
 pub(super) struct Product {
     pub(super) name: &'static str,
     pub(super) category: i64,
@@ -119,7 +120,7 @@ const fn product(
     }
 }
 
-const fn until(product: Product, discontinued: &'static str) -> Product {
+const fn until(discontinued: &'static str, product: Product) -> Product {
     Product {
         discontinued: Some(discontinued),
         ..product
@@ -182,12 +183,12 @@ pub(super) const PRODUCTS: [Product; 40] = [
     product(2, "Mandheling Grade 1", 1450, Some(0.5), "2023-02-01", Steady(70), r#"{"origin":"Indonesia","roast":"dark","notes":["earth","cedar"],"altitude_m":1300}"#),
     product(2, "Kenya Nyeri AA", 1690, Some(0.5), "2024-01-15", Steady(88), r#"{"origin":"Kenya","roast":"light","notes":["blackcurrant","grapefruit"],"altitude_m":1800}"#),
     product(2, "Gesha Boquete", 4900, Some(0.25), "2025-05-01", Steady(95), r#"{"origin":"Panama","roast":"light","notes":["rose","mandarin"],"lot":9007199254740993}"#),
-    until(product(2, "Christmas Blend 2024 🎄", 1690, Some(0.5), "2024-10-15", Steady(80), r#"{"roast":"medium","notes":["cinnamon","plum"],"limited":true}"#), "2025-01-31"),
+    until("2025-01-31", product(2, "Christmas Blend 2024 🎄", 1690, Some(0.5), "2024-10-15", Steady(80), r#"{"roast":"medium","notes":["cinnamon","plum"],"limited":true}"#)),
     product(3, "Frühstückskaffee", 890, Some(0.5), "2022-09-01", Steady(72), r#"{"roast":"medium","grind":"filter"}"#),
     product(3, "Türk Kahvesi", 990, Some(0.25), "2023-04-01", Steady(83), r#"{"roast":"dark","grind":"extra fine"}"#),
     product(3, "Moka Fine", 1150, Some(0.5), "2022-09-01", Steady(78), r#"{"roast":"dark","grind":"moka"}"#),
     product(3, "Cold Brew Coarse", 1250, Some(1.0), "2024-05-01", Steady(74), r#"{"roast":"light","grind":"coarse","serving":{"g_per_l":80,"hours":14}}"#),
-    until(product(3, "Instant Nr. 1", 790, Some(0.2), "2022-09-01", Steady(35), r#"{"roast":"dark","grind":null}"#), "2024-06-30"),
+    until("2024-06-30", product(3, "Instant Nr. 1", 790, Some(0.2), "2022-09-01", Steady(35), r#"{"roast":"dark","grind":null}"#)),
     product(5, "煎茶 Sencha Uji", 1890, Some(0.1), "2022-09-01", Decline(STALE), r#"{"origin":"日本","harvest":"first flush","temperature_c":70}"#),
     product(5, "Gyokuro 玉露", 3490, Some(0.05), "2023-05-01", Steady(92), r#"{"origin":"日本","harvest":"first flush","temperature_c":55}"#),
     product(5, "Genmaicha", 1290, Some(0.1), "2022-09-01", Steady(79), r#"{"origin":"日本","with":["rice"],"temperature_c":80}"#),
@@ -203,7 +204,7 @@ pub(super) const PRODUCTS: [Product; 40] = [
     product(8, "Hand grinder N2", 8900, Some(0.6), "2022-09-01", Decline(WOBBLES), r#"{"burrs":"steel, 38 mm","material":"aluminium","colours":["black","silver"]}"#),
     product(8, "Hand grinder N2 Mini", 5900, Some(0.4), "2024-02-01", Steady(77), r#"{"burrs":"steel, 28 mm","material":"aluminium","colours":["black"]}"#),
     product(8, "Electric grinder E64", 34900, Some(4.2), "2023-03-01", Steady(85), r#"{"burrs":"steel, 64 mm","watt":250,"colours":["white","black"]}"#),
-    until(product(8, "Blade mill B1", 2490, Some(0.9), "2022-09-01", Steady(22), r#"{"watt":150}"#), "2025-06-30"),
+    until("2025-06-30", product(8, "Blade mill B1", 2490, Some(0.9), "2022-09-01", Steady(22), r#"{"watt":150}"#)),
     product(9, "Glass server 600", 3290, Some(0.5), "2022-09-01", Decline(LEAKS), r#"{"capacity_ml":600,"material":"borosilicate","dishwasher_safe":true}"#),
     product(9, "Pour-over cone 02", 2190, Some(0.35), "2022-09-01", Steady(89), r#"{"material":"ceramic","cups":4,"colours":["white","sage","rust"]}"#),
     product(9, "French press 1 l", 3990, Some(0.8), "2022-09-01", Steady(71), r#"{"capacity_ml":1000,"material":"steel","dishwasher_safe":true}"#),
