@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mcp_hub_testing::required;
@@ -10,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::process::variable;
+use crate::process::{collect, variable};
 
 /// How long any one step of a client may take.
 const STEP: Duration = Duration::from_secs(30);
@@ -59,6 +60,8 @@ pub struct Session {
     child: Child,
     commands: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
+    /// What the client, and a program that it started, wrote to stderr.
+    errors: Arc<Mutex<String>>,
     /// What the client learned when it connected: `protocol_version`, `server`, `instructions`, `capabilities`.
     pub connection: Value,
 }
@@ -89,14 +92,18 @@ impl Session {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the client's runtime starts");
         let commands = child.stdin.take().expect("a pipe");
         let answers = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let errors = Arc::new(Mutex::new(String::new()));
+        collect(child.stderr.take().expect("a pipe"), Arc::clone(&errors));
         let mut session = Self {
             child,
             commands,
             answers,
+            errors,
             connection: Value::Null,
         };
         session.connection = session.answer("connect").await;
@@ -159,13 +166,24 @@ impl Session {
     /// # Panics
     ///
     /// When the client does not end, or fails while it does.
-    pub async fn close(mut self) {
-        drop(self.commands);
-        let status = timeout(STEP, self.child.wait())
+    pub async fn close(self) {
+        let Self {
+            mut child,
+            commands,
+            errors,
+            ..
+        } = self;
+        // End of its input is what ends a client.
+        drop(commands);
+        let status = timeout(STEP, child.wait())
             .await
             .expect("the client ends")
             .expect("a status");
-        assert!(status.success(), "the client ended with {status}");
+        assert!(
+            status.success(),
+            "the client ended with {status}: {}",
+            text(&errors)
+        );
     }
 
     async fn send(&mut self, command: &Value) -> Value {
@@ -180,9 +198,9 @@ impl Session {
     async fn answer(&mut self, to: &str) -> Value {
         let line = timeout(STEP, self.answers.next_line())
             .await
-            .unwrap_or_else(|_| panic!("the client does not answer to {to}"))
+            .unwrap_or_else(|_| panic!("the client does not answer to {to}: {}", text(&self.errors)))
             .expect("a line")
-            .unwrap_or_else(|| panic!("the client ended at {to}; its error is on stderr"));
+            .unwrap_or_else(|| panic!("the client ended at {to}: {}", text(&self.errors)));
         serde_json::from_str(&line).expect("JSON")
     }
 }
@@ -248,6 +266,10 @@ pub async fn ask_adapter(address: &str, calls: &[(&str, Value)]) -> Option<Value
         String::from_utf8_lossy(&output.stderr)
     );
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+fn text(collected: &Mutex<String>) -> String {
+    collected.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 fn python(script: &str) -> Option<Command> {

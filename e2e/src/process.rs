@@ -10,6 +10,7 @@ use mcp_hub_testing::eventually;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// How long a start may take. Other tests run at the same time on the same cores.
@@ -52,6 +53,8 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 pub struct Process {
     child: Child,
     output: Arc<Mutex<String>>,
+    /// One for each stream; it ends when the stream does.
+    readers: [JoinHandle<()>; 2],
     folder: TempDir,
 }
 
@@ -87,11 +90,14 @@ impl Process {
             .spawn()
             .expect("the program starts");
         let output = Arc::new(Mutex::new(String::new()));
-        collect(child.stdout.take().expect("a pipe"), Arc::clone(&output));
-        collect(child.stderr.take().expect("a pipe"), Arc::clone(&output));
+        let readers = [
+            collect(child.stdout.take().expect("a pipe"), Arc::clone(&output)),
+            collect(child.stderr.take().expect("a pipe"), Arc::clone(&output)),
+        ];
         Self {
             child,
             output,
+            readers,
             folder,
         }
     }
@@ -154,9 +160,13 @@ impl Process {
             .await
             .unwrap_or_else(|_| panic!("it does not end; it printed:\n{}", self.output()))
             .expect("a status");
+        let after = since.elapsed();
+        for reader in &mut self.readers {
+            reader.await.expect("no panic");
+        }
         Exit {
             status,
-            after: since.elapsed(),
+            after,
             output: self.output(),
         }
     }
@@ -167,7 +177,10 @@ impl Process {
     clippy::disallowed_methods,
     reason = "a test has no Lifecycle; the task ends with the stream"
 )]
-fn collect(stream: impl AsyncRead + Unpin + Send + 'static, output: Arc<Mutex<String>>) {
+pub(crate) fn collect(
+    stream: impl AsyncRead + Unpin + Send + 'static,
+    output: Arc<Mutex<String>>,
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut lines = BufReader::new(stream).lines();
         while let Ok(Some(line)) = lines.next_line().await {
@@ -175,5 +188,5 @@ fn collect(stream: impl AsyncRead + Unpin + Send + 'static, output: Arc<Mutex<St
             output.push_str(&line);
             output.push('\n');
         }
-    });
+    })
 }

@@ -31,6 +31,14 @@ def call(channel, pool, path, request):
         return {"code": error.code().name, "message": error.details()}
 
 
+def check(stub, service):
+    try:
+        answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=DEADLINE)
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    except grpc.RpcError as error:
+        return error.code().name
+
+
 def main():
     address, calls = sys.argv[1], sys.argv[2:]
     with grpc.insecure_channel(address) as channel:
@@ -39,10 +47,7 @@ def main():
         pool = DescriptorPool(database)
         services = sorted(database.get_services())
         stub = health_pb2_grpc.HealthStub(channel)
-        health = {}
-        for service in ["", *(service for service in services if service.startswith("mcphub."))]:
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=DEADLINE)
-            health[service] = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        health = {service: check(stub, service) for service in ["", *services]}
         methods = {
             service: [method.name for method in pool.FindServiceByName(service).methods]
             for service in services

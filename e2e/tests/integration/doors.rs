@@ -35,7 +35,7 @@ async fn works(session: &mut Session) {
     }
     assert!(names.is_sorted(), "{names:?}");
 
-    let arguments = json!({"sql": "select ?1 + 1 as next, 'Größe' as text, null as nothing", "params": [41]});
+    let arguments = json!({"sql": "select ?1 + 1 as next, 'Größe' as text, null as missing", "params": [41]});
     let result = session.call("sqlite_query", arguments).await;
     assert_eq!(rows(&result), [json!([42, "Größe", null])]);
     assert_eq!(
@@ -45,7 +45,7 @@ async fn works(session: &mut Session) {
 
     // What a model can repair is a result that it reads.
     let mistake = session
-        .call("sqlite_query", json!({"sql": "select nothing from nowhere"}))
+        .call("sqlite_query", json!({"sql": "select name from nowhere"}))
         .await;
     assert_eq!(mistake["isError"], true, "{mistake}");
     assert!(text(&mistake).contains("nowhere"), "{mistake}");

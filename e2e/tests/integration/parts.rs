@@ -87,7 +87,7 @@ async fn a_foreign_grpc_client_lists_and_calls_the_postgres_adapter() {
     // protobuf's JSON has 64-bit integers as text.
     assert_eq!(
         answer["answers"][0]["result"]["rows"][0]["values"][0],
-        json!({"integer": "42"}),
+        json!({"int": "42"}),
         "{answer}"
     );
 }
