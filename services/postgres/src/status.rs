@@ -31,6 +31,13 @@ struct Known {
     judged: Option<Instant>,
 }
 
+impl Known {
+    /// Whether the role is to be judged: not while calls wait for its connections.
+    fn is_due(&self) -> bool {
+        !self.product.is_empty() && self.judged.is_none_or(|judged| judged.elapsed() >= JUDGE_EVERY)
+    }
+}
+
 impl Status {
     /// Asks the database whether it answers, and from time to time what its role may do.
     pub(crate) async fn probe(&self, database: &Database) -> bool {
@@ -46,7 +53,7 @@ impl Status {
                 (known.product, known.version) = (product, version);
             }
             // All connections at work is a database that answers.
-            Err(Error::Busy) if self.known().up => {}
+            Err(Error::Busy) if database.pool_status().open > 0 => self.busy(),
             Err(error) => {
                 self.down(error);
                 return false;
@@ -88,6 +95,13 @@ impl Status {
             posture: known.posture,
             pool: Some(database.pool_status()),
         }
+    }
+
+    /// It answers others; what it is may still be unknown.
+    fn busy(&self) {
+        let mut known = self.known();
+        known.up = true;
+        known.reason.clear();
     }
 
     fn down(&self, error: Error) {

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::Error;
 use crate::wire::Connection;
 
-/// The OID of `record`, the type of a row that has no type of its own.
+/// The OIDs of `record`, the type of a row that has no type of its own, and of its array.
 const RECORD: u32 = 2249;
+const RECORDS: u32 = 2287;
 
 /// A type.
 #[derive(Debug, PartialEq, Eq)]
@@ -258,6 +259,10 @@ fn built_in(oid: u32) -> Option<Type> {
         },
         Built::Multirange(_) => Kind::Multirange,
         _ if oid == RECORD => Kind::Record,
+        _ if oid == RECORDS => Kind::Array {
+            element: Arc::new(built_in(RECORD)?),
+            delimiter: ',',
+        },
         _ => scalar(&found),
     };
     Some(Type { name, kind })
