@@ -11,25 +11,12 @@ pub struct Config {
     #[arg(long, env = "SQLITE_PATH", value_name = "FILE")]
     pub path: Option<PathBuf>,
     /// Whether the tool that changes data is offered. Reads stay read-only either way.
-    #[arg(
-        long,
-        env = "SQLITE_ALLOW_WRITES",
-        value_name = "BOOL",
-        default_value_t = false,
-        action = clap::ArgAction::Set,
-        num_args = 0..=1,
-        default_missing_value = "true"
-    )]
+    #[arg(long, env = "SQLITE_ALLOW_WRITES", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_writes: bool,
-    /// How many statements may run at once, 1 to 64; the number of cores, at least 2, when absent.
-    #[arg(
-        long,
-        env = "SQLITE_POOL_SIZE",
-        value_name = "NUMBER",
-        value_parser = clap::value_parser!(u32).range(1..=64)
-    )]
+    /// How many statements may run at once; the number of cores, at least 2, when absent.
+    #[arg(long, env = "SQLITE_POOL_SIZE", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub pool_size: Option<u32>,
-    /// How much memory SQLite may use in this process, in MiB, 16 to 65536. Sorts and temporary tables stay in it, never on disk.
+    /// The most memory that SQLite may use in this process, in MiB. Sorts and temporary tables stay in it, never on the disk.
     #[arg(
         long,
         env = "SQLITE_MEMORY_MB",
@@ -54,7 +41,10 @@ impl Default for Config {
 impl Config {
     /// Whether a file was named.
     pub fn is_configured(&self) -> bool {
-        self.path.is_some()
+        // `SQLITE_PATH=` in a compose file means none.
+        self.path
+            .as_deref()
+            .is_some_and(|path| !path.as_os_str().is_empty())
     }
 
     /// The settings for one file, all else as it is by default.
