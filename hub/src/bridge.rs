@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use mcp_hub_chassis::{Lifecycle, fault};
 use reqwest::header::HeaderMap;
 use serde_json::json;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::message::{Incoming, Message};
+use crate::message::{Incoming, Message, NoMessage};
 
 /// How long a hub that refuses connections is tried again: as long as a restart takes.
 const RECONNECT: Duration = Duration::from_secs(3);
@@ -66,20 +66,21 @@ where
                 let last = read.map_err(Error::Stdin)? == 0;
                 let text = std::mem::take(&mut line).trim_ascii().to_vec();
                 if !text.is_empty() {
-                    match Line::read(text, bridge.version().as_deref()) {
-                        Ok(Line::Relay(relay)) => {
+                    match Relay::read(text, bridge.version().as_deref()) {
+                        Read::Relay(relay) => {
                             let cancelled = CancellationToken::new();
                             if let Some(id) = &relay.id {
                                 under_way.insert(id.get().to_owned(), cancelled.clone());
                             }
-                            relays.push(bridge.relay(relay, cancelled));
+                            relays.push(bridge.relay(relay, cancelled).left_future());
                         }
-                        Ok(Line::Cancel(id)) => {
+                        Read::Cancel(id) => {
                             if let Some(token) = under_way.get(&id) {
                                 token.cancel();
                             }
                         }
-                        Err(error) => bridge.say(&error_message(None, -32700, &error.to_string())).await?,
+                        // Not said here: a relay that has the writer goes on only while this loop does.
+                        Read::Refuse(error) => relays.push(bridge.refuse(error).right_future()),
                     }
                 }
                 if last {
@@ -102,11 +103,13 @@ where
 }
 
 /// What a line asks for.
-enum Line {
+enum Read {
     /// To be sent.
     Relay(Relay),
     /// The request of this id to be given up.
     Cancel(String),
+    /// Nothing that could be done.
+    Refuse(NoMessage),
 }
 
 /// One message on its way.
@@ -122,22 +125,25 @@ struct Relay {
     endless: bool,
 }
 
-impl Line {
-    fn read(text: Vec<u8>, negotiated: Option<&str>) -> serde_json::Result<Self> {
-        let message = Message::parse(&text)?;
+impl Relay {
+    fn read(text: Vec<u8>, negotiated: Option<&str>) -> Read {
+        let message = match Message::parse(&text) {
+            Ok(message) => message,
+            Err(error) => return Read::Refuse(error),
+        };
         if let Some(id) = message.cancels() {
             // The end of its POST is what tells a hub that keeps no session.
-            return Ok(Self::Cancel(id.to_owned()));
+            return Read::Cancel(id.to_owned());
         }
         let method = message.method.as_deref().unwrap_or_default();
-        Ok(Self::Relay(Relay {
+        Read::Relay(Self {
             id: message.id.filter(|_| message.is_request()).map(ToOwned::to_owned),
             headers: message.headers(negotiated),
             is_initialize: method == "initialize",
             repeatable: method != "tools/call",
             endless: method == "subscriptions/listen",
             text,
-        }))
+        })
     }
 }
 
@@ -169,6 +175,12 @@ impl<W: AsyncWrite + Unpin> Bridge<'_, W> {
             (Ok(()), _) => Ok(()),
         };
         (id, outcome)
+    }
+
+    /// Says why a line can't be sent.
+    async fn refuse(&self, error: NoMessage) -> (Option<String>, Result<()>) {
+        let text = error_message(None, error.code(), &fault::chain(&error));
+        (None, self.say(&text).await)
     }
 
     async fn exchange(&self, relay: &Relay) -> Result<()> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::error::{Error, Result};
-use crate::message::{self, Incoming};
+use crate::message::{Incoming, Message, NoMessage};
 
 /// The revision that our own requests speak: stateless, nothing to set up.
 const PROTOCOL_VERSION: &str = "2026-07-28";
@@ -203,12 +203,13 @@ impl Client {
             "io.modelcontextprotocol/clientCapabilities": {},
         });
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-        let headers = message::Message::parse(body.as_bytes())
+        let headers = Message::parse(body.as_bytes())
             .map(|message| message.headers(None))
             .unwrap_or_default();
         let mut incoming = Incoming::new(self.post(body.into_bytes(), headers).await?).await?;
         while let Some(text) = incoming.next().await? {
-            let answer: Value = serde_json::from_str(&text).map_err(Error::Answer)?;
+            let answer: Value =
+                serde_json::from_str(&text).map_err(|error| Error::Answer(NoMessage::Json(error)))?;
             if let Some(error) = answer.get("error") {
                 return Err(Error::Rpc {
                     code: error["code"].as_i64().unwrap_or_default(),

@@ -8,6 +8,7 @@ use mcp_hub_chassis::{BoxError, config};
 use reqwest::StatusCode;
 
 use crate::file::TableError;
+use crate::message::NoMessage;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -185,7 +186,7 @@ pub enum Error {
     NoAnswer,
     /// The answer is no JSON-RPC.
     #[error("mcp-hub answered something else than JSON-RPC")]
-    Answer(#[source] serde_json::Error),
+    Answer(#[source] NoMessage),
     /// The hub wants authorization.
     #[error(
         "mcp-hub wants authorization (HTTP 401): give a valid token with --token-file, or a header with --header"

@@ -22,7 +22,7 @@ pub mod client;
 pub mod error;
 pub mod file;
 pub mod healthcheck;
-mod message;
+pub mod message;
 pub mod reference;
 pub mod stdio;
 pub mod tools;

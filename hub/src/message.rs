@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt as _};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use sse_stream::SseStream;
 
@@ -29,6 +30,27 @@ pub(crate) struct Message<'a> {
     pub(crate) error: Option<&'a RawValue>,
 }
 
+/// Why a text is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMessage {
+    /// It is no JSON.
+    #[error("this is not JSON")]
+    Json(#[source] serde_json::Error),
+    /// It is other JSON.
+    #[error("a message is one JSON-RPC object; batches are not taken")]
+    Shape,
+}
+
+impl NoMessage {
+    /// The JSON-RPC error code.
+    pub(crate) fn code(&self) -> i32 {
+        match self {
+            Self::Json(_) => -32700,
+            Self::Shape => -32600,
+        }
+    }
+}
+
 /// What parameters say to a relay.
 #[derive(Debug, Default, Deserialize)]
 struct Params<'a> {
@@ -47,9 +69,15 @@ struct Meta {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a message. A batch is none: no revision that the hub speaks has them any more.
-    pub(crate) fn parse(text: &'a [u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(text)
+    /// Reads a message.
+    pub(crate) fn parse(text: &'a [u8]) -> Result<Self, NoMessage> {
+        let is_object = text.trim_ascii_start().starts_with(b"{");
+        match serde_json::from_slice(text) {
+            Ok(message) if is_object => Ok(message),
+            _ if serde_json::from_slice::<IgnoredAny>(text).is_ok() => Err(NoMessage::Shape),
+            Ok(_) => Err(NoMessage::Shape),
+            Err(error) => Err(NoMessage::Json(error)),
+        }
     }
 
     /// Whether somebody waits for an answer to it.
@@ -171,7 +199,7 @@ impl Incoming {
         if text.trim().is_empty() && status.is_success() {
             return Ok(Self::One(None));
         }
-        match serde_json::from_str::<Message<'_>>(&text) {
+        match Message::parse(text.as_bytes()) {
             Ok(message)
                 if message.result.is_some() || message.error.is_some() || message.method.is_some() =>
             {
@@ -284,7 +312,19 @@ mod tests {
         assert!(!parse(r#"{"id":"a","method":"ping"}"#).answers("\"a\""));
         let cancel = parse(r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#);
         assert_eq!(cancel.cancels(), Some("7"));
-        assert!(Message::parse(b"[]").is_err());
+        let code = |text: &str| Message::parse(text.as_bytes()).expect_err("no message").code();
+        for text in [
+            "[]",
+            "1",
+            r#"[{"id":1,"method":"ping"}]"#,
+            r#"{"method":5}"#,
+            "[1,2,3,4,5]",
+        ] {
+            assert_eq!(code(text), -32600, "{text}");
+        }
+        for text in ["", "{", "hello", "{}}"] {
+            assert_eq!(code(text), -32700, "{text}");
+        }
     }
 
     #[test]

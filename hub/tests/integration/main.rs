@@ -1,0 +1,8 @@
+//! The built program, as a person and as a client meet it. Real MCP clients meet it in `e2e/`.
+
+mod bridge;
+mod command;
+mod fake;
+mod stdio;
+mod support;
+mod up;
