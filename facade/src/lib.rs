@@ -53,6 +53,12 @@ impl Facade {
     /// # Errors
     /// The listener failed for good.
     pub async fn serve(&self, listener: TcpListener) -> Result<(), Error> {
+        if listener
+            .local_addr()
+            .is_ok_and(|address| !address.ip().is_loopback())
+        {
+            self.registry().notice("authentication", config::UNAUTHENTICATED);
+        }
         let limits = accept::Limits {
             total: self.config.max_connections as usize,
             per_address: self.config.max_connections_per_address as usize,

@@ -23,6 +23,7 @@ mod media;
 mod message;
 mod session;
 mod sse;
+mod stall;
 pub(crate) mod stdio;
 mod streamable;
 

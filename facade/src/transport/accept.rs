@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tower::Service as _;
 
+use super::stall::Stalling;
 use crate::error::Error;
 
 /// How long the first request of a connection may take to arrive, its body aside.
@@ -32,6 +33,9 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long a connection may be idle between requests. Longer than reverse proxies keep theirs, so that it is they who close: a
 /// connection that we close while a request is on its way looks to them like a crash.
 const IDLE: Duration = Duration::from_mins(3);
+
+/// How long a peer may read nothing of what waits for it.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// What a connection on which nothing is under way gets to say goodbye.
 const LINGER: Duration = Duration::from_millis(500);
@@ -122,9 +126,9 @@ fn is_of_the_client(error: &std::io::Error) -> bool {
 async fn connection(stream: TcpStream, app: Router, lifecycle: Lifecycle) {
     // Answers are small and waited for. It fails only when the connection is lost, which the next read will say.
     let _ = stream.set_nodelay(true);
-    let (in_flight, mut watched) = watch::channel(0_usize);
+    let (requests, mut watched) = watch::channel(Requests::default());
     let service = service_fn(move |request: Request<Incoming>| {
-        let guard = InFlight::begin(in_flight.clone());
+        let guard = InFlight::begin(requests.clone());
         let mut app = app.clone();
         async move {
             let response = app.call(request.map(Body::new)).await?;
@@ -138,7 +142,7 @@ async fn connection(stream: TcpStream, app: Router, lifecycle: Lifecycle) {
         }
     });
     let builder = builder(&lifecycle);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = builder.serve_connection(TokioIo::new(Stalling::new(stream, STALLED)), service);
     tokio::pin!(connection);
     tokio::select! {
         // An error is the client's: it broke off, or spoke something else than HTTP.
@@ -154,18 +158,26 @@ async fn connection(stream: TcpStream, app: Router, lifecycle: Lifecycle) {
     }
 }
 
-/// Resolves when nothing was in flight for `first`, or later for `idle`, at a stretch.
-async fn quiet(in_flight: &mut watch::Receiver<usize>, first: Duration, idle: Duration) {
-    let mut limit = first;
+/// The requests of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Requests {
+    /// Whether there has been one.
+    any: bool,
+    in_flight: usize,
+}
+
+/// Resolves when nothing was in flight for long: for `first` before the first request, for `idle` after it.
+async fn quiet(requests: &mut watch::Receiver<Requests>, first: Duration, idle: Duration) {
     loop {
-        if in_flight.wait_for(|count| *count == 0).await.is_err() {
+        let none = requests.wait_for(|requests| requests.in_flight == 0).await;
+        let Some(any) = none.ok().map(|requests| requests.any) else {
             // The connection is over; its own branch says so.
             return std::future::pending().await;
-        }
-        if tokio::time::timeout(limit, in_flight.changed()).await.is_err() {
+        };
+        let limit = if any { idle } else { first };
+        if tokio::time::timeout(limit, requests.changed()).await.is_err() {
             return;
         }
-        limit = idle;
     }
 }
 
@@ -204,18 +216,21 @@ where
 }
 
 /// A request that is being served.
-struct InFlight(watch::Sender<usize>);
+struct InFlight(watch::Sender<Requests>);
 
 impl InFlight {
-    fn begin(count: watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(count)
+    fn begin(requests: watch::Sender<Requests>) -> Self {
+        requests.send_modify(|requests| {
+            requests.any = true;
+            requests.in_flight += 1;
+        });
+        Self(requests)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.send_modify(|requests| requests.in_flight -= 1);
     }
 }
 
@@ -300,10 +315,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_quiet_when_nothing_was_in_flight_for_long() {
-        let (sender, mut receiver) = watch::channel(0);
+        let (sender, mut receiver) = watch::channel(Requests::default());
         let start = Instant::now();
         quiet(&mut receiver, FIRST_REQUEST, IDLE).await;
         assert_eq!(start.elapsed(), FIRST_REQUEST);
+
+        // A request that was over before anybody looked.
+        drop(InFlight::begin(sender.clone()));
+        let start = Instant::now();
+        quiet(&mut receiver, FIRST_REQUEST, IDLE).await;
+        assert_eq!(start.elapsed(), IDLE);
 
         let guard = InFlight::begin(sender);
         let start = Instant::now();

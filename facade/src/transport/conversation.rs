@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use http::StatusCode;
 use mcp_hub_chassis::Lifecycle;
@@ -25,14 +24,11 @@ use super::filter::ToolFilter;
 use super::message::{self, Refusal};
 use crate::server::{Caller, Server};
 
-/// The most calls in flight on one stream.
+/// The most calls on one stream that run or wait for the client to read their answer.
 const MAX_CALLS: usize = 32;
 
-/// The most answers that wait for the client to read.
+/// The most answers that are on their way. A client that does not read at all loses its connection, and with it the stream.
 const QUEUE: usize = 16;
-
-/// A client that has read nothing for so long while answers wait loses its stream.
-const SLOWEST_READER: Duration = Duration::from_secs(10);
 
 const LIST_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
@@ -128,7 +124,8 @@ impl Conversation {
         let cancelled = self.ended.child_token();
         {
             let mut calls = self.calls();
-            if calls.len() >= MAX_CALLS {
+            // Answers that wait for the client to read count as well: they are what takes memory.
+            if self.tasks.len() >= MAX_CALLS {
                 return refuse(
                     StatusCode::TOO_MANY_REQUESTS,
                     "too many requests are in flight on this stream",
@@ -185,7 +182,7 @@ impl Conversation {
     /// Puts a message on its way. False when the stream is lost; then it is ended.
     pub(super) async fn send(&self, message: String) -> bool {
         let sent = tokio::select! {
-            sent = tokio::time::timeout(SLOWEST_READER, self.answers.send(message)) => matches!(sent, Ok(Ok(()))),
+            sent = self.answers.send(message) => sent.is_ok(),
             () = self.ended.cancelled() => false,
         };
         if !sent {

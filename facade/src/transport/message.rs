@@ -10,6 +10,9 @@ use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+/// The longest id, as JSON. It is kept as long as its request, and sent back with every answer.
+const MAX_ID_BYTES: usize = 1024;
+
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -136,6 +139,9 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Kind, Refusal> {
 }
 
 fn read_id(raw: &RawValue) -> Result<RequestId, Refusal> {
+    if raw.get().len() > MAX_ID_BYTES {
+        return Err(Refusal::invalid("id is too long"));
+    }
     serde_json::from_str(raw.get())
         .map_err(|_| Refusal::invalid("id must be a string or an integer, and not null"))
 }

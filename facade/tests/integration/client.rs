@@ -16,13 +16,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The longest that anything here may take.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A facade on a port of its own; it stops when this is dropped.
-pub struct Served {
-    pub address: SocketAddr,
-    pub facade: Facade,
-    pub lifecycle: Lifecycle,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) facade: Facade,
+    pub(crate) lifecycle: Lifecycle,
 }
 
 impl Drop for Served {
@@ -32,7 +32,7 @@ impl Drop for Served {
 }
 
 /// Starts a facade with command-line arguments, and waits until it is ready.
-pub async fn serve(arguments: &[&str], upstreams: Upstreams) -> Served {
+pub(crate) async fn serve(arguments: &[&str], upstreams: Upstreams) -> Served {
     let arguments = ["mcp-hub-facade"]
         .iter()
         .chain(arguments)
@@ -59,28 +59,28 @@ pub async fn serve(arguments: &[&str], upstreams: Upstreams) -> Served {
 }
 
 /// What must not take long.
-pub async fn within<F: Future>(future: F) -> F::Output {
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(DEADLINE, future).await.expect("in time")
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).expect("UTF-8")
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map(|value| value.to_str().expect("text"))
@@ -88,7 +88,7 @@ impl Answer {
     }
 
     /// HTTP status and JSON-RPC error code.
-    pub fn error(&self) -> (u16, i64) {
+    pub(crate) fn error(&self) -> (u16, i64) {
         assert_eq!(self.header("content-type"), "application/json", "{self:?}");
         let json = self.json();
         assert_eq!(json["jsonrpc"], "2.0");
@@ -102,7 +102,7 @@ impl Answer {
 }
 
 /// A POST of JSON, to be changed.
-pub fn post(address: SocketAddr, path: &str) -> http::request::Builder {
+pub(crate) fn post(address: SocketAddr, path: &str) -> http::request::Builder {
     Request::post(path)
         .header("host", address.to_string())
         .header("content-type", "application/json")
@@ -110,7 +110,7 @@ pub fn post(address: SocketAddr, path: &str) -> http::request::Builder {
 }
 
 /// Sends a request and gives the answer without its body.
-pub async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
+pub(crate) async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
     within(async {
         let stream = TcpStream::connect(address).await.expect("connects");
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -123,7 +123,7 @@ pub async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Respons
 }
 
 /// Sends a request and reads all of the answer.
-pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
     let (parts, body) = open(address, request).await.into_parts();
     let body = within(body.collect()).await.expect("a body").to_bytes();
     Answer {
@@ -134,7 +134,7 @@ pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer 
 }
 
 /// Sends a request over HTTP/2.
-pub async fn send_http2(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+pub(crate) async fn send_http2(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
     within(async {
         let stream = TcpStream::connect(address).await.expect("connects");
         let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
@@ -156,7 +156,7 @@ pub async fn send_http2(address: SocketAddr, request: Request<Full<Bytes>>) -> A
 }
 
 /// Posts a message.
-pub async fn call(address: SocketAddr, path: &str, message: &Value) -> Answer {
+pub(crate) async fn call(address: SocketAddr, path: &str, message: &Value) -> Answer {
     send(
         address,
         post(address, path)
@@ -167,7 +167,7 @@ pub async fn call(address: SocketAddr, path: &str, message: &Value) -> Answer {
 }
 
 /// Posts a message of 2026-07-28 with the headers that it must have.
-pub async fn call_modern(address: SocketAddr, path: &str, message: &Value) -> Answer {
+pub(crate) async fn call_modern(address: SocketAddr, path: &str, message: &Value) -> Answer {
     send(
         address,
         modern(address, path, message)
@@ -178,7 +178,7 @@ pub async fn call_modern(address: SocketAddr, path: &str, message: &Value) -> An
 }
 
 /// The headers of 2026-07-28 for a message.
-pub fn modern(address: SocketAddr, path: &str, message: &Value) -> http::request::Builder {
+pub(crate) fn modern(address: SocketAddr, path: &str, message: &Value) -> http::request::Builder {
     let method = message["method"].as_str().expect("a method");
     let named = match method.split('/').next() {
         Some("resources") => "uri",
@@ -194,10 +194,10 @@ pub fn modern(address: SocketAddr, path: &str, message: &Value) -> http::request
     }
 }
 
-pub const MODERN: &str = "2026-07-28";
+pub(crate) const MODERN: &str = "2026-07-28";
 
 /// A request with the `_meta` of 2026-07-28.
-pub fn modern_request(id: u32, method: &str, params: Value) -> Value {
+pub(crate) fn modern_request(id: u32, method: &str, params: Value) -> Value {
     let mut message = request(id, method, params);
     message["params"]["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -208,12 +208,12 @@ pub fn modern_request(id: u32, method: &str, params: Value) -> Value {
 }
 
 /// A JSON-RPC request.
-pub fn request(id: u32, method: &str, params: Value) -> Value {
+pub(crate) fn request(id: u32, method: &str, params: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 }
 
 /// `initialize` of a version.
-pub fn initialize(version: &str) -> Value {
+pub(crate) fn initialize(version: &str) -> Value {
     let params = json!({
         "protocolVersion": version,
         "capabilities": {},
@@ -223,7 +223,7 @@ pub fn initialize(version: &str) -> Value {
 }
 
 /// Writes bytes and reads what comes until the server closes. What can't be written any more is left.
-pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     within(async {
         let mut stream = TcpStream::connect(address).await.expect("connects");
         let (mut reader, mut writer) = stream.split();
@@ -243,21 +243,21 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 /// Tasks of the tests' clients; they end with the runtime of their test.
-fn tasks() -> Lifecycle {
+pub(crate) fn tasks() -> Lifecycle {
     Lifecycle::new()
 }
 
 /// A legacy SSE stream.
-pub struct Stream {
+pub(crate) struct Stream {
     body: Incoming,
     read: String,
     /// Where to post messages.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Stream {
     /// Opens `GET path` and reads the endpoint.
-    pub async fn open(address: SocketAddr, path: &str) -> Self {
+    pub(crate) async fn open(address: SocketAddr, path: &str) -> Self {
         let request = Request::get(path)
             .header("host", address.to_string())
             .header("accept", "text/event-stream");
@@ -266,15 +266,33 @@ impl Stream {
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         assert_eq!(answer.headers()["cache-control"], "no-cache, no-transform");
         assert_eq!(answer.headers()["x-accel-buffering"], "no");
-        let mut stream = Self {
-            body: answer.into_body(),
-            read: String::new(),
-            endpoint: String::new(),
-        };
+        let mut stream = Self::of(answer);
         let (event, endpoint) = stream.event().await.expect("an event");
         assert_eq!(event, "endpoint");
         stream.endpoint = endpoint;
         stream
+    }
+
+    /// Any stream of events.
+    pub(crate) fn of(answer: Response<Incoming>) -> Self {
+        Self {
+            body: answer.into_body(),
+            read: String::new(),
+            endpoint: String::new(),
+        }
+    }
+
+    /// The data of the next event of a stream whose events have no names.
+    pub(crate) async fn data(&mut self) -> Value {
+        within(async {
+            loop {
+                let block = self.block().await.expect("an event");
+                if let Some(data) = block.lines().find_map(|line| line.strip_prefix("data:")) {
+                    return serde_json::from_str(data).expect("JSON");
+                }
+            }
+        })
+        .await
     }
 
     /// The next block of lines, or `None` at the end.
@@ -292,14 +310,14 @@ impl Stream {
     }
 
     /// The next comment, whenever it comes.
-    pub async fn comment(&mut self) -> String {
+    pub(crate) async fn comment(&mut self) -> String {
         let block = self.block().await.expect("a comment");
         assert!(block.starts_with(':'), "{block}");
         block
     }
 
     /// The next event and its data, or `None` at the end. Comments are skipped.
-    pub async fn event(&mut self) -> Option<(String, String)> {
+    pub(crate) async fn event(&mut self) -> Option<(String, String)> {
         within(async {
             loop {
                 let block = self.block().await?;
@@ -320,14 +338,14 @@ impl Stream {
     }
 
     /// The next message.
-    pub async fn message(&mut self) -> Value {
+    pub(crate) async fn message(&mut self) -> Value {
         let (event, data) = self.event().await.expect("a message");
         assert_eq!(event, "message");
         serde_json::from_str(&data).expect("JSON")
     }
 
     /// Posts a message and gives what comes on the stream.
-    pub async fn call(&mut self, address: SocketAddr, message: &Value) -> Value {
+    pub(crate) async fn call(&mut self, address: SocketAddr, message: &Value) -> Value {
         let accepted = call(address, &self.endpoint, message).await;
         assert_eq!(
             (accepted.status.as_u16(), accepted.text().as_str()),

@@ -1,6 +1,17 @@
 //! The facade from outside: real sockets in front, real gRPC behind.
 
+mod adapter;
+mod cable;
+mod call;
+mod catalog;
 mod client;
 mod doors;
+mod faults;
+#[path = "../../src/fixture.rs"]
+mod fixture;
+mod hostile;
+mod hub;
+mod refresh;
 mod sse;
 mod stdio;
+mod tools;

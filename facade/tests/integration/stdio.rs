@@ -8,16 +8,20 @@ use tokio::task::JoinHandle;
 use crate::client::{Served, initialize, modern_request, request, serve, within};
 
 /// The client's end.
-struct Client {
-    reader: BufReader<ReadHalf<DuplexStream>>,
-    writer: WriteHalf<DuplexStream>,
+pub(crate) struct Client {
+    pub(crate) reader: BufReader<ReadHalf<DuplexStream>>,
+    pub(crate) writer: WriteHalf<DuplexStream>,
+    pub(crate) facade: Served,
     served: JoinHandle<std::io::Result<()>>,
-    facade: Served,
 }
 
 impl Client {
     async fn start() -> Self {
-        let facade = serve(&[], Upstreams::default()).await;
+        Self::of(serve(&[], Upstreams::default()).await)
+    }
+
+    /// A client of a facade that runs already.
+    pub(crate) fn of(facade: Served) -> Self {
         let (client, server) = tokio::io::duplex(64 * 1024);
         let served = facade.lifecycle.spawn({
             let facade = facade.facade.clone();
@@ -28,23 +32,28 @@ impl Client {
         Self {
             reader: BufReader::new(reader),
             writer,
-            served,
             facade,
+            served,
         }
+    }
+
+    /// Sends a message.
+    pub(crate) async fn send(&mut self, message: &Value) {
+        self.write(format!("{message}\n").as_bytes()).await;
     }
 
     async fn write(&mut self, line: &[u8]) {
         within(self.writer.write_all(line)).await.expect("writes");
     }
 
-    async fn read(&mut self) -> Option<Value> {
+    pub(crate) async fn read(&mut self) -> Option<Value> {
         let mut line = String::new();
         let read = within(self.reader.read_line(&mut line)).await.expect("reads");
         (read > 0).then(|| serde_json::from_str(&line).expect("a line of JSON"))
     }
 
-    async fn call(&mut self, message: &Value) -> Value {
-        self.write(format!("{message}\n").as_bytes()).await;
+    pub(crate) async fn call(&mut self, message: &Value) -> Value {
+        self.send(message).await;
         self.read().await.expect("an answer")
     }
 }
