@@ -266,7 +266,7 @@ impl From<Described> for pb::DescribeTableResponse {
             checks: described.checks.unwrap_or_default(),
             definition: described.definition.unwrap_or_default(),
             partition_key: described.partition_key.unwrap_or_default(),
-            partitions: described.partitions.unwrap_or_default(),
+            partitions: described.partitions,
         }
     }
 }

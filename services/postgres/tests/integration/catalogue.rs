@@ -346,7 +346,7 @@ async fn a_description_has_everything() {
         .expect("describes");
     assert_eq!(
         (events.partition_key.as_str(), events.partitions),
-        ("RANGE (at)", 2)
+        ("RANGE (at)", Some(2))
     );
     assert_eq!(events.primary_key, ["at", "kind"]);
 
@@ -505,6 +505,9 @@ async fn what_is_denied_is_as_if_it_were_not_there() {
         .run(&[
             "create schema vault",
             "create table vault.secrets (order_id int references shop.orders)",
+            "create table vault.hidden (a int)",
+            "create function vault.peek() returns int language sql as 'select 1'",
+            "alter database catalogue_denied set search_path = public, vault",
         ])
         .await;
     let url = postgres.url_of("catalogue_denied");
