@@ -91,20 +91,18 @@ impl ServiceReport {
             .iter()
             .find(|(status, _)| says_serving(status))
             .or(answers.first());
-        let (state, reason) = if serving > 0 || fresh.is_some_and(|(status, _)| says_serving(status)) {
-            (State::Serving, String::new())
-        } else if !states.iter().any(|state| state.channel.is_some()) {
+        let (state, reason) = if !states.iter().any(|state| state.channel.is_some()) {
             (State::Unreachable, backend.problem())
         } else if !states.iter().any(|state| state.reflection.is_some()) {
             (State::Incompatible, backend.problem())
+        } else if serving > 0 || fresh.is_some_and(|(status, _)| says_serving(status)) {
+            (State::Serving, String::new())
         } else {
             let reason = fresh
                 .map(|(status, _)| status.reason.clone())
                 .filter(|reason| !reason.is_empty());
-            (
-                State::Unavailable,
-                reason.unwrap_or_else(|| "its database can't be used now".to_owned()),
-            )
+            let unsaid = || "its database can't be used now".to_owned();
+            (State::Unavailable, reason.unwrap_or_else(unsaid))
         };
         let latency = answers
             .iter()

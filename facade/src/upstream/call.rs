@@ -75,55 +75,51 @@ impl Backend {
         deadline: Instant,
         call: &Call,
     ) -> Result<Bytes, Fault> {
-        let (first, channel) = self
+        let first = self
             .choose(&offer.path, None)
             .ok_or_else(|| self.unavailable(offer))?;
-        let failure = match attempt(&first, channel, offer, request.clone(), deadline, call).await {
+        let failure = match attempt(&first, offer, request.clone(), deadline, call).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => failure,
         };
-        let other = self.choose(&offer.path, Some(&first));
-        let second = match &failure {
-            Failure::Refused(status) => return Err(refused(offer, status)),
+        let other = self.choose(&offer.path, Some(&first.0));
+        let second = match failure {
             Failure::Unknown => {
-                first.reflect_soon();
+                first.0.reflect_soon();
                 other.ok_or_else(|| gone(&self.key))?
             }
+            // The same one where there is no other: its channel connects again by itself.
+            Failure::Lost | Failure::Unreached if offer.read_only => other.unwrap_or(first),
+            failure => return Err(self.fault(offer, failure)),
+        };
+        tracing::debug!(upstream = self.key, rpc = %offer.path, "a call is tried once more");
+        match attempt(&second, offer, request, deadline, call).await {
+            Ok(answer) => Ok(answer),
+            Err(failure) => {
+                if matches!(failure, Failure::Unknown) {
+                    second.0.reflect_soon();
+                }
+                Err(self.fault(offer, failure))
+            }
+        }
+    }
+
+    /// What is told of a failure that is the last.
+    fn fault(&self, offer: &Offer, failure: Failure) -> Fault {
+        match failure {
+            Failure::Refused(status) => refused(offer, &status),
+            Failure::Unknown => gone(&self.key),
             Failure::Lost if !offer.read_only => {
                 let message = format!(
                     "the connection to {} was lost during the call: {UNCLEAR}",
                     self.key
                 );
-                return Err(Fault {
+                Fault {
                     retry_after: None,
                     ..Fault::new(Reason::UpstreamUnavailable, message)
-                });
+                }
             }
-            // The same one again where there is no other: its connection may just have been renewed.
-            Failure::Lost | Failure::Unreached => other
-                .or_else(|| self.choose(&offer.path, None))
-                .ok_or_else(|| self.unavailable(offer))?,
-        };
-        tracing::debug!(upstream = self.key, rpc = %offer.path, "a call is tried once more");
-        let (endpoint, channel) = second;
-        match attempt(&endpoint, channel, offer, request, deadline, call).await {
-            Ok(answer) => Ok(answer),
-            Err(Failure::Refused(status)) => Err(refused(offer, &status)),
-            Err(Failure::Unknown) => {
-                endpoint.reflect_soon();
-                Err(gone(&self.key))
-            }
-            Err(Failure::Lost) if !offer.read_only => {
-                let message = format!(
-                    "the connection to {} was lost during the call: {UNCLEAR}",
-                    self.key
-                );
-                Err(Fault {
-                    retry_after: None,
-                    ..Fault::new(Reason::UpstreamUnavailable, message)
-                })
-            }
-            Err(Failure::Lost | Failure::Unreached) => Err(self.unavailable(offer)),
+            Failure::Lost | Failure::Unreached => self.unavailable(offer),
         }
     }
 
@@ -164,15 +160,14 @@ impl Backend {
 }
 
 async fn attempt(
-    endpoint: &Arc<Endpoint>,
-    channel: Channel,
+    (endpoint, channel): &(Arc<Endpoint>, Channel),
     offer: &Offer,
     message: Bytes,
     deadline: Instant,
     call: &Call,
 ) -> Result<Bytes, Failure> {
     let _in_flight = endpoint.enter();
-    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let mut client = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
     client.ready().await.map_err(|_| Failure::Unreached)?;
     let mut request = Request::new(message);
     request.set_timeout(deadline.saturating_duration_since(Instant::now()));

@@ -210,7 +210,10 @@ impl Endpoint {
         // Whoever accepts connections and then is silent would hold up calls: it gets none before it has said something.
         let alive = || {
             if self.lock().channel.is_none() {
-                self.update(|state| state.channel = Some(channel.clone()));
+                self.update(|state| {
+                    state.channel = Some(channel.clone());
+                    state.problem = Some("its tools are not known yet".to_owned());
+                });
             }
         };
         let service = async {

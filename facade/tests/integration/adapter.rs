@@ -25,21 +25,23 @@ use tonic_health::server::HealthReporter;
 use crate::fixture;
 
 /// What a handler gets.
-pub struct Received {
+pub(crate) struct Received {
     /// `Method`, without the service.
-    pub method: String,
-    pub message: DynamicMessage,
-    pub metadata: MetadataMap,
+    pub(crate) method: String,
+    pub(crate) message: DynamicMessage,
+    pub(crate) metadata: MetadataMap,
     /// The response to fill.
-    pub response: DynamicMessage,
+    pub(crate) response: DynamicMessage,
 }
 
 type Answer = Result<DynamicMessage, Fault>;
 type Handler = Arc<dyn Fn(Received) -> BoxFuture<'static, Answer> + Send + Sync>;
 
 /// What an adapter will be.
-pub struct Plan {
+pub(crate) struct Plan {
     descriptors: Vec<u8>,
+    /// By which the answers are encoded; those of reflection unless the adapter lies.
+    truth: Option<Vec<u8>>,
     services: Vec<String>,
     unknown: Vec<String>,
     handler: Handler,
@@ -49,15 +51,16 @@ pub struct Plan {
 
 impl Plan {
     /// An adapter with one service, `shop.v1.ShopService`, of the RPCs that `source` declares after the usual head.
-    pub fn new(source: &str) -> Self {
+    pub(crate) fn new(source: &str) -> Self {
         let source = format!("{}{source}", fixture::HEAD);
         Self::of(&source, &[], &["shop.v1.ShopService"])
     }
 
     /// An adapter with services of the contract's own files.
-    pub fn of(source: &str, files: &[&str], services: &[&str]) -> Self {
+    pub(crate) fn of(source: &str, files: &[&str], services: &[&str]) -> Self {
         Self {
             descriptors: fixture::compile(source, files),
+            truth: None,
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             unknown: vec![],
             handler: Arc::new(|received| Box::pin(async move { Ok(received.response) })),
@@ -76,7 +79,7 @@ impl Plan {
     }
 
     /// What all RPCs do.
-    pub fn handle<F, Fut>(mut self, handler: F) -> Self
+    pub(crate) fn handle<F, Fut>(mut self, handler: F) -> Self
     where
         F: Fn(Received) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Answer> + Send + 'static,
@@ -86,30 +89,36 @@ impl Plan {
     }
 
     /// Lets `method` be reflected and yet unknown.
-    pub fn without(mut self, method: &str) -> Self {
+    pub(crate) fn without(mut self, method: &str) -> Self {
         self.unknown.push(method.to_owned());
         self
     }
 
+    /// Lets the adapter lie: it answers as `source` declares, and reflects something else.
+    pub(crate) fn answering_as(mut self, source: &str) -> Self {
+        self.truth = Some(fixture::compile(&format!("{}{source}", fixture::HEAD), &[]));
+        self
+    }
+
     /// What the adapter says of itself.
-    pub fn status(mut self, change: impl FnOnce(&mut GetStatusResponse)) -> Self {
+    pub(crate) fn status(mut self, change: impl FnOnce(&mut GetStatusResponse)) -> Self {
         change(&mut self.status);
         self
     }
 
     /// Reflection in the older version only, like Python's grpcio.
-    pub fn alpha_only(mut self) -> Self {
+    pub(crate) fn alpha_only(mut self) -> Self {
         self.alpha_only = true;
         self
     }
 
     /// Starts the adapter on a port of its own.
-    pub async fn start(self) -> Adapter {
+    pub(crate) async fn start(self) -> Adapter {
         self.start_at("127.0.0.1:0".parse().expect("an address")).await
     }
 
     /// Starts the adapter on a given port.
-    pub async fn start_at(self, address: SocketAddr) -> Adapter {
+    pub(crate) async fn start_at(self, address: SocketAddr) -> Adapter {
         let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -117,7 +126,8 @@ impl Plan {
             reporter.set_service_status(name, ServingStatus::Serving).await;
         }
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let pool = DescriptorPool::decode(self.descriptors.as_slice()).expect("descriptors");
+        let truth = self.truth.as_ref().unwrap_or(&self.descriptors);
+        let pool = DescriptorPool::decode(truth.as_slice()).expect("descriptors");
         let mut routes = Routes::builder();
         routes
             .add_service(health)
@@ -177,8 +187,8 @@ impl LeakCopy for Vec<u8> {
 }
 
 /// A running adapter.
-pub struct Adapter {
-    pub address: SocketAddr,
+pub(crate) struct Adapter {
+    pub(crate) address: SocketAddr,
     calls: Arc<Mutex<Vec<String>>>,
     reporter: HealthReporter,
     services: Vec<String>,
@@ -187,17 +197,17 @@ pub struct Adapter {
 
 impl Adapter {
     /// The address for the upstreams.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The methods that were called, in order.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.calls.lock().expect("unpoisoned").clone()
     }
 
     /// Says whether the services serve.
-    pub async fn serving(&self, serving: bool) {
+    pub(crate) async fn serving(&self, serving: bool) {
         let status = if serving {
             ServingStatus::Serving
         } else {
@@ -209,7 +219,7 @@ impl Adapter {
     }
 
     /// Stops as an adapter does: tells its watchers, then finishes what is under way.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.reporter
             .set_service_status("", ServingStatus::NotServing)
             .await;
@@ -323,7 +333,7 @@ impl Decoder for Raw {
 }
 
 /// The fields of a message by name, as text.
-pub fn fields(message: &DynamicMessage) -> HashMap<String, String> {
+pub(crate) fn fields(message: &DynamicMessage) -> HashMap<String, String> {
     let fields = message.fields();
     fields
         .map(|(field, value)| (field.name().to_owned(), value.to_string()))

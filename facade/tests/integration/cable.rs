@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// A TCP proxy.
-pub struct Cable {
-    pub address: SocketAddr,
+pub(crate) struct Cable {
+    pub(crate) address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,
     cut: Arc<Mutex<CancellationToken>>,
     stalled: watch::Sender<bool>,
@@ -20,7 +20,7 @@ pub struct Cable {
 
 impl Cable {
     /// A cable to `target`.
-    pub async fn to(target: SocketAddr) -> Self {
+    pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let cable = Self {
             address: listener.local_addr().expect("an address"),
@@ -43,24 +43,24 @@ impl Cable {
     }
 
     /// The address for the upstreams.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Breaks all connections; new ones work.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         let mut cut = self.cut.lock().expect("unpoisoned");
         std::mem::take(&mut *cut).cancel();
     }
 
     /// Breaks all connections; new ones are accepted and closed at once.
-    pub fn unplug(&self) {
+    pub(crate) fn unplug(&self) {
         *self.target.lock().expect("unpoisoned") = None;
         self.cut();
     }
 
     /// Keeps all connections and lets nothing through, as a machine that hangs does.
-    pub fn stall(&self) {
+    pub(crate) fn stall(&self) {
         self.stalled.send_replace(true);
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_facade::outcome::Outcome;
 use mcp_hub_facade::tool::Call;
 use mcp_hub_testing::eventually;
 use prost::Message as _;
@@ -69,11 +68,6 @@ async fn hanging() -> (Adapter, Arc<AtomicBool>) {
         }
     });
     (plan.start().await, ended)
-}
-
-fn line<'a>(outcome: &'a Outcome, name: &str) -> Option<&'a str> {
-    let mut lines = outcome.text.lines();
-    lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 #[tokio::test]

@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How soon the list follows.
-pub const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 /// A registry that ends with its test.
-pub struct Hub {
-    pub registry: Registry,
-    pub lifecycle: Lifecycle,
+pub(crate) struct Hub {
+    pub(crate) registry: Registry,
+    pub(crate) lifecycle: Lifecycle,
 }
 
 impl Drop for Hub {
@@ -29,12 +29,12 @@ impl Drop for Hub {
 
 impl Hub {
     /// A registry of upstreams, after its first pass.
-    pub async fn of(upstreams: &[(&str, String)]) -> Self {
+    pub(crate) async fn of(upstreams: &[(&str, String)]) -> Self {
         Self::with(upstreams, |_| {}).await
     }
 
     /// The same with other settings of the upstreams.
-    pub async fn with(upstreams: &[(&str, String)], change: impl Fn(&mut Upstream)) -> Self {
+    pub(crate) async fn with(upstreams: &[(&str, String)], change: impl Fn(&mut Upstream)) -> Self {
         let mut all = Upstreams::default();
         for (key, address) in upstreams {
             let mut upstream = Upstream::at(address);
@@ -45,7 +45,7 @@ impl Hub {
     }
 
     /// A registry of given upstreams, after its first pass.
-    pub async fn start(upstreams: Upstreams, tools_kept: u64) -> Self {
+    pub(crate) async fn start(upstreams: Upstreams, tools_kept: u64) -> Self {
         let lifecycle = Lifecycle::new();
         let registry = Registry::start(&Config { tools_kept }, upstreams, &lifecycle);
         tokio::time::timeout(SOON, registry.first_pass())
@@ -55,14 +55,14 @@ impl Hub {
     }
 
     /// The names of the listed tools, the facade's own left out.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let catalog = self.registry.catalog();
         let tools = catalog.tools().iter().filter(|tool| tool.upstream.is_some());
         tools.map(|tool| tool.name.clone()).collect()
     }
 
     /// Waits until exactly these tools are listed.
-    pub async fn lists(&self, names: &[&str]) {
+    pub(crate) async fn lists(&self, names: &[&str]) {
         eventually(SOON, async || {
             let listed = self.names();
             if listed == names {
@@ -75,12 +75,12 @@ impl Hub {
     }
 
     /// A tool that can be called.
-    pub fn tool(&self, name: &str) -> Arc<Tool> {
+    pub(crate) fn tool(&self, name: &str) -> Arc<Tool> {
         self.registry.catalog().tool(name).expect("a callable tool")
     }
 
     /// Calls a tool with arguments given as JSON.
-    pub async fn call(&self, name: &str, arguments: serde_json::Value) -> Outcome {
+    pub(crate) async fn call(&self, name: &str, arguments: serde_json::Value) -> Outcome {
         let serde_json::Value::Object(arguments) = arguments else {
             panic!("arguments are an object");
         };
@@ -88,7 +88,7 @@ impl Hub {
     }
 
     /// What is known of one upstream.
-    pub async fn service(&self, key: &str) -> ServiceReport {
+    pub(crate) async fn service(&self, key: &str) -> ServiceReport {
         let services = self.registry.services().await;
         services
             .into_iter()
@@ -98,7 +98,7 @@ impl Hub {
 }
 
 /// The circumstances of a call that nobody hurries.
-pub fn call() -> Call {
+pub(crate) fn call() -> Call {
     Call {
         deadline: Instant::now() + Duration::from_secs(30),
         cancelled: CancellationToken::new(),
