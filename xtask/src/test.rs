@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
@@ -18,6 +19,9 @@ use crate::{docs, proto};
 const DOCS: &str = "docs";
 /// The part that also runs buf.
 const PROTO: &str = "proto";
+
+/// How long one test program may take: several times what the slowest does on two cores.
+const LIMIT: Duration = Duration::from_mins(8);
 
 /// The options of `cargo xtask test`.
 #[derive(clap::Args, Debug)]
@@ -180,22 +184,35 @@ impl Tests<'_> {
     }
 }
 
-/// Runs a program to its end; its output is returned, and lines that say that a test hangs are shown at once.
+/// Runs a program to its end and returns its output; lines that say that a test hangs are shown at once.
 fn watch(command: &mut Command) -> anyhow::Result<(String, bool)> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
         .spawn()
         .context("starting a test program")?;
+    let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
+
+    let end = Instant::now() + LIMIT;
     let mut output = String::new();
-    for line in BufReader::new(child.stdout.take().context("a pipe")?).lines() {
-        let line = line?;
-        if line.contains("has been running for over") {
-            println!("{line}");
+    loop {
+        match receive.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                if line.contains("has been running for over") {
+                    println!("{line}");
+                }
+                output.push_str(&line);
+                output.push('\n');
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok((output, child.wait()?.success())),
+            Err(RecvTimeoutError::Timeout) => {
+                child.kill()?;
+                child.wait()?;
+                output.push_str("killed: it did not end in time\n");
+                return Ok((output, false));
+            }
         }
-        output.push_str(&line);
-        output.push('\n');
     }
-    Ok((output, child.wait()?.success()))
 }
