@@ -13,10 +13,10 @@ pub struct Config {
     /// Whether the tool that changes data is offered. Reads stay read-only either way.
     #[arg(long, env = "SQLITE_ALLOW_WRITES", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_writes: bool,
-    /// How many statements may run at once; the number of cores, at least 2, when absent.
+    /// How many statements may run at once, 1 to 64; the number of cores, at least 2, when absent.
     #[arg(long, env = "SQLITE_POOL_SIZE", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub pool_size: Option<u32>,
-    /// The most memory that SQLite may use in this process, in MiB. Sorts and temporary tables stay in it, never on the disk.
+    /// The most memory that SQLite may use in this process, in MiB, 16 to 65536. Sorts and temporary tables stay in it, never on the disk.
     #[arg(
         long,
         env = "SQLITE_MEMORY_MB",
@@ -61,5 +61,25 @@ impl Config {
             let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
             u32::try_from(cores).unwrap_or(64).clamp(2, 64)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_hub_chassis::config::Sources;
+
+    use super::*;
+
+    #[test]
+    fn settings_that_are_absent_are_the_default() {
+        let loaded: Config = Sources::default().load().expect("loads");
+        assert_eq!(loaded, Config::default());
+        assert!(!loaded.is_configured());
+    }
+
+    #[test]
+    fn an_empty_path_is_none() {
+        assert!(!Config::for_file(Path::new("")).is_configured());
+        assert!(Config::for_file(Path::new("shop.db")).is_configured());
     }
 }

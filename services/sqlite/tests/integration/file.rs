@@ -153,6 +153,46 @@ async fn a_file_in_wal_mode_is_read_as_its_writer_goes() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_cut_off_is_not_read_as_if_it_counted() {
+    let adapter = Adapter::on_nothing().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.db");
+    run(
+        &path,
+        "create table t (a); insert into t with recursive n(i) as (select 1 union all select i + 1 from n) select i from n limit 50000",
+    );
+    let writer = Connection::open(&path).expect("opens");
+    // The cache is too small for the change, so half of it is in the file and the way back in the journal: what a crash leaves.
+    writer
+        .execute_batch("pragma cache_size = 2; begin; update t set a = -1")
+        .expect("writes");
+    let journal = |path: &std::path::Path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push("-journal");
+        std::path::PathBuf::from(name)
+    };
+    std::fs::copy(&path, adapter.path()).expect("copies");
+    std::fs::copy(journal(&path), journal(&adapter.path())).expect("copies");
+    drop(writer);
+
+    let fault = adapter
+        .query("select count(*) from t where a < 0")
+        .await
+        .expect_err("half a change");
+    assert_eq!(fault.reason, Reason::DatabaseUnavailable);
+    assert!(
+        fault.message.contains("its journal must first be recovered"),
+        "{fault}"
+    );
+    // Whoever may write puts it right.
+    run(&adapter.path(), "select count(*) from t");
+    assert_eq!(
+        adapter.value("select count(*) from t where a < 0").await,
+        Kind::Int(0)
+    );
+}
+
+#[tokio::test]
 async fn a_changed_schema_is_seen_and_so_is_a_replaced_file() {
     let adapter = Adapter::on("create table t (a)").await;
     assert_eq!(adapter.value("select count(*) from t").await, Kind::Int(0));
