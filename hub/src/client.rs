@@ -3,6 +3,7 @@
 //! [`bridge`](crate::bridge) relays whole messages with it; [`tools`](crate::tools) and [`call`](crate::call) ask with
 //! [`Client::request`].
 
+use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -128,14 +129,11 @@ impl Client {
             builder = builder.no_proxy();
         }
         if let Some(path) = &access.ca_file {
-            let certificates = std::fs::read(path)
-                .map_err(|source| Error::unreadable(path, source))
-                .and_then(|pem| {
-                    reqwest::Certificate::from_pem_bundle(&pem).map_err(|source| Error::Certificates {
-                        path: path.clone(),
-                        source,
-                    })
-                })?;
+            let pem = std::fs::read(path).map_err(|source| Error::unreadable(path, source))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+                .ok()
+                .filter(|certificates| !certificates.is_empty())
+                .ok_or_else(|| Error::Certificates { path: path.clone() })?;
             builder = builder.tls_certs_merge(certificates);
         } else if url.scheme() == "http" {
             // Without TLS no authorities are needed, and a bare container has none.
@@ -232,7 +230,9 @@ impl Client {
             last = source;
         }
         let cause = last.to_string();
-        if error.is_connect() {
+        if error.is_connect() && is_tls(last) {
+            Error::Untrusted { address, cause }
+        } else if error.is_connect() {
             Error::Unreachable { address, cause }
         } else if error.is_timeout() {
             Error::Silent { address }
@@ -240,6 +240,13 @@ impl Client {
             Error::Lost { address, cause }
         }
     }
+}
+
+/// Whether a connection failed in the TLS handshake, which the layers below reqwest wrap as invalid data.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| {
+        error.kind() == io::ErrorKind::InvalidData || error.get_ref().is_some_and(|inner| is_tls(inner))
+    })
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -139,8 +139,6 @@ pub enum Error {
     Certificates {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: reqwest::Error,
     },
     /// The token can't be sent.
     #[error("{} has a token that HTTP can't carry", path.display())]
@@ -151,6 +149,16 @@ pub enum Error {
     /// The hub does not take connections.
     #[error("can't reach mcp-hub at {address} ({cause}); is it running?")]
     Unreachable {
+        /// Its address.
+        address: String,
+        /// Why.
+        cause: String,
+    },
+    /// The TLS handshake failed.
+    #[error(
+        "can't trust mcp-hub at {address} ({cause}); if its authority is your own, name its certificate with --ca-file"
+    )]
+    Untrusted {
         /// Its address.
         address: String,
         /// Why.
