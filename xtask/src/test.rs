@@ -147,6 +147,9 @@ impl Tests<'_> {
         let (output, succeeded) = watch(&mut command)?;
 
         let mut counts = Counts::of_libtest(&output);
+        for (test, reason) in output.lines().filter_map(|line| line.split_once(" ... ignored")) {
+            report.skip(format!("{}: {test}{reason}", program.name));
+        }
         for line in fs::read_to_string(&skipped)?.lines() {
             report.skip(format!("{}: {line}", program.name));
             // libtest knows no skipping while running: it counted this one as passed.
