@@ -5,11 +5,13 @@
 
 mod databases;
 mod describe;
+mod schemas;
 mod search;
 mod tables;
 
 pub(crate) use databases::list_databases;
 pub(crate) use describe::describe_table;
+pub(crate) use schemas::{check_read, check_writes};
 pub(crate) use search::search_objects;
 pub(crate) use tables::list_tables;
 
@@ -72,7 +74,7 @@ macro_rules! may_ask_schema {
 const MAY_ASK_SCHEMA: &str = may_ask_schema!();
 
 /// Whether a list shows what is in schema `n`: if it may be asked, and is the one that was asked for (`$3`) or, when none was, no system
-/// schema and none of TimescaleDB's own.
+/// schema and none of `TimescaleDB`'s own.
 const LISTS_SCHEMA: &str = concat!(
     "(",
     may_ask_schema!(),
@@ -136,10 +138,8 @@ async fn check_schema(database: &Database, name: Option<&str>, schema: &str) -> 
     let similar = arguments::similar(schema, names.iter().copied());
     let shown = if similar.is_empty() { names } else { similar };
     let message = format!("there is no schema \"{schema}\" that can be asked");
-    Err(Fault::new(Reason::ObjectNotFound, message)
-        .with(
-            "did_you_mean",
-            shown.into_iter().take(10).collect::<Vec<_>>().join(","),
-        )
-        .into())
+    Err(Fault::new(Reason::ObjectNotFound, message).with(
+        "did_you_mean",
+        shown.into_iter().take(10).collect::<Vec<_>>().join(","),
+    ))
 }

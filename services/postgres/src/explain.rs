@@ -12,6 +12,7 @@ use mcp_hub_chassis::arguments::TIMEOUT_MS;
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::postgres::v1 as pb;
 
+use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::guard::{self, Read};
@@ -51,6 +52,7 @@ pub(crate) async fn explain_query(
         );
         return Err(Fault::argument("params", message));
     }
+    catalogue::check_read(database, request.database.as_deref(), &read).await?;
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
     let document = if generic {
         generic_plan(&mut transaction, &read).await?

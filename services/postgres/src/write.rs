@@ -9,6 +9,7 @@ use mcp_hub_chassis::{Fault, confirmation};
 use mcp_hub_proto::postgres::v1 as pb;
 use prost::Message as _;
 
+use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::guard::{self, Write};
@@ -46,6 +47,7 @@ pub(crate) async fn execute(
     if !dry_run {
         confirm(request, &writes)?;
     }
+    catalogue::check_writes(database, request.database.as_deref(), &writes).await?;
     let mut transaction = begin(database, request.database.as_deref(), timeout).await?;
     let mut outcomes = Vec::with_capacity(writes.len());
     let mut changed = 0;
@@ -213,7 +215,8 @@ pub(crate) async fn create_database(
     let name = &request.database_name;
     let mut sql = format!("CREATE DATABASE {}", quoted("database_name", name)?);
     if let Some(owner) = request.owner.as_deref().filter(|owner| !owner.is_empty()) {
-        sql.push_str(&format!(" OWNER {}", quoted("owner", owner)?));
+        sql.push_str(" OWNER ");
+        sql.push_str(&quoted("owner", owner)?);
     }
     let timeout = Duration::from_millis(TIMEOUT_MS.maximum.into());
     let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));

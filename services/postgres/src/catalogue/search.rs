@@ -26,9 +26,10 @@ pub(crate) async fn search_objects(
     let limit = LIMIT.apply(request.limit, &mut notices)?;
     let pattern = request.pattern.trim();
     if pattern.is_empty() {
-        return Err(
-            Fault::argument("pattern", "pattern is empty: give a part of a name, or % for all").into(),
-        );
+        return Err(Fault::argument(
+            "pattern",
+            "pattern is empty: give a part of a name, or % for all",
+        ));
     }
     let (name, schema) = (given(request.database.as_ref()), given(request.schema.as_ref()));
     let kinds: Vec<String> = if request.kinds.is_empty() {

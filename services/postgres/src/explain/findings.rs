@@ -33,7 +33,7 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
             None => node.total_cost / plan.root.total_cost.max(f64::MIN_POSITIVE),
         };
         let mut find = |weight: f64, sentence: Option<String>| {
-            findings.extend(sentence.map(|sentence| (weight, sentence)))
+            findings.extend(sentence.map(|sentence| (weight, sentence)));
         };
         // Time comes first: everything else matters only where time goes.
         find(

@@ -1,5 +1,7 @@
 //! A plan as the server tells it in JSON, and as people read it.
 
+use std::fmt::{self, Write as _};
+
 use serde_json::{Map, Value};
 
 /// A plan.
@@ -124,10 +126,10 @@ fn title(facts: &Map<String, Value>, kind: &str) -> String {
     });
     match fact("Join Type") {
         "" | "Inner" => {}
-        join => title.push_str(&format!(" {join}")),
+        join => add(&mut title, format_args!(" {join}")),
     }
     if !fact("Index Name").is_empty() {
-        title.push_str(&format!(" using {}", fact("Index Name")));
+        add(&mut title, format_args!(" using {}", fact("Index Name")));
     }
     let object = [
         "Relation Name",
@@ -140,9 +142,9 @@ fn title(facts: &Map<String, Value>, kind: &str) -> String {
     .into_iter()
     .find(|name| !name.is_empty());
     if let Some(object) = object {
-        title.push_str(&format!(" on {object}"));
+        add(&mut title, format_args!(" on {object}"));
         if !fact("Alias").is_empty() && fact("Alias") != object {
-            title.push_str(&format!(" {}", fact("Alias")));
+            add(&mut title, format_args!(" {}", fact("Alias")));
         }
     }
     title
@@ -226,10 +228,13 @@ impl Node {
         );
         match self.actual {
             Some(actual) if actual.runs == 0.0 => line.push_str(" (never executed)"),
-            Some(actual) => line.push_str(&format!(
-                " (actual time={:.3} ms rows={} loops={})",
-                actual.total_ms, actual.rows, actual.runs
-            )),
+            Some(actual) => add(
+                &mut line,
+                format_args!(
+                    " (actual time={:.3} ms rows={} loops={})",
+                    actual.total_ms, actual.rows, actual.runs
+                ),
+            ),
             None => {}
         }
         lines.push(line);
@@ -266,6 +271,11 @@ impl Node {
             .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
+}
+
+fn add(text: &mut String, more: fmt::Arguments<'_>) {
+    // Writing into a `String` can't fail.
+    let _ = text.write_fmt(more);
 }
 
 fn shown(value: &Value) -> String {

@@ -1,6 +1,6 @@
 //! Functions that no read may call: what they do is not undone by a rollback, not stopped by READ ONLY, or outside the database.
 //!
-//! It is a deny-list because an allow-list would break every extension (PostGIS alone has a thousand functions) and every function of
+//! It is a deny-list because an allow-list would break every extension (`PostGIS` alone has a thousand functions) and every function of
 //! the user's own. It is the second wall, not the first: the role's rights and READ ONLY come before it, and a function of the user's
 //! own can hide any of these. Names are compared without schema, since a schema may be on the search path.
 
@@ -70,8 +70,16 @@ const GROUPS: &[Group] = &[
         names: &[
             "dblink*",
             "postgres_fdw_disconnect*",
+            // pgsql-http. Not http_*: columns have such names.
             "http",
-            "http_*",
+            "http_get",
+            "http_post",
+            "http_put",
+            "http_patch",
+            "http_delete",
+            "http_head",
+            "http_set_curlopt",
+            "http_reset_curlopt",
             "pg_background_*",
             "run_command_on_*",
             "master_run_on_worker",
@@ -211,6 +219,7 @@ const GROUPS: &[Group] = &[
             "heap_force_freeze",
             "pg_import_system_collations",
             "pg_nextoid",
+            "pg_stop_making_pinned_objects",
             "binary_upgrade_*",
         ],
     },

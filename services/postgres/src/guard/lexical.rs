@@ -28,10 +28,11 @@ pub(super) struct Lexed<'a> {
     pub(super) text: &'a str,
     /// Where `text` begins in the whole.
     pub(super) start: usize,
-    /// Each name that stands in front of `(`, with its place in bytes. Keywords and column lists are among them.
+    /// Each name that may be a call's, with its place in bytes: it stands in front of `(`, or behind a dot, since `(x).f` calls `f(x)`
+    /// when `x` has no such column. Keywords, columns and column lists are among them.
     pub(super) calls: Vec<(Name, usize)>,
-    /// Each run of operator characters.
-    pub(super) operators: BTreeSet<String>,
+    /// Each name in front of a dot and not behind one: schemas, tables and aliases.
+    pub(super) qualifiers: BTreeSet<String>,
     /// The highest `$n`.
     pub(super) parameters: u32,
     /// A bound of the depth of the tree.
@@ -66,7 +67,7 @@ pub(super) fn scan(sql: &str) -> Result<Lexed<'_>, Refusal> {
         text: &sql[first.start..last.end],
         start: first.start,
         calls: calls(&items),
-        operators: operators(sql, &tokens),
+        qualifiers: qualifiers(&items),
         parameters: parameters(sql, &tokens),
         weight,
     })
@@ -199,59 +200,43 @@ pub(super) fn unescape(inner: &str, escape: char) -> Option<String> {
 fn calls(items: &[(Item, Range<usize>)]) -> Vec<(Name, usize)> {
     let mut calls = Vec::new();
     for (index, (item, range)) in items.iter().enumerate() {
-        let (Item::Name(name), Some((Item::Other(TokenKind::OpenParen), _))) = (item, items.get(index + 1))
-        else {
+        let Item::Name(name) = item else { continue };
+        let qualified = is(items, index.checked_sub(1), TokenKind::Dot);
+        let schema = if is(items, Some(index + 1), TokenKind::OpenParen) {
+            match index.checked_sub(2).map(|schema| &items[schema]) {
+                Some((Item::Name(schema), _)) if qualified => Some(schema.clone()),
+                _ => None,
+            }
+        } else if qualified {
+            // In attribute notation what stands in front of the dot is the argument.
+            None
+        } else {
             continue;
         };
-        let schema = match index.checked_sub(2).map(|first| &items[first..index]) {
-            Some([(Item::Name(schema), _), (Item::Other(TokenKind::Dot), _)]) => Some(schema.clone()),
-            _ => None,
-        };
-        calls.push((
-            Name {
-                schema,
-                name: name.clone(),
-            },
-            range.start,
-        ));
+        let name = name.clone();
+        calls.push((Name { schema, name }, range.start));
     }
     calls
 }
 
-fn operators(sql: &str, tokens: &[(TokenKind, Range<usize>)]) -> BTreeSet<String> {
-    let mut runs: BTreeSet<String> = BTreeSet::new();
-    let mut run = 0..0;
-    for (kind, range) in tokens {
-        let is_operator = matches!(
-            kind,
-            TokenKind::Slash
-                | TokenKind::Minus
-                | TokenKind::Eq
-                | TokenKind::Gt
-                | TokenKind::Lt
-                | TokenKind::And
-                | TokenKind::Or
-                | TokenKind::Bang
-                | TokenKind::Plus
-                | TokenKind::Tilde
-                | TokenKind::Pound
-                | TokenKind::Question
-                | TokenKind::Percent
-                | TokenKind::Caret
-                | TokenKind::Star
-                | TokenKind::Backtick
-                | TokenKind::At
-        );
-        if is_operator && run.end == range.start {
-            run.end = range.end;
-        } else {
-            runs.insert(sql[run.clone()].to_owned());
-            run = if is_operator { range.clone() } else { 0..0 };
-        }
-    }
-    runs.insert(sql[run].to_owned());
-    runs.remove("");
-    runs
+fn qualifiers(items: &[(Item, Range<usize>)]) -> BTreeSet<String> {
+    let names = items
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (item, _))| match item {
+            Item::Name(name) => Some((index, name)),
+            Item::Other(_) => None,
+        });
+    names
+        .filter(|(index, _)| is(items, Some(index + 1), TokenKind::Dot))
+        .filter(|(index, _)| !is(items, index.checked_sub(1), TokenKind::Dot))
+        .map(|(_, name)| name.clone())
+        .collect()
+}
+
+fn is(items: &[(Item, Range<usize>)], index: Option<usize>, wanted: TokenKind) -> bool {
+    let item = index.and_then(|index| items.get(index));
+    matches!(item, Some((Item::Other(kind), _)) if *kind == wanted)
 }
 
 fn parameters(sql: &str, tokens: &[(TokenKind, Range<usize>)]) -> u32 {
@@ -297,20 +282,21 @@ mod tests {
     }
 
     #[test]
+    fn attribute_notation_is_a_call() {
+        assert_eq!(
+            called("select a, ('x').pg_read_file, a.b.c, d"),
+            ["pg_read_file", "b", "c"]
+        );
+        let lexed = scan("select a.b.c, \"D\".e, (f).g, h(1).i").expect("is read");
+        assert_eq!(lexed.qualifiers.into_iter().collect::<Vec<_>>(), ["D", "a"]);
+    }
+
+    #[test]
     fn the_text_has_neither_comments_around_it_nor_a_semicolon() {
         let lexed = scan(" -- a\n /* b */ select /* c */ $2, $1 ; -- d").expect("is read");
         assert_eq!(
             (lexed.text, lexed.start, lexed.parameters),
             ("select /* c */ $2, $1", 15, 2)
-        );
-    }
-
-    #[test]
-    fn operators_are_whole() {
-        let lexed = scan("select a <@ b, -1, c->>'d' ||e").expect("is read");
-        assert_eq!(
-            lexed.operators.into_iter().collect::<Vec<_>>(),
-            ["-", "->>", "<@", "||"]
         );
     }
 }

@@ -137,7 +137,7 @@ pub(super) fn qualified(node: &SyntaxNode) -> Name {
         .filter_map(squawk_syntax::SyntaxElement::into_token)
         .filter(|token| token.kind() == SyntaxKind::IDENT || token.kind().is_keyword())
         .filter(|token| token.kind() != SyntaxKind::UESCAPE_KW)
-        .map(|token| canonical(token.text(), &token.parent()))
+        .map(|token| canonical(token.text(), token.parent().as_ref()))
         .collect();
     let name = parts.pop().unwrap_or_default();
     Name {
@@ -146,7 +146,7 @@ pub(super) fn qualified(node: &SyntaxNode) -> Name {
     }
 }
 
-fn canonical(text: &str, parent: &Option<SyntaxNode>) -> String {
+fn canonical(text: &str, parent: Option<&SyntaxNode>) -> String {
     if let Some(quoted) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
         return quoted.replace("\"\"", "\"");
     }

@@ -1,5 +1,7 @@
 //! What a statement of a write is, what it destroys, and whether it can run in a transaction of ours.
 
+use std::collections::BTreeSet;
+
 use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
@@ -23,6 +25,8 @@ pub(crate) struct Write<'a> {
     pub text: &'a str,
     /// How many characters stood in front of `text`.
     pub offset: usize,
+    /// Names in front of dots: schemas, but tables and aliases too.
+    pub qualifiers: BTreeSet<String>,
     /// What it destroys, as a sentence, when that is much or can't be seen; such a statement wants a confirmation.
     pub effect: Option<String>,
 }
@@ -47,6 +51,7 @@ pub(super) fn inspect<'a>(
         name: words(statement.kind()),
         text: lexed.text,
         offset: sql[..lexed.start].chars().count(),
+        qualifiers: lexed.qualifiers.clone(),
         effect: effect(&statement, &shortened(lexed.text)),
     })
 }

@@ -1,5 +1,6 @@
 //! Databases, tables, descriptions, search.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::fault::{Fault, Reason};
@@ -445,27 +446,23 @@ async fn search_finds_all_kinds_best_first() {
         };
         response.objects.iter().map(line).collect()
     };
-    insta::assert_snapshot!(lines(search(&adapter, "Orders", &[]).await).join("\n"));
-    insta::assert_snapshot!(lines(search(&adapter, "shop", &[]).await).join("\n"));
-    insta::assert_snapshot!(
-        lines(search(&adapter, "customer", &[ObjectKind::Function, ObjectKind::Table]).await).join("\n")
-    );
-    insta::assert_snapshot!(
-        lines(
-            search(
-                &adapter,
-                "%",
-                &[
-                    ObjectKind::Type,
-                    ObjectKind::Sequence,
-                    ObjectKind::Trigger,
-                    ObjectKind::Extension
-                ]
-            )
-            .await
-        )
-        .join("\n")
-    );
+    let types = [
+        ObjectKind::Type,
+        ObjectKind::Sequence,
+        ObjectKind::Trigger,
+        ObjectKind::Extension,
+    ];
+    let mut found = String::new();
+    for (pattern, kinds) in [
+        ("Orders", [].as_slice()),
+        ("shop", &[]),
+        ("customer", &[ObjectKind::Function, ObjectKind::Table]),
+        ("%", &types),
+    ] {
+        let objects = lines(search(&adapter, pattern, kinds).await).join("\n  ");
+        writeln!(found, "{pattern} {kinds:?}\n  {objects}").expect("writes");
+    }
+    insta::assert_snapshot!(found);
     let request = SearchObjectsRequest {
         pattern: "%".to_owned(),
         limit: Some(3),

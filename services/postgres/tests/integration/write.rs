@@ -271,6 +271,35 @@ async fn with_writes_on_reads_still_only_read_and_with_writes_off_there_is_no_se
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_denied_schema_is_not_written() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (_, server) = writable(postgres, "write_denied").await;
+    server
+        .run(&["create schema vault", "create table vault.s (a int)"])
+        .await;
+    let url = postgres.url_of("write_denied");
+    for settings in ["deny_schemas = ['vault']", "allow_schemas = ['public']"] {
+        let adapter = Adapter::start(&format!("url = '{url}'\nallow_writes = true\n{settings}")).await;
+        let fault = execute(
+            &adapter,
+            request(&[("insert into \"vault\".s values (1)", json!([]))]),
+        )
+        .await
+        .expect_err("denied");
+        assert_eq!(fault.reason, Reason::AccessDenied, "{settings}");
+        execute(
+            &adapter,
+            request(&[("update t x set a = 'x' where x.id = 1", json!([]))]),
+        )
+        .await
+        .expect(settings);
+    }
+    assert_eq!(server.value("select count(*) from vault.s").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_goes_on_after_the_server_came_back() {
     let Some(postgres) = Postgres::start().await else {
         return;
