@@ -18,7 +18,7 @@ pub struct Log {
         global = true,
         help_heading = crate::HEADING,
         value_name = "FILTER",
-        default_value = "info,rmcp=error"
+        default_value = "info,rmcp=error,rmcp::service=off"
     )]
     pub log: String,
 }

@@ -115,15 +115,18 @@ impl Server {
             ));
         };
         let in_message = context.meta.get_traceparent().map(str::to_owned);
+        let cancelled = &context.ct;
         let call = Call {
             deadline: Instant::now() + LONGEST_CALL,
-            cancelled: context.ct.clone(),
+            cancelled: cancelled.clone(),
             traceparent: in_message.or_else(|| caller.and_then(|caller| caller.traceparent.clone())),
         };
         let started = Instant::now();
         let outcome = tool.call(request.arguments.unwrap_or_default(), call).await;
         let elapsed_ms = started.elapsed().as_millis();
-        if outcome.is_error {
+        if cancelled.is_cancelled() {
+            tracing::debug!(tool = tool.name, elapsed_ms, "tool call cancelled");
+        } else if outcome.is_error {
             tracing::info!(tool = tool.name, elapsed_ms, "tool call failed");
         } else {
             tracing::debug!(tool = tool.name, elapsed_ms, "tool call");

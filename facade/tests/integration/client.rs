@@ -209,7 +209,9 @@ pub(crate) fn modern_request(id: u32, method: &str, params: Value) -> Value {
 
 /// A JSON-RPC request.
 pub(crate) fn request(id: u32, method: &str, params: Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+    let mut message = json!({"jsonrpc": "2.0", "id": id, "method": method});
+    message["params"] = params;
+    message
 }
 
 /// `initialize` of a version.
@@ -299,8 +301,8 @@ impl Stream {
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.read.split_once("\n\n") {
-                let block = block.to_owned();
-                self.read = rest.to_owned();
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.read = rest;
                 return Some(block);
             }
             let frame = self.body.frame().await?.ok()?;

@@ -22,10 +22,10 @@ impl Client {
 
     /// A client of a facade that runs already.
     pub(crate) fn of(facade: Served) -> Self {
-        let (client, server) = tokio::io::duplex(64 * 1024);
+        let (client, ours) = tokio::io::duplex(64 * 1024);
         let served = facade.lifecycle.spawn({
             let facade = facade.facade.clone();
-            let (reader, writer) = tokio::io::split(server);
+            let (reader, writer) = tokio::io::split(ours);
             async move { facade.serve_stdio(reader, writer).await }
         });
         let (reader, writer) = tokio::io::split(client);
