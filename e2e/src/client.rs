@@ -150,6 +150,16 @@ impl Session {
             .await
     }
 
+    /// Sends `tools/call` and does not wait for its result; nothing else can be asked of this session afterwards.
+    ///
+    /// # Panics
+    ///
+    /// When the session breaks.
+    pub async fn begin(&mut self, name: &str, arguments: Value) {
+        let command = json!({"op": "call", "name": name, "arguments": arguments});
+        self.write(&format!("{command}\n")).await;
+    }
+
     /// Whether the server says within `seconds` that its list of tools changed, since the last time it was asked.
     ///
     /// # Panics
@@ -188,11 +198,15 @@ impl Session {
 
     async fn send(&mut self, command: &Value) -> Value {
         let line = format!("{command}\n");
+        self.write(&line).await;
+        self.answer(&line).await
+    }
+
+    async fn write(&mut self, line: &str) {
         self.commands
             .write_all(line.as_bytes())
             .await
             .expect("the client reads");
-        self.answer(&line).await
     }
 
     async fn answer(&mut self, to: &str) -> Value {

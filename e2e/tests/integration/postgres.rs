@@ -151,3 +151,43 @@ async fn one_that_is_wrong_is_listed_with_the_reason() {
     assert!(!report.to_string().contains(PASSWORD), "{report}");
     session.close().await;
 }
+
+#[tokio::test]
+async fn a_client_that_dies_takes_its_statement_along() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let hub = Hub::start(&[], &[("POSTGRES_URL", postgres.url())]).await;
+    let Some(mut watcher) = Session::python(&Door::HttpLegacy(hub.url("/mcp"))).await else {
+        return;
+    };
+    for (number, door) in [
+        Door::Sse(hub.url("/sse")),
+        Door::Http(hub.url("/mcp")),
+        Door::HttpLegacy(hub.url("/mcp")),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let Some(mut dying) = Session::python(door).await else {
+            return;
+        };
+        let sql = format!("select 'call number {number}' from pg_sleep(50)");
+        dying.begin("postgres_query", json!({"sql": sql})).await;
+        let running = json!({
+            "sql": "select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and query like $1",
+            "params": [format!("%call number {number}%")],
+        });
+        eventually(Duration::from_secs(10), async || {
+            rows(&watcher.call("postgres_query", running.clone()).await) == [json!([1])]
+        })
+        .await;
+        // SIGKILL: the client says nothing any more.
+        drop(dying);
+        eventually(Duration::from_secs(2), async || {
+            rows(&watcher.call("postgres_query", running.clone()).await) == [json!([0])]
+        })
+        .await;
+    }
+    watcher.close().await;
+}

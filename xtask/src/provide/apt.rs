@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 
 use anyhow::{bail, ensure};
 
-use crate::process::{find, line, read, show};
+use crate::process::{find, line, read};
 
 /// Whether the lists of packages were read, which is done once per run.
-static LISTS: OnceLock<bool> = OnceLock::new();
+static LISTS: OnceLock<()> = OnceLock::new();
 
 /// Installs packages, or fails with the line to run.
 pub(crate) fn install(packages: &[&str], allowed: bool) -> anyhow::Result<()> {
@@ -31,18 +31,20 @@ pub(crate) fn install(packages: &[&str], allowed: bool) -> anyhow::Result<()> {
         "installing {} takes root or sudo",
         packages.join(", ")
     );
-    // A stale list is no reason to stop: the package may be in it.
-    LISTS.get_or_init(|| run(root, &["update", "-qq"]).unwrap_or(false));
-    let arguments = [&["install", "-y", "-qq", "--no-install-recommends"], packages].concat();
-    ensure!(
-        run(root, &arguments)?,
-        "apt-get could not install {}",
-        packages.join(", ")
-    );
-    Ok(())
+    LISTS.get_or_init(|| {
+        // A stale list is no reason to stop: the package may be in it.
+        if let Err(error) = run(root, &["update", "-qq"]) {
+            println!("{error:#}");
+        }
+    });
+    run(
+        root,
+        &[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat(),
+    )
 }
 
-fn run(root: bool, arguments: &[&str]) -> anyhow::Result<bool> {
+/// Runs `apt-get`, whose long output is shown only when it fails.
+fn run(root: bool, arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new(if root { "env" } else { "sudo" });
     if !root {
         // Without a terminal nobody could answer: fail instead.
@@ -55,5 +57,5 @@ fn run(root: bool, arguments: &[&str]) -> anyhow::Result<bool> {
         .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
         .args(arguments);
     println!("with root rights: {}", line(&command));
-    show(&mut command)
+    read(&mut command).map(drop)
 }
