@@ -17,7 +17,7 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The settings.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Config {
-    /// The database as a URL: "postgres://user:password@host:5432/database?sslmode=require". The settings below win over its parts.
+    /// The database as a URL: `postgres://user:password@host:5432/database?sslmode=require`. The settings below win over its parts.
     #[arg(long, env = "POSTGRES_URL", value_name = "URL", hide_env_values = true)]
     pub url: Option<Secret>,
     /// A file that holds the URL.

@@ -138,8 +138,15 @@ impl Rows {
         self.cut
     }
 
-    /// The columns, if all their types are known; none for a statement that has no rows at all.
+    /// The columns, if none of their types must be looked up (again); no columns for a statement that has no rows at all.
     pub(crate) fn known_columns(&self, types: &Types) -> Option<Columns> {
+        let columns = self.columns.iter().flatten();
+        let columns = columns.map(|(name, oid)| Some((name.clone(), types.fresh(*oid)?)));
+        columns.collect::<Option<Vec<_>>>().map(Columns)
+    }
+
+    /// The columns of a statement whose types were looked up before its rows came.
+    pub(crate) fn described_columns(&self, types: &Types) -> Option<Columns> {
         let columns = self.columns.iter().flatten();
         let columns = columns.map(|(name, oid)| Some((name.clone(), types.get(*oid)?)));
         columns.collect::<Option<Vec<_>>>().map(Columns)
@@ -191,7 +198,7 @@ impl Rows {
     ) -> Result<(), Error> {
         let columns = self.columns.iter().flatten().map(|(_, oid)| *oid);
         let mut oids = parameters.iter().copied().chain(columns);
-        if oids.clone().all(|oid| types.get(oid).is_some()) {
+        if oids.clone().all(|oid| types.fresh(oid).is_some()) {
             return Ok(());
         }
         types.load(connection, &mut oids).await?;

@@ -10,6 +10,7 @@ use mcp_hub_proto::data::v1::{self as data, ResultSet, Value};
 use mcp_hub_proto::postgres::v1::{QueryRequest, QueryResponse};
 use prost::Message as _;
 
+use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::execution::{Columns, Plan, Rows};
@@ -17,6 +18,7 @@ use crate::guard;
 use crate::row::Row;
 
 mod stream;
+mod suggestions;
 
 pub(crate) use stream::stream;
 
@@ -44,7 +46,8 @@ pub(crate) async fn query(
     let limit = LIMIT.apply(request.limit, &mut notices)?;
     let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
     let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
-    guard::read(&request.sql)?;
+    let read = guard::read(&request.sql)?;
+    catalogue::check_read(database, request.database.as_deref(), &read).await?;
     let statement = identity(&request);
     let page = Page {
         sql: &request.sql,
@@ -53,7 +56,15 @@ pub(crate) async fn query(
         caps: Caps::rows(limit),
     };
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
-    let mut answer = transaction.page(&page).await.map_err(Fault::from)?;
+    let mut answer = match transaction.page(&page).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            // Its session goes back first: the look-up may need it.
+            drop(transaction);
+            let name = request.database.as_deref();
+            return Err(suggestions::suggest(database, name, &read, &request.sql, error).await);
+        }
+    };
     for notice in notices.into_iter().chain(transaction.take_notices()) {
         answer.notice(notice);
     }

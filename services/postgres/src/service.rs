@@ -8,7 +8,12 @@ use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::adapter::v1::GetStatusResponse;
 use mcp_hub_proto::postgres::v1::postgres_service_server::PostgresService;
 use mcp_hub_proto::postgres::v1::postgres_write_service_server::PostgresWriteService;
-use mcp_hub_proto::postgres::v1::*;
+use mcp_hub_proto::postgres::v1::{
+    CreateDatabaseRequest, CreateDatabaseResponse, DescribeTableRequest, DescribeTableResponse,
+    ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, ListDatabasesRequest,
+    ListDatabasesResponse, ListTablesRequest, ListTablesResponse, QueryRequest, QueryResponse,
+    SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 

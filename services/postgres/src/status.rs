@@ -14,7 +14,7 @@ use crate::posture;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How often the role is judged again.
-const JUDGE_EVERY: Duration = Duration::from_secs(300);
+const JUDGE_EVERY: Duration = Duration::from_mins(5);
 
 /// The outcome of the last probe.
 #[derive(Debug, Default)]
@@ -59,10 +59,7 @@ impl Status {
                 return false;
             }
         }
-        let due = self
-            .known()
-            .judged
-            .is_none_or(|judged| judged.elapsed() >= JUDGE_EVERY);
+        let due = self.known().is_due();
         if due {
             self.judge(database).await;
         }

@@ -1,10 +1,11 @@
 //! The types of a database: what a type's OID means for the text forms of its values.
 //!
 //! Built-in types are known beforehand. The others (enums, domains, composites, ranges, types of extensions) are looked up in the
-//! catalogue when they first appear, and kept for the life of the pool; [`Types::forget`] is for when a type turns out to have changed.
+//! catalogue when they first appear, and again after a while, because they can change.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::wire::Connection;
@@ -12,6 +13,9 @@ use crate::wire::Connection;
 /// The OIDs of `record`, the type of a row that has no type of its own, and of its array.
 const RECORD: u32 = 2249;
 const RECORDS: u32 = 2287;
+
+/// How long a type that was looked up counts as known.
+const FRESH: Duration = Duration::from_mins(1);
 
 /// A type.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,31 +63,46 @@ pub(crate) enum Kind {
 
 /// The types of one database that have appeared.
 #[derive(Debug, Default)]
-pub(crate) struct Types(Mutex<HashMap<u32, Arc<Type>>>);
+pub(crate) struct Types(Mutex<Known>);
+
+type Known = HashMap<u32, Entry>;
+
+#[derive(Debug)]
+struct Entry {
+    kind: Arc<Type>,
+    /// When it was looked up; built-in types were not.
+    since: Option<Instant>,
+}
 
 impl Types {
-    /// A type that is known.
+    /// A type that was looked up, however long ago, or is built in.
     pub(crate) fn get(&self, oid: u32) -> Option<Arc<Type>> {
         let mut known = self.known();
-        if let Some(known) = known.get(&oid) {
-            return Some(known.clone());
+        if let Some(entry) = known.get(&oid) {
+            return Some(entry.kind.clone());
         }
-        let built_in = Arc::new(built_in(oid)?);
-        known.insert(oid, built_in.clone());
-        Some(built_in)
+        let kind = Arc::new(built_in(oid)?);
+        Some(keep(oid, kind, None, &mut known))
     }
 
-    /// Looks up those of `oids` that are not known, with all that they are made of. Uses the session's unnamed statement.
+    /// A type that need not be looked up (again).
+    pub(crate) fn fresh(&self, oid: u32) -> Option<Arc<Type>> {
+        let kind = self.get(oid)?;
+        let since = self.known().get(&oid).and_then(|entry| entry.since);
+        since.is_none_or(|since| since.elapsed() < FRESH).then_some(kind)
+    }
+
+    /// Looks up those of `oids` that are not fresh, with all that they are made of. Uses the session's unnamed statement.
     pub(crate) async fn load(
         &self,
         connection: &mut Connection,
         oids: impl IntoIterator<Item = u32>,
     ) -> Result<(), Error> {
         let mut found: HashMap<u32, Definition> = HashMap::new();
-        let unknown = |found: &HashMap<u32, Definition>, oid: u32| {
-            oid != 0 && !found.contains_key(&oid) && self.get(oid).is_none()
-        };
-        let mut missing: BTreeSet<u32> = oids.into_iter().filter(|oid| unknown(&found, *oid)).collect();
+        let mut missing: BTreeSet<u32> = oids
+            .into_iter()
+            .filter(|oid| self.fresh(*oid).is_none())
+            .collect();
         while !missing.is_empty() {
             for definition in look_up(connection, &missing).await? {
                 found.insert(definition.oid, definition);
@@ -96,25 +115,37 @@ impl Types {
                     form: Form::Text,
                 });
             }
+            // Parts are looked up together with the whole, so that both are of one age.
             let parts = found.values().flat_map(|definition| definition.form.parts());
-            missing = parts.filter(|oid| unknown(&found, *oid)).collect();
+            let unknown = |oid: &u32| *oid != 0 && !found.contains_key(oid) && built_in(*oid).is_none();
+            missing = parts.filter(unknown).collect();
         }
+        let mut made = HashMap::new();
+        for oid in found.keys() {
+            build(*oid, &found, &mut made, 0);
+        }
+        let now = Some(Instant::now());
         let mut known = self.known();
-        let oids: Vec<u32> = found.keys().copied().collect();
-        for oid in oids {
-            build(oid, &found, &mut known, 0);
+        for (oid, kind) in made.into_iter().filter(|(oid, _)| found.contains_key(oid)) {
+            known.insert(oid, Entry { kind, since: now });
         }
         Ok(())
     }
 
-    /// Forgets all that was looked up.
-    pub(crate) fn forget(&self) {
-        self.known().clear();
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<u32, Arc<Type>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn keep(oid: u32, kind: Arc<Type>, since: Option<Instant>, known: &mut Known) -> Arc<Type> {
+    known.insert(
+        oid,
+        Entry {
+            kind: kind.clone(),
+            since,
+        },
+    );
+    kind
 }
 
 /// A type as the catalogue describes it.
@@ -196,21 +227,22 @@ async fn look_up(connection: &mut Connection, oids: &BTreeSet<u32>) -> Result<Ve
 fn build(
     oid: u32,
     found: &HashMap<u32, Definition>,
-    known: &mut HashMap<u32, Arc<Type>>,
+    made: &mut HashMap<u32, Arc<Type>>,
     depth: usize,
 ) -> Arc<Type> {
-    if let Some(known) = known.get(&oid) {
-        return known.clone();
+    if let Some(kind) = made.get(&oid) {
+        return kind.clone();
     }
-    let made = match found.get(&oid) {
+    let kind = match found.get(&oid) {
         Some(definition) if depth < 64 => {
-            let mut part = |oid: u32| build(oid, found, known, depth + 1);
+            let mut part = |oid: u32| build(oid, found, made, depth + 1);
             let name = definition.name.clone();
             let kind = match &definition.form {
                 // The text form of a domain's value is that of its base type.
                 Form::Domain(base) => {
                     let base = part(*base);
-                    return keep(oid, base, known);
+                    made.insert(oid, base.clone());
+                    return base;
                 }
                 Form::Array { element, delimiter } => Kind::Array {
                     element: part(*element),
@@ -234,12 +266,9 @@ fn build(
             kind: Kind::Text,
         }),
     };
-    keep(oid, Arc::new(made), known)
-}
-
-fn keep(oid: u32, made: Arc<Type>, known: &mut HashMap<u32, Arc<Type>>) -> Arc<Type> {
-    known.insert(oid, made.clone());
-    made
+    let kind = Arc::new(kind);
+    made.insert(oid, kind.clone());
+    kind
 }
 
 /// A type that every server has under the same OID.

@@ -10,7 +10,7 @@ use mcp_hub_proto::data::v1::{Bytes, Entry, List, Map, Temporal, TemporalKind, V
 
 use crate::types::{Kind, Type};
 
-pub mod array;
+pub(crate) mod array;
 pub(crate) mod composite;
 pub(crate) mod hstore;
 pub(crate) mod range;

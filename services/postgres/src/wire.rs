@@ -47,7 +47,6 @@ pub(crate) struct Connection {
     /// The server said that it ends the session, or the stream made no sense.
     broken: bool,
     key: Key,
-    server_version: String,
     notices: Vec<String>,
     secrets: Vec<String>,
 }
@@ -78,11 +77,6 @@ impl Key {
 pub(crate) type Parameter<'a> = Option<&'a str>;
 
 impl Connection {
-    /// The server's version as it tells it: `15.18`.
-    pub(crate) fn server_version(&self) -> &str {
-        &self.server_version
-    }
-
     /// What a cancel request for this session needs.
     pub(crate) fn key(&self) -> Key {
         self.key.clone()
@@ -326,14 +320,7 @@ impl Connection {
                 }
                 None
             }
-            Message::ParameterStatus(body) => {
-                if let (Ok("server_version"), Ok(value)) = (body.name(), body.value()) {
-                    // "15.18 (Debian 15.18-1.pgdg120+1)": the packager's part says nothing about what it can do.
-                    self.server_version = value.split(' ').next().unwrap_or_default().to_owned();
-                }
-                None
-            }
-            Message::NotificationResponse(_) => None,
+            Message::ParameterStatus(_) | Message::NotificationResponse(_) => None,
             message => Some(message),
         }
     }

@@ -121,15 +121,12 @@ fn text_of(part: &str) -> Option<String> {
             .then(|| part.get(index + 1..index + 3))
             .flatten()
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match escaped {
-            Some(byte) => {
-                text.push(byte);
-                index += 3;
-            }
-            None => {
-                text.push(bytes[index]);
-                index += 1;
-            }
+        if let Some(byte) = escaped {
+            text.push(byte);
+            index += 3;
+        } else {
+            text.push(bytes[index]);
+            index += 1;
         }
     }
     Some(String::from_utf8(text).unwrap_or_else(|_| part.to_owned()))

@@ -67,11 +67,6 @@ impl Lease {
         Ok(())
     }
 
-    /// The session will not be used again: something may have changed it.
-    pub(crate) fn spoil(&mut self) {
-        self.spoilt = true;
-    }
-
     /// Reads to the end of a statement whose remaining rows nobody wants: patiently, then by a cancel request.
     ///
     /// # Errors

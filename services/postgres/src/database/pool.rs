@@ -16,13 +16,13 @@ use crate::types::Types;
 use crate::wire::Connection;
 
 /// A session that stood idle for longer is asked before it is used: a peer that vanished leaves no trace on this side.
-const ASK_AFTER: Duration = Duration::from_secs(60);
+const ASK_AFTER: Duration = Duration::from_mins(1);
 
 /// How long that question may take.
 const ASK_LIMIT: Duration = Duration::from_secs(1);
 
 /// A session that is older is closed, so that load spreads again after a fail-over.
-const LONGEST_LIFE: Duration = Duration::from_secs(30 * 60);
+const LONGEST_LIFE: Duration = Duration::from_mins(30);
 
 /// A pool.
 pub(super) struct Pool {
@@ -164,6 +164,8 @@ impl Pool {
             return;
         }
         session.used = true;
+        // What the server said to one caller, or to our own cleaning up, is nothing for the next.
+        //X session.connection.take_notices();
         let since = Instant::now();
         self.idle().push(Idle { session, since });
     }

@@ -19,13 +19,15 @@ const IDLE_TIMEOUT: &str = "60000";
 const PROOF: (&str, &str) = ("lock_timeout", "10s");
 
 /// Settings that give values the text forms that [`value`](crate::value) reads, and bounds to what a statement may hold.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("lock_timeout", LOCK_TIMEOUT),
     ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
     ("IntervalStyle", "iso_8601"),
     ("bytea_output", "hex"),
     // All digits of floats; the default since PostgreSQL 12.
     ("extra_float_digits", "3"),
+    // A compilation can't be interrupted: a cancelled statement would go on for seconds on a busy server.
+    ("jit", "off"),
 ];
 
 /// Whether sessions keep what they are set to.

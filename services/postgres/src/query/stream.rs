@@ -18,7 +18,7 @@ const ROW_BYTES: usize = mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES / 2;
 const AHEAD: usize = 2;
 
 /// The limit of a call that has neither a deadline nor a limit of its own.
-const NO_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+const NO_LIMIT: Duration = Duration::from_hours(24);
 
 /// The rows of a read as they come. A caller that goes away cancels it.
 ///
@@ -67,6 +67,8 @@ async fn send_all(
     timeout: Duration,
     batches: Batches<'_>,
 ) -> Result<(), Fault> {
+    let read = guard::read(&request.sql)?;
+    catalogue::check_read(database, request.database.as_deref(), &read).await?;
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
     let timer = transaction.timer();
     let result = timer.limit(send_rows(&mut transaction, request, batches)).await;
@@ -93,7 +95,7 @@ async fn send_rows(
     };
     let (connection, types) = transaction.lease().parts();
     let mut rows = Rows::start(connection, types, &plan).await?;
-    let columns = rows.known_columns(types).unwrap_or_default();
+    let columns = rows.described_columns(types).unwrap_or_default();
     batches.batch.columns = columns.shown();
     while let Some(row) = rows.next(connection).await? {
         if row.len() > ROW_BYTES {

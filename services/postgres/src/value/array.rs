@@ -2,16 +2,16 @@
 
 /// An array as its text says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parsed {
+pub(crate) struct Parsed {
     /// The elements of the outermost dimension.
-    pub items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
     /// The lower bound of each dimension; empty when all are 1.
-    pub lower_bounds: Vec<i32>,
+    pub(crate) lower_bounds: Vec<i32>,
 }
 
 /// One element.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub(crate) enum Item {
     /// NULL.
     Null,
     /// The text of an element.
@@ -22,7 +22,7 @@ pub enum Item {
 
 impl Item {
     /// The text of an element that is neither NULL nor a dimension.
-    pub fn into_text(self) -> Option<String> {
+    pub(crate) fn into_text(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text),
             Self::Null | Self::Array(_) => None,
@@ -31,13 +31,12 @@ impl Item {
 }
 
 /// Parses the text form; `None` when it is not one. `delimiter` is a comma for all built-in types but `box`.
-pub fn parse(text: &str, delimiter: char) -> Option<Parsed> {
-    let (lower_bounds, text) = match text.strip_prefix('[') {
-        None => (vec![], text),
-        Some(_) => {
-            let (bounds, rest) = text.split_once('=')?;
-            (lower_bounds(bounds)?, rest)
-        }
+pub(crate) fn parse(text: &str, delimiter: char) -> Option<Parsed> {
+    let (lower_bounds, text) = if text.starts_with('[') {
+        let (bounds, rest) = text.split_once('=')?;
+        (lower_bounds(bounds)?, rest)
+    } else {
+        (vec![], text)
     };
     let mut reader = Reader {
         rest: text,
@@ -150,7 +149,7 @@ impl Reader<'_> {
 }
 
 /// An element, always quoted: right for every text.
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {

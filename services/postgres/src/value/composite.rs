@@ -2,7 +2,7 @@
 
 /// The fields; `None` is NULL. `None` as a whole when the text is no composite. `()` is one NULL, and also how a type without fields
 /// prints.
-pub fn parse(text: &str) -> Option<Vec<Option<String>>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.strip_prefix('(')?;
     let mut fields = Vec::new();
     let mut field: Option<String> = None;
@@ -31,7 +31,7 @@ pub fn parse(text: &str) -> Option<Vec<Option<String>>> {
 }
 
 /// A composite of fields, each quoted unless it is NULL.
-pub fn print<'a>(fields: impl IntoIterator<Item = Option<&'a str>>) -> String {
+pub(crate) fn print<'a>(fields: impl IntoIterator<Item = Option<&'a str>>) -> String {
     let fields: Vec<String> = fields
         .into_iter()
         .map(|field| field.map(quote).unwrap_or_default())

@@ -1,7 +1,7 @@
 //! The text form of hstore: `"a"=>"1", "b"=>NULL`.
 
 /// Keys and values in order; `None` when the text is no hstore. The server always quotes, except NULL.
-pub fn parse(text: &str) -> Option<Vec<(String, Option<String>)>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<(String, Option<String>)>> {
     let mut entries = Vec::new();
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -40,7 +40,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 }
 
 /// An hstore of keys and values.
-pub fn print<'a>(entries: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+pub(crate) fn print<'a>(entries: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
     let entries: Vec<String> = entries
         .into_iter()
         .map(|(key, value)| {

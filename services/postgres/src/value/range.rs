@@ -1,7 +1,7 @@
 //! The text form of multiranges: `{[1,3),[7,9)}`. A range itself is its text.
 
 /// The ranges, each as its text; `None` when the text is no multirange.
-pub fn parse(text: &str) -> Option<Vec<String>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<String>> {
     let mut rest = text.strip_prefix('{')?.strip_suffix('}')?;
     let mut ranges = Vec::new();
     while !rest.is_empty() {

@@ -59,7 +59,6 @@ async fn log_in(
             process: 0,
             secret: 0,
         },
-        server_version: String::new(),
         notices: vec![],
         secrets: target.secrets(),
     };

@@ -220,3 +220,39 @@ async fn several_databases_are_asked_by_name() {
     assert_eq!(fault.metadata["did_you_mean"], "second");
     assert_fault(ask("template1").await, Reason::ObjectNotFound, "can't be asked");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_meant_is_told() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    Server::of(postgres.url()).create_database("meant").await;
+    let url = postgres.url_of("meant");
+    Server::of(&url)
+        .run(&[
+            "create table customers (id int, full_name text)",
+            "create schema secret",
+            "create table secret.customer_cards (id int)",
+            "create schema shop",
+            "create table shop.\"Order Items\" (id int)",
+        ])
+        .await;
+    let adapter = Adapter::start(&format!("url = '{url}'\ndeny_schemas = ['secret']")).await;
+    for (sql, expected) in [
+        ("select * from custmers", Some("customers")),
+        ("select * from \"order items\"", Some("shop.Order Items")),
+        ("select c.fulname from customers c", Some("full_name")),
+        ("select * from zzzzzzzz", None),
+    ] {
+        let fault = assert_fault(
+            adapter.query(sql).await,
+            Reason::StatementInvalid,
+            "does not exist",
+        );
+        assert_eq!(
+            fault.metadata.get("did_you_mean").map(String::as_str),
+            expected,
+            "{sql}"
+        );
+    }
+}
