@@ -7,9 +7,9 @@ use std::time::Duration;
 use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -112,6 +112,9 @@ impl AdapterServer {
                 reporter.clone().clear_service_status(name).await;
             }
         };
+        // Set here, because the server's own setting does not reach a listener that it is given: without it each answer waits some
+        // 40 ms for the peer's delayed acknowledgement.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         tonic::transport::Server::builder()
             // A panic in one handler is that call's INTERNAL, not the end of the connection that others share.
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(Panicked))
@@ -123,9 +126,8 @@ impl AdapterServer {
             // A peer that vanished without a FIN is found, so that its statements are cancelled.
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .tcp_nodelay(true)
             .add_routes(self.routes.routes())
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
+            .serve_with_incoming_shutdown(incoming, shutdown)
             .await?;
         Ok(())
     }

@@ -87,6 +87,19 @@ async fn an_endless_query_stops_at_the_cap_and_goes_on_from_its_cursor() {
     );
 }
 
+/// With Nagle's algorithm on, an answer waits for the peer's delayed acknowledgement: 40 ms, each time.
+#[tokio::test]
+async fn answers_do_not_wait_for_acknowledgements() {
+    let adapter = Adapter::on("").await;
+    let mut fastest = std::time::Duration::MAX;
+    for _ in 0..20 {
+        let started = std::time::Instant::now();
+        adapter.query("select 1").await.expect("answers");
+        fastest = fastest.min(started.elapsed());
+    }
+    assert!(fastest < std::time::Duration::from_millis(30), "{fastest:?}");
+}
+
 #[tokio::test]
 async fn the_last_page_has_no_cursor_and_limits_are_clamped_and_said() {
     let adapter = Adapter::on("").await;
