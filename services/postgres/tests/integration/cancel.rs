@@ -76,7 +76,13 @@ async fn a_caller_that_goes_away_ends_the_statement() {
         (pool.open == pool.idle).then_some(())
     })
     .await;
-    assert_eq!(rows(&adapter.query("select 1").await.expect("works")), ["[1]"]);
+    let result = adapter.query("select 1").await.expect("works");
+    assert_eq!(rows(&result), ["[1]"]);
+    assert!(
+        result.notices.is_empty(),
+        "what cleaning up made the server say: {:?}",
+        result.notices
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
