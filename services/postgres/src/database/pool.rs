@@ -165,7 +165,7 @@ impl Pool {
         }
         session.used = true;
         // What the server said to one caller, or to our own cleaning up, is nothing for the next.
-        //X session.connection.take_notices();
+        session.connection.take_notices();
         let since = Instant::now();
         self.idle().push(Idle { session, since });
     }
