@@ -147,6 +147,7 @@ mod tests {
             endpoints: String::new(),
             state,
             reason: String::new(),
+            settled: true,
             mode: "read only".to_owned(),
             posture: vec![],
             tools,

@@ -190,16 +190,13 @@ async fn announce(registry: Registry, url: String, with_sample: bool, log: Forma
     let _ = anstream::stdout().write_all(banner.render().as_bytes());
 }
 
-/// How the services are, once each serves or has a reason why not, `within` a time.
+/// How the services are, once each knows it of its database, `within` a time.
 async fn settled(registry: &Registry, within: Duration) -> Vec<ServiceReport> {
     let deadline = Instant::now() + within;
     first_pass(registry, deadline).await;
     loop {
         let services = registry.services().await;
-        let open = services
-            .iter()
-            .any(|service| service.state != State::Serving && service.reason.is_empty());
-        if !open || Instant::now() >= deadline {
+        if services.iter().all(|service| service.settled) || Instant::now() >= deadline {
             return services;
         }
         tokio::time::sleep(FIRST_PASS_PAUSE).await;

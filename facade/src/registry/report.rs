@@ -24,6 +24,9 @@ pub struct ServiceReport {
     /// Why it can't, without address or password; empty when it can.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Whether that is known: false while an adapter that has just started is asking its database for the first time.
+    #[serde(skip)]
+    pub settled: bool,
     /// The product and its version; empty until the database has been reached once.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub product: String,
@@ -91,6 +94,7 @@ impl ServiceReport {
             .iter()
             .find(|(status, _)| says_serving(status))
             .or(answers.first());
+        let mut settled = true;
         let (state, reason) = if !states.iter().any(|state| state.channel.is_some()) {
             (State::Unreachable, backend.problem())
         } else if !states.iter().any(|state| state.reflection.is_some()) {
@@ -101,6 +105,7 @@ impl ServiceReport {
             let reason = fresh
                 .map(|(status, _)| status.reason.clone())
                 .filter(|reason| !reason.is_empty());
+            settled = reason.is_some();
             let unsaid = || "its database can't be used now".to_owned();
             (State::Unavailable, reason.unwrap_or_else(unsaid))
         };
@@ -122,6 +127,7 @@ impl ServiceReport {
             description: backend.settings().description,
             state,
             reason,
+            settled,
             product: format!("{} {}", status.product, status.product_version)
                 .trim()
                 .to_owned(),

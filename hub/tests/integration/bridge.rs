@@ -282,6 +282,27 @@ async fn a_token_is_read_for_every_message() {
 }
 
 #[tokio::test]
+async fn https_needs_a_certificate_that_is_trusted() {
+    let (fake, certificate) = Fake::start_tls(|seen| Reply::json(&echo(&seen.body))).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ca.pem");
+    std::fs::write(&path, certificate).expect("written");
+
+    let mut trusting = bridge(&fake.url, &["--ca-file", path.to_str().expect("text")]);
+    let answer = trusting.ask(&request(1, "ping", json!({}))).await;
+    assert_eq!(answer["result"], json!({}), "{answer}");
+    let mut suspicious = bridge(&fake.url, &[]);
+    let answer = suspicious.ask(&request(2, "ping", json!({}))).await;
+    let text = answer["error"]["message"].as_str().expect("a text");
+    assert!(
+        text.starts_with("can't trust mcp-hub at https://localhost:"),
+        "{text}"
+    );
+    assert!(text.contains("--ca-file"), "{text}");
+    assert_eq!(fake.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn ids_and_numbers_come_back_digit_for_digit() {
     let fake = Fake::start(|_| Reply::with_status("503 x", "text/plain", "busy")).await;
     let mut bridge = bridge(&fake.url, &[]);

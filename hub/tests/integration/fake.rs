@@ -3,9 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use mcp_hub_testing::eventually;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::support::DEADLINE;
 
@@ -62,6 +67,28 @@ pub(crate) struct Fake {
 impl Fake {
     /// Answers each request with what `reply` makes of it.
     pub(crate) async fn start(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(reply, None).await
+    }
+
+    /// The same over TLS. Also returns the certificate to trust, in PEM.
+    pub(crate) async fn start_tls(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> (Self, String) {
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("its key");
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .expect("a configuration");
+        let mut fake = Self::listen(reply, Some(Arc::new(config).into())).await;
+        fake.url = fake.url.replace("http://127.0.0.1", "https://localhost");
+        (fake, certified.cert.pem())
+    }
+
+    async fn listen(
+        reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
         let (seen, left) = (Arc::default(), Arc::default());
@@ -75,7 +102,18 @@ impl Fake {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (reply, seen, left) = (Arc::clone(&reply), Arc::clone(&seen), Arc::clone(&left));
-                tokio::spawn(async move { answer(stream, reply.as_ref(), &seen, &left).await });
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    match tls {
+                        None => answer(stream, reply.as_ref(), &seen, &left).await,
+                        // A client that does not trust the certificate ends the handshake.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                answer(stream, reply.as_ref(), &seen, &left).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         fake
@@ -97,7 +135,7 @@ impl Fake {
 }
 
 async fn answer(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     reply: &(dyn Fn(&Seen) -> Reply + Send + Sync),
     seen: &Mutex<Vec<Seen>>,
     left: &Mutex<usize>,

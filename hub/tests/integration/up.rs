@@ -97,15 +97,22 @@ async fn a_wrong_settings_file_is_one_sentence() {
 
 #[tokio::test]
 async fn a_database_that_is_down_stops_nothing() {
+    // One that refuses connections, and one that never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    for port in [free_port(), silent.local_addr().expect("an address").port()] {
+        a_database_is_down_at(&port.to_string()).await;
+    }
+}
+
+async fn a_database_is_down_at(port: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = sample(&folder, "own.db");
-    let port = free_port().to_string();
     let hub = Hub::start_in(
         folder,
         &["--sample"],
         &[
             ("POSTGRES_HOST", "127.0.0.1"),
-            ("POSTGRES_PORT", &port),
+            ("POSTGRES_PORT", port),
             ("SQLITE_PATH", &file),
         ],
     )
@@ -124,7 +131,7 @@ async fn a_database_that_is_down_stops_nothing() {
         "{banner}"
     );
     // No caller learns where the database is.
-    assert!(!banner.contains(&port), "{banner}");
+    assert!(!banner.contains(port), "{banner}");
 
     let answer = hub.post(&query(1, "postgres_query", "select 1")).await;
     assert_eq!(answer["result"]["isError"], true, "{answer}");
