@@ -24,6 +24,9 @@ pub const BYTES_SHOWN: usize = 256;
 /// How many components of a vector an answer shows.
 pub const VECTOR_SHOWN: usize = 8;
 
+/// How deep a document may be to be embedded: common readers take 128 levels, and the answer around it has its own.
+const MAX_DOCUMENT_DEPTH: usize = 64;
+
 /// Appends the JSON form of `value` to `out`.
 pub fn write_value(out: &mut String, value: &Value) {
     match value.kind.as_ref() {
@@ -165,7 +168,7 @@ fn write_single(out: &mut String, value: f32) {
 
 /// Embeds a document as it is, unless a reader with double-precision numbers or unique keys would change it.
 fn write_document(out: &mut String, text: &str) {
-    if survives(text) {
+    if survives(text, MAX_DOCUMENT_DEPTH) {
         out.push_str(text);
     } else {
         out.push_str(r#"{"$json":"#);
@@ -174,19 +177,20 @@ fn write_document(out: &mut String, text: &str) {
     }
 }
 
-/// Whether a common JSON reader gives back the same document.
-fn survives(text: &str) -> bool {
+/// Whether a common JSON reader gives back the same document. Readers end at some depth; `depth` is how much of ours is left.
+fn survives(text: &str, depth: usize) -> bool {
     let text = text.trim_matches([' ', '\t', '\n', '\r']);
+    let inner = |item: &RawValue| depth > 0 && survives(item.get(), depth - 1);
     match text.as_bytes().first() {
         Some(b'{') => serde_json::from_str::<Entries<'_>>(text).is_ok_and(|entries| {
             let mut seen = HashSet::new();
             entries
                 .0
                 .iter()
-                .all(|(key, value)| seen.insert(key.as_ref()) && survives(value.get()))
+                .all(|(key, value)| seen.insert(key.as_ref()) && inner(value))
         }),
         Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(text)
-            .is_ok_and(|items| items.iter().all(|item| survives(item.get()))),
+            .is_ok_and(|items| items.iter().all(|item| inner(item))),
         Some(b'-' | b'0'..=b'9') => is_safe_number(text),
         _ => serde_json::from_str::<serde_json::Value>(text).is_ok(),
     }

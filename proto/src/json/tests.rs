@@ -35,6 +35,17 @@ fn doubles_are_shortest_and_special_ones_have_names() {
 }
 
 #[test]
+fn a_document_deeper_than_readers_take_is_text() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(json(Kind::Json(nested(64))), nested(64));
+    for depth in [66, 100_000] {
+        let text = json(Kind::Json(nested(depth)));
+        let parsed: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
+        assert_eq!(parsed["$json"], nested(depth));
+    }
+}
+
+#[test]
 fn documents_that_a_reader_would_change_are_text() {
     for kept in [
         r#"{"a": 1.50, "b": [9007199254740991, 1e3, 0.1, 100.0]}"#,
