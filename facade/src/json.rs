@@ -41,7 +41,7 @@ pub(crate) fn enum_labels(descriptor: &EnumDescriptor) -> impl Iterator<Item = (
         .filter(|(number, label)| *number != 0 || label != "unspecified")
 }
 
-/// `ListTables` as `list_tables`, `GetURLs` as `get_urls`.
+/// `ListTables` as `list_tables`, `GetURL` as `get_url`.
 pub(crate) fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     let characters: Vec<char> = name.chars().collect();
