@@ -21,6 +21,7 @@ mod transaction;
 
 pub(crate) use lease::Lease;
 use pool::Pool;
+pub(crate) use session::Groups;
 pub use transaction::{Outcome, Transaction};
 
 /// The longest that a call waits for a free connection.

@@ -10,6 +10,7 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_proto::data::v1::{self as data, Value};
 use postgres_protocol::message::backend::{Message, ParameterDescriptionBody, RowDescriptionBody};
 
+use crate::database::Groups;
 use crate::error::{Error, ServerError};
 use crate::params;
 use crate::row::Row;
@@ -26,7 +27,7 @@ pub(crate) struct Plan<'a> {
     /// The most rows to make; 0 is all.
     pub(crate) rows: i32,
     /// Groups of statements of ours that run after it, whether it worked or not.
-    pub(crate) then: &'static [&'static [&'static str]],
+    pub(crate) then: Groups,
     /// Whether the types of the columns are looked up before any row comes, at the price of a round trip.
     pub(crate) describe_first: bool,
 }

@@ -247,6 +247,29 @@ impl Connection {
         }
     }
 
+    /// Runs groups of statements of ours to their end.
+    pub(crate) async fn run_groups(&mut self, groups: &[&[&str]]) -> Result<(), Error> {
+        for group in groups {
+            self.queue_group(group)?;
+        }
+        self.flush().await?;
+        let mut result = Ok(());
+        while self.pending > 0 {
+            match self.receive().await {
+                Ok(_) => {}
+                // The first error tells; the groups after it run.
+                Err(error @ Error::Server(_)) if !self.broken => result = result.and(Err(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        result
+    }
+
+    /// Gives back notices that were taken.
+    pub(crate) fn put_notices(&mut self, notices: Vec<String>) {
+        self.notices = notices;
+    }
+
     /// The warnings and notices since the last call, each as a sentence.
     pub(crate) fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)

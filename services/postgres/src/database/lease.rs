@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::pool::{Pool, Pooled};
-use super::session::Mode;
+use super::session::{self, Groups, Mode};
 use crate::error::Error;
 use crate::types::Types;
 use crate::wire::Connection;
@@ -16,9 +16,6 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long the cancelled statement may take to end before its session is closed.
 const DRAIN: Duration = Duration::from_secs(1);
-
-/// What ends any transaction. Locks that belong to the session would stay with it; behind a pooler, with somebody else's.
-pub(crate) const END: &[&str] = &["ROLLBACK", "SELECT pg_catalog.pg_advisory_unlock_all()"];
 
 /// A session on loan.
 pub(crate) struct Lease {
@@ -84,7 +81,8 @@ impl Lease {
     /// # Errors
     /// When the statement does not end; the session is closed then.
     pub(crate) async fn recover(&mut self) -> Result<(), Error> {
-        let result = recover(self.connection()).await;
+        let end = session::end(self.mode());
+        let result = recover(self.connection(), end).await;
         self.spoilt |= result.is_err();
         result
     }
@@ -113,7 +111,8 @@ impl Drop for Lease {
             // The permit goes along: the server is still busy with us.
             let (lifecycle, spoilt) = (pool.lifecycle.clone(), self.spoilt);
             lifecycle.spawn(async move {
-                let recovered = recover(&mut session.connection).await;
+                let end = session::end(session.mode);
+                let recovered = recover(&mut session.connection, end).await;
                 if spoilt || recovered.is_err() {
                     pool.close(session);
                 } else {
@@ -125,12 +124,19 @@ impl Drop for Lease {
     }
 }
 
-async fn recover(connection: &mut Connection) -> Result<(), Error> {
-    // Without a transaction this is a warning to nobody.
-    connection.queue_group(END)?;
-    if let Ok(settled) = tokio::time::timeout(PATIENCE, connection.settle()).await {
-        return settled;
-    }
+async fn recover(connection: &mut Connection, end: Groups) -> Result<(), Error> {
+    end.iter().try_for_each(|group| connection.queue_group(group))?;
+    // What the server says about a rollback without a transaction is nothing for a caller.
+    let notices = connection.take_notices();
+    let result = match tokio::time::timeout(PATIENCE, connection.settle()).await {
+        Ok(settled) => settled,
+        Err(_) => cancel(connection).await,
+    };
+    connection.put_notices(notices);
+    result
+}
+
+async fn cancel(connection: &mut Connection) -> Result<(), Error> {
     let key = connection.key();
     let cancelled = async {
         // While the request is under way, reading goes on: a server that waits for us to take its rows does not hear of a cancel.

@@ -137,7 +137,7 @@ impl Pool {
                     tracing::info!("a pooler in transaction mode stands in front of the server");
                     self.learnt().behind_pooler = true;
                 }
-                Ok(None) => {
+                Ok(None) | Err(Error::StartupParameter(_)) => {
                     return Err(Error::Unavailable {
                         reason:
                             "the session does not keep its settings: a pooler stands in front of the server, \

@@ -103,14 +103,27 @@ pub(super) fn set_timeout(timeout: Duration) -> String {
     format!("SET LOCAL statement_timeout = {}", timeout.as_millis())
 }
 
-/// The groups of statements that end a caller's transaction and leave nothing of it in the session. Settings and notifications are
-/// undone by the rollback; locks of the session, prepared statements and open connections of functions are not.
-pub(super) fn end(mode: Mode) -> &'static [&'static [&'static str]] {
+/// Groups of statements, each ended by a `Sync`.
+pub(crate) type Groups = &'static [&'static [&'static str]];
+
+/// What ends a caller's transaction and leaves nothing of it in the session. Settings and notifications are undone by the rollback;
+/// locks of the session, prepared statements and open connections of functions are not.
+pub(super) fn end(mode: Mode) -> Groups {
     match mode {
         // `DISCARD ALL` wants to be alone.
         Mode::Session => &[&["ROLLBACK"], &["DISCARD ALL"]],
-        // What is discarded here may be another client's; but locks are held by nobody, or by us. One group, because between two the
-        // pooler may lend another session of the server.
-        Mode::Transaction => &[&["ROLLBACK", "SELECT pg_catalog.pg_advisory_unlock_all()"]],
+        // What would be discarded here may be another client's; but locks are held by nobody, or by us. One group, because between two
+        // the pooler may lend another session of the server.
+        Mode::Transaction => &[&["ROLLBACK", UNLOCK]],
     }
 }
+
+/// The same for what is kept.
+pub(super) fn commit(mode: Mode) -> Groups {
+    match mode {
+        Mode::Session => &[&["COMMIT"], &["DISCARD ALL"]],
+        Mode::Transaction => &[&["COMMIT", UNLOCK]],
+    }
+}
+
+const UNLOCK: &str = "SELECT pg_catalog.pg_advisory_unlock_all()";

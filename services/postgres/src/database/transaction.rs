@@ -6,7 +6,7 @@ use mcp_hub_chassis::answer::{Answer, Caps};
 use mcp_hub_proto::data::v1::{ResultSet, Value};
 
 use super::lease::Lease;
-use super::session;
+use super::session::{self, Groups};
 use crate::error::Error;
 use crate::execution::{self, Plan, Rows};
 use crate::row::Row;
@@ -19,6 +19,8 @@ pub struct Transaction {
     lease: Lease,
     begin: &'static str,
     timeout: Duration,
+    /// A caller's statement has run: it may have left something in the session.
+    foreign: bool,
 }
 
 /// What a caller's statement did.
@@ -41,6 +43,7 @@ impl Transaction {
             lease,
             begin,
             timeout,
+            foreign: false,
         })
     }
 
@@ -52,7 +55,7 @@ impl Transaction {
     }
 
     /// What a statement can be followed by in its own flight, to leave the session as it was.
-    pub(crate) fn end(&mut self) -> &'static [&'static [&'static str]] {
+    pub(crate) fn end(&mut self) -> Groups {
         session::end(self.lease.mode())
     }
 
@@ -71,6 +74,7 @@ impl Transaction {
     /// # Errors
     /// The server's, [`Error::Fault`] for parameters that do not fit, [`Error::TimedOut`], [`Error::Lost`].
     pub async fn run(&mut self, sql: &str, params: &[Value], caps: Caps) -> Result<Outcome, Error> {
+        self.foreign = true;
         let timer = self.timer();
         let outcome = timer.limit(run(&mut self.lease, sql, params, caps)).await;
         timer.judge(outcome)
@@ -96,7 +100,12 @@ impl Transaction {
     /// # Errors
     /// The server's, such as a deferred constraint that does not hold.
     pub async fn commit(mut self) -> Result<(), Error> {
-        self.rows("COMMIT", &[]).await.map(drop)
+        let groups: Groups = if self.foreign {
+            session::commit(self.lease.mode())
+        } else {
+            &[&["COMMIT"]]
+        };
+        self.run_groups(groups).await
     }
 
     /// Undoes what was done.
@@ -104,7 +113,20 @@ impl Transaction {
     /// # Errors
     /// When the connection is lost, which undoes it as well.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        self.rows("ROLLBACK", &[]).await.map(drop)
+        let groups: Groups = if self.foreign {
+            session::end(self.lease.mode())
+        } else {
+            &[&["ROLLBACK"]]
+        };
+        self.run_groups(groups).await
+    }
+
+    /// Runs groups of our own statements to their end.
+    async fn run_groups(&mut self, groups: Groups) -> Result<(), Error> {
+        let timer = self.timer();
+        let connection = self.lease.connection();
+        let result = timer.limit(connection.run_groups(groups)).await;
+        timer.judge(result)
     }
 
     pub(crate) fn lease(&mut self) -> &mut Lease {

@@ -147,7 +147,11 @@ pub(crate) fn column_types(result: &ResultSet) -> Vec<&str> {
 
 /// Checks a failure's reason and a part of its message.
 #[track_caller]
-pub(crate) fn assert_fault(result: Result<ResultSet, Fault>, reason: Reason, part: &str) -> Fault {
+pub(crate) fn assert_fault<T: std::fmt::Debug>(
+    result: Result<T, Fault>,
+    reason: Reason,
+    part: &str,
+) -> Fault {
     let fault = result.expect_err("a failure");
     assert_eq!(fault.reason, reason, "{fault:?}");
     assert!(
@@ -182,14 +186,19 @@ impl Server {
         outcome
     }
 
+    /// Runs a statement that no transaction may hold.
+    pub(crate) async fn run_alone(&self, sql: &str) {
+        let done = self.0.run_outside_transaction(None, sql, SOON).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
     /// Makes a database of the test's own.
     pub(crate) async fn create_database(&self, name: &str) {
         for sql in [
             format!("DROP DATABASE IF EXISTS {name}"),
             format!("CREATE DATABASE {name}"),
         ] {
-            let done = self.0.run_outside_transaction(None, &sql, SOON).await;
-            done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+            self.run_alone(&sql).await;
         }
     }
 

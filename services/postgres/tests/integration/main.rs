@@ -13,5 +13,6 @@ mod query;
 mod readonly;
 mod restart;
 mod stream;
+mod tls;
 mod types;
 mod write;

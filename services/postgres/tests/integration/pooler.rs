@@ -159,8 +159,8 @@ async fn a_pooler_that_is_said_not_to_be_there_is_explained() {
     let adapter = Adapter::start(&format!("url = '{}'\npooler = 'none'", pooler.url())).await;
     assert_fault(
         adapter.query("select 1").await,
-        Reason::StatementInvalid,
-        "startup parameter",
+        Reason::DatabaseUnavailable,
+        "POSTGRES_POOLER=none",
     );
     let adapter = Adapter::start(&format!("url = '{}'\npooler = 'transaction'", pooler.url())).await;
     assert_eq!(rows(&adapter.query("select 1").await.expect("works")), ["[1]"]);
