@@ -17,6 +17,9 @@ mod tests;
 /// How deep messages may lie in each other: far more than any tool needs, and far less than a stack holds.
 pub(crate) const MAX_DEPTH: usize = 16;
 
+/// `mcp_hub_proto::json::MAX_SAFE_INTEGER` as a double.
+pub(crate) const MAX_SAFE_DOUBLE: f64 = 9_007_199_254_740_991.0;
+
 /// The message of `mcphub.data.v1` that this is: `ResultSet`, `Value` and so on.
 pub(crate) fn shared_type(message: &MessageDescriptor) -> Option<&str> {
     message.full_name().strip_prefix("mcphub.data.v1.")

@@ -1,6 +1,6 @@
 //! The facade: MCP in, gRPC out. It knows no database.
 //!
-//! [`transport`] has the doors for clients, [`server`] answers MCP requests, [`registry`] keeps the catalogue of [`tool`]s that
+//! `transport` has the doors for clients, `server` answers MCP requests, [`registry`] keeps the catalogue of [`tool`]s that
 //! [`upstream`] discovers and calls, and [`outcome`] is what a call came to.
 
 use mcp_hub_chassis::Lifecycle;
@@ -13,6 +13,7 @@ pub mod error;
 mod fixture;
 mod json;
 pub mod outcome;
+mod pattern;
 pub mod registry;
 mod schema;
 mod server;

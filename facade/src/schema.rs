@@ -10,7 +10,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 use serde_json::{Value, json};
 
 use crate::json::wire::{Fields, Raw};
-use crate::json::{MAX_DEPTH, enum_labels, is_required, shared_type};
+use crate::json::{MAX_DEPTH, MAX_SAFE_DOUBLE, enum_labels, is_required, shared_type};
 use crate::tool::Object;
 
 /// The numbers of our extensions in `tool.proto`.
@@ -356,12 +356,12 @@ fn describe(schema: &mut Object, comment: &str) {
 
 /// A bound as it is written: `100`, not `100.0`.
 fn number(value: f64) -> Value {
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
-    if value.fract() == 0.0 && value.abs() <= mcp_hub_proto::json::MAX_SAFE_INTEGER as f64 {
-        (value as i64).into()
-    } else {
-        value.into()
+    if value.fract() != 0.0 || value.abs() > MAX_SAFE_DOUBLE {
+        return value.into();
     }
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
+    let whole = value as i64;
+    whole.into()
 }
 
 fn object<const N: usize>(entries: [(&str, Value); N]) -> Object {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mcp_hub_chassis::Fault;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,6 @@ use crate::json::{answer, arguments};
 use crate::outcome::Outcome;
 use crate::registry::own::Own;
 use crate::upstream::backend::Backend;
-use mcp_hub_chassis::Fault;
 use offer::Offer;
 
 pub(crate) mod offer;
@@ -95,7 +95,7 @@ impl Tool {
             name: own.name().to_owned(),
             title: own.title().to_owned(),
             description: own.description().to_owned(),
-            input_schema: Arc::new(own.input_schema()),
+            input_schema: Arc::new(Own::input_schema()),
             output_schema: Arc::new(own.output_schema()),
             read_only: true,
             destructive: false,

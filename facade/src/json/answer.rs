@@ -72,7 +72,7 @@ fn write_object(
                 write_key(out, empty, field.name());
                 write_message(out, &inner, &pieces, depth)?;
             }
-        } else if let Some(value) = values.last() {
+        } else if let Some(value) = values.next_back() {
             if field.supports_presence() || !is_silent(&field, value) {
                 write_key(out, empty, field.name());
                 write_scalar(out, &field, value)?;
@@ -191,12 +191,11 @@ fn write_scalar(out: &mut String, field: &FieldDescriptor, raw: Raw<'_>) -> Resu
     match field.kind() {
         Kind::Double => write_double(out, f64::from_bits(raw.fixed64()?)),
         Kind::Float => write_float(out, f32::from_bits(raw.fixed32()?)),
-        // A negative 32-bit integer travels with its sign extended to 64 bits.
-        Kind::Int32 => push(out, raw.varint()? as i32),
-        Kind::Int64 => write_signed(out, raw.varint()? as i64),
-        Kind::Uint32 => push(out, raw.varint()? as u32),
+        Kind::Int32 => push(out, low(raw.varint()?).cast_signed()),
+        Kind::Int64 => write_signed(out, raw.varint()?.cast_signed()),
+        Kind::Uint32 => push(out, low(raw.varint()?)),
         Kind::Uint64 => write_unsigned(out, raw.varint()?),
-        Kind::Sint32 => push(out, unzigzag(raw.varint()?) as i32),
+        Kind::Sint32 => push(out, unzigzag(low(raw.varint()?).into())),
         Kind::Sint64 => write_signed(out, unzigzag(raw.varint()?)),
         Kind::Fixed32 => push(out, raw.fixed32()?),
         Kind::Fixed64 => write_unsigned(out, raw.fixed64()?),
@@ -206,7 +205,7 @@ fn write_scalar(out: &mut String, field: &FieldDescriptor, raw: Raw<'_>) -> Resu
         Kind::String => write_string(out, std::str::from_utf8(raw.bytes()?).map_err(|_| Malformed)?),
         Kind::Bytes => push(out, format_args!("\"{}\"", STANDARD.encode(raw.bytes()?))),
         Kind::Enum(descriptor) => {
-            let number = raw.varint()? as i32;
+            let number = low(raw.varint()?).cast_signed();
             match descriptor.get_value(number) {
                 Some(value) => write_string(out, &enum_label(&descriptor, value.name())),
                 // A value that the descriptor does not know stays a text, as the schema says.
@@ -268,6 +267,12 @@ fn default_of(field: &FieldDescriptor) -> Raw<'static> {
         Kind::String | Kind::Bytes | Kind::Message(_) => Raw::Bytes(&[]),
         _ => Raw::Varint(0),
     }
+}
+
+/// The lower half of a varint: a negative 32-bit integer travels with its sign extended to 64 bits.
+fn low(value: u64) -> u32 {
+    let [a, b, c, d, ..] = value.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 fn unzigzag(value: u64) -> i64 {

@@ -6,22 +6,20 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::arguments::similar;
-use mcp_hub_proto::data::v1::value::Kind as Form;
-use mcp_hub_proto::data::v1::{Bytes, Entry, List, Map, Value};
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::Value as Json;
 
-use super::{MAX_DEPTH, enum_labels, is_required, shared_type};
+use super::{MAX_DEPTH, is_required, shared_type};
 use crate::tool::Object;
+use any::any;
+use scalar::{base64, boolean, choice, real, single, whole};
 
-/// How deep lists and maps may lie in each other inside a value: half of what a protobuf reader allows, because each is two messages.
-const MAX_NESTING: usize = 32;
+mod any;
+mod scalar;
 
 /// The encoded request.
 ///
@@ -180,18 +178,18 @@ fn put_one(
 ) -> Result<(), Fault> {
     let number = field.number();
     match field.kind() {
-        Kind::Message(message) => match shared_type(&message) {
-            Some("Value") => put_bytes(out, number, &any(value, at, 0)?.encode_to_vec()),
-            _ => {
-                let parsed = parsed(value, '{');
-                let Json::Object(object) = parsed.as_ref().unwrap_or(value) else {
-                    return Err(wrong(at, "must be an object", value));
-                };
-                let mut bytes = Vec::new();
-                put_fields(&mut bytes, &message, object, at, depth + 1)?;
-                put_bytes(out, number, &bytes);
-            }
-        },
+        Kind::Message(message) if shared_type(&message) == Some("Value") => {
+            put_bytes(out, number, &any(value, at)?.encode_to_vec());
+        }
+        Kind::Message(message) => {
+            let parsed = parsed(value, '{');
+            let Json::Object(object) = parsed.as_ref().unwrap_or(value) else {
+                return Err(wrong(at, "must be an object", value));
+            };
+            let mut bytes = Vec::new();
+            put_fields(&mut bytes, &message, object, at, depth + 1)?;
+            put_bytes(out, number, &bytes);
+        }
         Kind::String => match value {
             Json::String(text) => put_bytes(out, number, text.as_bytes()),
             _ => return Err(wrong(at, "must be a string", value)),
@@ -232,167 +230,6 @@ fn put_one(
     }
     Ok(())
 }
-
-/// Any JSON value as a value of a database. `{"$bytes": base64}` and `{"$json": text}` are read back as what an answer shows so.
-fn any(value: &Json, at: At<'_>, nesting: usize) -> Result<Value, Fault> {
-    if nesting > MAX_NESTING {
-        return Err(refuse(at, "is nested too deeply"));
-    }
-    let form = match value {
-        Json::Null => Form::Null(0),
-        Json::Bool(value) => Form::Bool(*value),
-        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(value), _) => Form::Int(value),
-            (None, Some(value)) => Form::Uint(value),
-            (None, None) => Form::Double(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => Form::Text(text.clone()),
-        Json::Array(items) => {
-            let values = items.iter().enumerate();
-            let values = values.map(|(index, item)| any(item, At::Item(&at, index), nesting + 1));
-            Form::List(List {
-                values: values.collect::<Result<_, _>>()?,
-                lower_bounds: vec![],
-            })
-        }
-        Json::Object(object) => match marked(object, at)? {
-            Some(form) => form,
-            None => {
-                let entries = object.iter().map(|(key, value)| {
-                    Ok(Entry {
-                        key: key.clone(),
-                        value: Some(any(value, At::Property(&at, key), nesting + 1)?),
-                    })
-                });
-                Form::Map(Map {
-                    entries: entries.collect::<Result<_, Fault>>()?,
-                })
-            }
-        },
-    };
-    Ok(Value { kind: Some(form) })
-}
-
-/// The value that an object with a `$` key stands for.
-fn marked(object: &Object, at: At<'_>) -> Result<Option<Form>, Fault> {
-    if let Some(text) = object.get("$json").filter(|_| object.len() == 1) {
-        let document = text.as_str().unwrap_or_default();
-        if serde_json::from_str::<serde::de::IgnoredAny>(document).is_err() {
-            return Err(wrong(at, "must have a JSON document as the text of $json", text));
-        }
-        return Ok(Some(Form::Json(document.to_owned())));
-    }
-    let others = object.keys().all(|key| key == "$bytes" || key == "len");
-    let Some(text) = object.get("$bytes").filter(|_| others) else {
-        return Ok(None);
-    };
-    let data = text.as_str().and_then(base64);
-    let data = data.ok_or_else(|| wrong(at, "must have base64 text as $bytes", text))?;
-    let length = data.len() as u64;
-    if object.get("len").is_some_and(|len| len.as_u64() != Some(length)) {
-        return Err(refuse(
-            at,
-            "has only the beginning of a longer byte string: read all of it first",
-        ));
-    }
-    Ok(Some(Form::Bytes(Bytes { data, length })))
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
-}
-
-fn boolean(value: &Json, at: At<'_>) -> Result<bool, Fault> {
-    match value {
-        Json::Bool(value) => Ok(*value),
-        Json::String(text) if text == "true" => Ok(true),
-        Json::String(text) if text == "false" => Ok(false),
-        _ => Err(wrong(at, "must be true or false", value)),
-    }
-}
-
-fn choice(descriptor: &EnumDescriptor, value: &Json, at: At<'_>) -> Result<i32, Fault> {
-    let labels: Vec<(i32, String)> = enum_labels(descriptor).collect();
-    let known = || labels.iter().map(|(_, label)| label.as_str());
-    if let Json::String(text) = value {
-        let lower = text.to_lowercase();
-        if let Some((number, _)) = labels.iter().find(|(_, label)| *label == lower) {
-            return Ok(*number);
-        }
-        if let Some(value) = descriptor.get_value_by_name(text)
-            && labels.iter().any(|(number, _)| *number == value.number())
-        {
-            return Ok(value.number());
-        }
-    }
-    let must = format!("must be one of {}", known().collect::<Vec<_>>().join(", "));
-    let similar = similar(value.as_str().unwrap_or_default(), known()).join(", ");
-    Err(wrong(at, &must, value).with("did_you_mean", similar))
-}
-
-fn real(value: &Json, at: At<'_>) -> Result<f64, Fault> {
-    let real = match value {
-        Json::Number(number) => number.as_f64(),
-        Json::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    real.ok_or_else(|| wrong(at, "must be a number", value))
-}
-
-/// The nearest number of single precision; `None` when there is none because it would be infinite.
-fn single(value: f64) -> Option<f32> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounding is what single precision means"
-    )]
-    let single = value as f32;
-    (single.is_finite() || !value.is_finite()).then_some(single)
-}
-
-/// An integer in the range of its type, in any spelling that is exact.
-fn whole<T: TryFrom<i128> + Bounded>(value: &Json, at: At<'_>) -> Result<T, Fault> {
-    let whole: Option<i128> = match value {
-        Json::Number(number) => number
-            .as_i64()
-            .map(i128::from)
-            .or_else(|| number.as_u64().map(i128::from))
-            .or_else(|| number.as_f64().and_then(integral)),
-        Json::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    whole.and_then(|whole| T::try_from(whole).ok()).ok_or_else(|| {
-        let (least, most) = (T::LEAST, T::MOST);
-        wrong(
-            at,
-            &format!("must be a whole number from {least} to {most}"),
-            value,
-        )
-    })
-}
-
-/// A double that is an integer and small enough to be exactly that one.
-fn integral(value: f64) -> Option<i128> {
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
-    (value.fract() == 0.0 && value.abs() <= mcp_hub_proto::json::MAX_SAFE_INTEGER as f64)
-        .then_some(value as i128)
-}
-
-/// The range of an integer type, for the sentence.
-trait Bounded {
-    const LEAST: i128;
-    const MOST: i128;
-}
-
-macro_rules! bounded {
-    ($($type:ty)*) => {
-        $(impl Bounded for $type {
-            const LEAST: i128 = <$type>::MIN as i128;
-            const MOST: i128 = <$type>::MAX as i128;
-        })*
-    };
-}
-
-bounded!(i32 i64 u32 u64);
 
 /// What a string holds when it is the JSON text of an array or an object, which some clients send in place of it.
 fn parsed(value: &Json, open: char) -> Option<Json> {

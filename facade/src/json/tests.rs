@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{answer, arguments, snake_case};
 use crate::fixture;
 
-const PROTO: &str = r#"
+const PROTO: &str = r"
     message All {
       optional double double = 1;
       optional float float = 2;
@@ -67,7 +67,7 @@ const PROTO: &str = r#"
     }
     message Statement { string sql = 1; repeated mcphub.data.v1.Value params = 2; }
     message None {}
-"#;
+";
 
 fn message(name: &str) -> MessageDescriptor {
     static POOL: std::sync::LazyLock<DescriptorPool> = std::sync::LazyLock::new(|| {

@@ -58,7 +58,7 @@ impl Own {
         }
     }
 
-    pub(crate) fn input_schema(&self) -> Object {
+    pub(crate) fn input_schema() -> Object {
         object(json!({"type": "object", "properties": {}, "additionalProperties": false}))
     }
 

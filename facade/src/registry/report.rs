@@ -86,18 +86,18 @@ impl ServiceReport {
         let endpoints = backend.endpoints();
         let answers = join_all(endpoints.iter().map(|endpoint| endpoint.ask_status())).await;
         let answers: Vec<(GetStatusResponse, Duration)> = answers.into_iter().flatten().collect();
-        let states: Vec<_> = endpoints.iter().map(|endpoint| endpoint.state()).collect();
+        let known: Vec<_> = endpoints.iter().map(|endpoint| endpoint.state()).collect();
 
         let says_serving = |status: &GetStatusResponse| status.state() == DatabaseState::Serving;
-        let serving = states.iter().filter(|state| state.serving).count();
+        let serving = known.iter().filter(|state| state.serving).count();
         let fresh = answers
             .iter()
             .find(|(status, _)| says_serving(status))
             .or(answers.first());
         let mut settled = true;
-        let (state, reason) = if !states.iter().any(|state| state.channel.is_some()) {
+        let (state, reason) = if !known.iter().any(|state| state.channel.is_some()) {
             (State::Unreachable, backend.problem())
-        } else if !states.iter().any(|state| state.reflection.is_some()) {
+        } else if !known.iter().any(|state| state.reflection.is_some()) {
             (State::Incompatible, backend.problem())
         } else if serving > 0 || fresh.is_some_and(|(status, _)| says_serving(status)) {
             (State::Serving, String::new())
@@ -135,8 +135,8 @@ impl ServiceReport {
             mode: mode.to_owned(),
             posture: status.posture,
             adapter_version: status.adapter_version,
-            endpoints: if states.len() > 1 {
-                format!("{serving} of {}", states.len())
+            endpoints: if known.len() > 1 {
+                format!("{serving} of {}", known.len())
             } else {
                 String::new()
             },

@@ -144,9 +144,9 @@ impl Backend {
     /// Why it can't be used, without an address.
     pub(crate) fn problem(&self) -> String {
         let endpoints = self.endpoints.load();
-        let problems = endpoints.iter().filter_map(|endpoint| endpoint.state().problem);
+        let mut problems = endpoints.iter().filter_map(|endpoint| endpoint.state().problem);
         self.unresolved()
-            .or(problems.last())
+            .or_else(|| problems.next())
             .unwrap_or_else(|| "it is not connected yet".to_owned())
     }
 
@@ -252,17 +252,15 @@ impl Answer {
                 answer.found.entry(SocketAddr::new(ip, port)).or_insert(uri);
                 continue;
             }
-            match timeout(RESOLVE, tokio::net::lookup_host((host.as_str(), port))).await {
-                Ok(Ok(found)) => {
-                    answer.names.insert(uri.clone());
-                    for address in found {
-                        answer.found.entry(address).or_insert_with(|| uri.clone());
-                    }
+            let lookup = tokio::net::lookup_host((host.as_str(), port));
+            if let Ok(Ok(found)) = timeout(RESOLVE, lookup).await {
+                answer.names.insert(uri.clone());
+                for address in found {
+                    answer.found.entry(address).or_insert_with(|| uri.clone());
                 }
-                _ => {
-                    tracing::debug!(host, "a name can't be resolved");
-                    answer.failed.insert(uri);
-                }
+            } else {
+                tracing::debug!(host, "a name can't be resolved");
+                answer.failed.insert(uri);
             }
         }
         answer

@@ -30,7 +30,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_millis(1500);
 
 /// How often what an adapter offers is looked at again without cause, and how soon after a failure.
-const REFLECT_AGAIN: Duration = Duration::from_secs(60);
+const REFLECT_AGAIN: Duration = Duration::from_mins(1);
 const REFLECT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The least time between two reflections, whoever asks for one.

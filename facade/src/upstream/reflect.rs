@@ -300,14 +300,17 @@ async fn fetch(channel: &Channel) -> Result<Found, Error> {
     let MessageResponse::ListServicesResponse(list) = answer else {
         return Err(Error::Unexpected);
     };
-    let mut found = Found::default();
-    found.services = list.service.into_iter().map(|service| service.name).collect();
-    found.services.retain(|name| !name.starts_with("grpc."));
-    found.services.sort();
-    found.services.dedup();
-    if found.services.len() > MAX_SERVICES {
+    let names = list.service.into_iter().map(|service| service.name);
+    let mut services: Vec<String> = names.filter(|name| !name.starts_with("grpc.")).collect();
+    services.sort();
+    services.dedup();
+    if services.len() > MAX_SERVICES {
         return Err(Error::TooLarge);
     }
+    let mut found = Found {
+        services,
+        ..Found::default()
+    };
     for name in found.services.clone() {
         let request = MessageRequest::FileContainingSymbol(name.clone());
         session.files(request, &name, &mut found).await?;

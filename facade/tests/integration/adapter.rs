@@ -149,10 +149,10 @@ impl Plan {
             handler: self.handler,
             calls: calls.clone(),
         });
-        let mut router = routes.routes().into_axum_router();
+        let mut all = routes.routes().into_axum_router();
         for name in &self.services {
             let shared = shared.clone();
-            router = router.route(
+            all = all.route(
                 &format!("/{name}/{{method}}"),
                 axum::routing::any(move |request| serve(shared.clone(), request)),
             );
@@ -161,7 +161,7 @@ impl Plan {
         let stopping = lifecycle.stopping();
         lifecycle.spawn(async move {
             tonic::transport::Server::builder()
-                .add_routes(Routes::from(router))
+                .add_routes(Routes::from(all))
                 .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping)
                 .await
         });

@@ -171,7 +171,7 @@ async fn a_call_carries_its_deadline_and_trace() {
         .start()
         .await;
     let hub = Hub::with(&[("shop", adapter.url())], |upstream| {
-        upstream.timeout = Duration::from_secs(20)
+        upstream.timeout = Duration::from_secs(20);
     })
     .await;
     let call = Call {
@@ -315,7 +315,7 @@ async fn calls_are_spread_over_the_endpoints_that_serve() {
     }
     let addresses: Vec<String> = adapters.iter().map(Adapter::url).collect();
     let hub = Hub::with(&[("shop", addresses[0].clone())], |upstream| {
-        upstream.addresses.clone_from(&addresses)
+        upstream.addresses.clone_from(&addresses);
     })
     .await;
     eventually(SOON, async || hub.service("shop").await.endpoints == "3 of 3").await;

@@ -23,7 +23,7 @@ fn sqlite() -> Plan {
             "mcphub.sqlite.v1.SqliteWriteService",
         ],
     )
-    .status(|status| status.kind = "sqlite".to_owned())
+    .status(|status| "sqlite".clone_into(&mut status.kind))
 }
 
 fn entry(tool: &Tool) -> Value {

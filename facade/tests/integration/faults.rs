@@ -7,32 +7,17 @@ use std::time::Duration;
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_facade::registry::State;
 use mcp_hub_testing::eventually;
-use prost::Message as _;
 use prost_reflect::Value;
-use prost_reflect::prost_types::{
-    DescriptorProto, FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto,
-};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
-use tokio_stream::{Stream, StreamExt as _};
-use tonic::{Request, Response, Status, Streaming};
-use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use tonic_reflection::pb::v1::server_reflection_server::{ServerReflection, ServerReflectionServer};
-use tonic_reflection::pb::v1::{
-    ErrorResponse, FileDescriptorResponse, ListServiceResponse, ServerReflectionRequest,
-    ServerReflectionResponse, ServiceResponse,
-};
 
 use crate::adapter::Plan;
 use crate::cable::Cable;
-use crate::fixture;
 use crate::hub::{Hub, SOON, call};
 
-const SHOP: &str = r#"
+pub(crate) const SHOP: &str = r"
     // ShopService sells.
     service ShopService {
       // Finds goods.
@@ -47,7 +32,7 @@ const SHOP: &str = r#"
     }
     message Request {}
     message Response { string name = 1; }
-"#;
+";
 
 /// An adapter whose first call of each kind hangs, and whose later ones answer.
 fn hanging_at_first() -> Plan {
@@ -99,7 +84,7 @@ async fn a_read_moves_to_the_other_endpoint() {
     let good = Plan::new(SHOP).start().await;
     let addresses = [cable.url(), good.url()];
     let hub = Hub::with(&[("shop", cable.url())], |upstream| {
-        upstream.addresses = addresses.to_vec()
+        upstream.addresses = addresses.to_vec();
     })
     .await;
     eventually(SOON, async || hub.service("shop").await.endpoints == "2 of 2").await;
@@ -157,7 +142,7 @@ async fn an_rpc_that_one_endpoint_does_not_know_is_asked_of_another() {
     let with = Plan::new(SHOP).start().await;
     let addresses = [without.url(), with.url()];
     let hub = Hub::with(&[("shop", without.url())], |upstream| {
-        upstream.addresses = addresses.to_vec()
+        upstream.addresses = addresses.to_vec();
     })
     .await;
     eventually(SOON, async || hub.service("shop").await.endpoints == "2 of 2").await;
@@ -187,288 +172,6 @@ async fn an_answer_that_is_no_answer_is_an_internal_error() {
     let hub = Hub::of(&[("shop", adapter.url())]).await;
     let outcome = hub.call("shop_find", json!({})).await;
     assert_eq!(outcome.text, "internal error\nreason: INTERNAL");
-}
-
-/// What a hostile adapter answers to a question; `None` is silence.
-type Script = Arc<dyn Fn(MessageRequest) -> Option<MessageResponse> + Send + Sync>;
-
-struct Scripted(Script);
-
-#[tonic::async_trait]
-impl ServerReflection for Scripted {
-    type ServerReflectionInfoStream =
-        std::pin::Pin<Box<dyn Stream<Item = Result<ServerReflectionResponse, Status>> + Send>>;
-
-    async fn server_reflection_info(
-        &self,
-        request: Request<Streaming<ServerReflectionRequest>>,
-    ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
-        let script = self.0.clone();
-        let (answers, stream) = tokio::sync::mpsc::channel(1);
-        let mut questions = request.into_inner();
-        Lifecycle::new().spawn(async move {
-            while let Some(Ok(question)) = questions.next().await {
-                let Some(answer) = question.message_request.and_then(|question| script(question)) else {
-                    continue;
-                };
-                let answer = ServerReflectionResponse {
-                    message_response: Some(answer),
-                    ..Default::default()
-                };
-                if answers.send(Ok(answer)).await.is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
-    }
-}
-
-/// An adapter of which only reflection is there, and that lies.
-async fn lying(script: impl Fn(MessageRequest) -> Option<MessageResponse> + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let server = tonic::transport::Server::builder()
-        .add_service(
-            ServerReflectionServer::new(Scripted(Arc::new(script))).max_encoding_message_size(usize::MAX),
-        )
-        .serve_with_incoming(TcpListenerStream::new(listener));
-    Lifecycle::new().spawn(server);
-    format!("http://{address}")
-}
-
-/// An adapter with the service `shop.v1.ShopService` and these files, of which the first has the service.
-async fn with_files(files: Vec<Vec<u8>>) -> String {
-    lying(move |question| {
-        Some(match question {
-            MessageRequest::ListServices(_) => services(1),
-            MessageRequest::FileContainingSymbol(_) => {
-                MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
-                    file_descriptor_proto: files.clone(),
-                })
-            }
-            _ => not_found(),
-        })
-    })
-    .await
-}
-
-fn services(count: usize) -> MessageResponse {
-    let name = |index| match index {
-        0 => "shop.v1.ShopService".to_owned(),
-        index => format!("shop.v1.Service{index}"),
-    };
-    let service = (0..count)
-        .map(|index| ServiceResponse { name: name(index) })
-        .collect();
-    MessageResponse::ListServicesResponse(ListServiceResponse { service })
-}
-
-fn not_found() -> MessageResponse {
-    MessageResponse::ErrorResponse(ErrorResponse {
-        error_code: 5,
-        error_message: "connect to 10.0.0.7 with password hunter2".to_owned(),
-    })
-}
-
-fn file(name: &str, change: impl FnOnce(&mut FileDescriptorProto)) -> Vec<u8> {
-    let mut file = FileDescriptorProto {
-        name: Some(name.to_owned()),
-        package: Some("shop.v1".to_owned()),
-        syntax: Some("proto3".to_owned()),
-        ..Default::default()
-    };
-    change(&mut file);
-    file.encode_to_vec()
-}
-
-fn service(methods: usize) -> ServiceDescriptorProto {
-    ServiceDescriptorProto {
-        name: Some("ShopService".to_owned()),
-        method: (0..methods)
-            .map(|index| MethodDescriptorProto {
-                name: Some(format!("Method{index}")),
-                input_type: Some(".shop.v1.Empty".to_owned()),
-                output_type: Some(".shop.v1.Empty".to_owned()),
-                ..Default::default()
-            })
-            .collect(),
-        ..Default::default()
-    }
-}
-
-/// Messages nested in each other, written from the inside out, because encoding them would need the stack that is attacked.
-fn nested(depth: usize) -> Vec<u8> {
-    let mut inner = vec![0x0a, 0x01, b'M'];
-    for _ in 0..depth {
-        let mut outer = vec![0x0a, 0x01, b'M', 0x1a];
-        prost::encoding::encode_varint(inner.len() as u64, &mut outer);
-        outer.extend(inner);
-        inner = outer;
-    }
-    let mut file = file("deep.proto", |file| file.service.push(service(0)));
-    file.push(0x22);
-    prost::encoding::encode_varint(inner.len() as u64, &mut file);
-    file.extend(inner);
-    file
-}
-
-/// Starts each liar beside a good adapter and waits for what is said of it.
-#[tokio::test]
-async fn a_liar_is_found_out_and_hurts_nobody() {
-    let own = |name: &str| file(name, |file| file.service.push(service(0)));
-    let importing = |name: &str, import: &str| {
-        file(name, |file| {
-            file.dependency.push(import.to_owned());
-            file.service.push(service(0));
-        })
-    };
-    let liars = [
-        (
-            "garbage",
-            with_files(vec![b"\xff\xff\xff\xff garbage".to_vec()]).await,
-            "the descriptors are malformed",
-        ),
-        (
-            "missing",
-            with_files(vec![importing("a.proto", "b.proto")]).await,
-            "reflection does not find b.proto",
-        ),
-        (
-            "circle",
-            with_files(vec![
-                importing("a.proto", "b.proto"),
-                importing("b.proto", "a.proto"),
-            ])
-            .await,
-            "the descriptors do not fit together",
-        ),
-        (
-            "twins",
-            with_files(vec![own("a.proto"), importing("a.proto", "a.proto")]).await,
-            "two different files are named a.proto",
-        ),
-        (
-            "clash",
-            with_files(vec![own("a.proto"), own("b.proto")]).await,
-            "the descriptors do not fit together",
-        ),
-        (
-            "untrue",
-            with_files(vec![file("a.proto", |_| {})]).await,
-            "reflection does not find shop.v1.ShopService",
-        ),
-        (
-            "dangling",
-            with_files(vec![file("a.proto", |file| file.service.push(service(1)))]).await,
-            "the descriptors do not fit together",
-        ),
-        ("deep", with_files(vec![nested(20_000)]).await, "it has more than"),
-        (
-            "crowd",
-            with_files(vec![file("a.proto", |file| {
-                file.message_type = (0..60_000).map(|_| DescriptorProto::default()).collect();
-            })])
-            .await,
-            "it has more than",
-        ),
-        (
-            "heavy",
-            with_files(vec![
-                file("a.proto", |file| file.package = Some("x".repeat(900_000))),
-                own("b.proto"),
-                file("c.proto", |file| file.package = Some("x".repeat(900_000))),
-            ])
-            .await,
-            "it has more than",
-        ),
-        (
-            "larger",
-            with_files(vec![vec![0; 5_000_000]]).await,
-            "it has more than",
-        ),
-        ("many", lying(|_| Some(services(1000))).await, "it has more than"),
-        (
-            "wrong",
-            lying(|_| Some(not_found())).await,
-            "reflection answered something else than was asked",
-        ),
-        ("silent", lying(|_| None).await, "reflection took longer than 5 s"),
-        (
-            "endless",
-            lying(|question| {
-                Some(match question {
-                    MessageRequest::ListServices(_) => services(1),
-                    MessageRequest::FileByFilename(name) => {
-                        let next = format!("{name}x");
-                        MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
-                            file_descriptor_proto: vec![file(&name, |file| file.dependency.push(next))],
-                        })
-                    }
-                    _ => MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
-                        file_descriptor_proto: vec![file("a.proto", |file| {
-                            file.service.push(service(0));
-                            file.dependency.push("b".to_owned());
-                        })],
-                    }),
-                })
-            })
-            .await,
-            "it has more than",
-        ),
-    ];
-    let good = Plan::new(SHOP).start().await;
-    let mut upstreams: Vec<(&str, String)> = liars.iter().map(|(key, url, _)| (*key, url.clone())).collect();
-    upstreams.push(("good", good.url()));
-    let started = Instant::now();
-    let hub = Hub::of(&upstreams).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(4),
-        "the silent one does not hold the start"
-    );
-    assert_eq!(hub.names(), ["good_buy", "good_find"]);
-    for (key, _, expected) in &liars {
-        eventually(Duration::from_secs(10), async || {
-            let service = hub.service(key).await;
-            if service.state == State::Incompatible && service.reason.starts_with(expected) {
-                Ok(())
-            } else {
-                Err(format!("{key} is {:?}: {}", service.state, service.reason))
-            }
-        })
-        .await;
-    }
-    let all = hub.call("list_services", json!({})).await.text;
-    assert!(!all.contains("hunter2") && !all.contains("10.0.0.7") && !all.contains("127.0.0.1"));
-    assert!(!hub.call("good_find", json!({})).await.is_error);
-}
-
-#[tokio::test]
-async fn ten_thousand_methods_are_no_ten_thousand_tools() {
-    let rpc = |index| {
-        format!(
-            "// Does it.\nrpc Method{index}(Request) returns (Request) {{ option (mcphub.tool.v1.tool) = {{}}; }}\n"
-        )
-    };
-    let rpcs: String = (0..10_000).map(rpc).collect();
-    let source = format!(
-        "{}\n// ShopService sells.\nservice ShopService {{\n{rpcs}}}\nmessage Request {{}}",
-        fixture::HEAD
-    );
-    let adapter = Plan::of(&source, &[], &["shop.v1.ShopService"]).start().await;
-    let good = Plan::new(SHOP).start().await;
-    let hub = Hub::of(&[("big", adapter.url()), ("good", good.url())]).await;
-    eventually(SOON, async || hub.service("good").await.tools == 2).await;
-    // Too many declarations for the bounds: nothing of it is taken.
-    eventually(Duration::from_secs(10), async || {
-        let service = hub.service("big").await;
-        if service.tools == 0 && service.state == State::Incompatible {
-            Ok(())
-        } else {
-            Err(format!("{service:?}"))
-        }
-    })
-    .await;
 }
 
 #[tokio::test]
