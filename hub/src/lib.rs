@@ -1,6 +1,6 @@
 //! The `mcp-hub` command: every part in one program, and small clients of a running hub.
 //!
-//! * [`up`] and [`stdio`] are the hub: [`file`] and the environment say which [`adapters`] there are, each is served on a loopback
+//! * [`up`] and [`stdio`] are the hub: [`mod@file`] and the environment say which [`adapters`] there are, each is served on a loopback
 //!   port of its own, and a facade in front of them speaks MCP, on HTTP or on stdin and stdout. [`banner`] says what came up.
 //! * [`bridge`], [`tools`], [`call`] and [`healthcheck`] are clients of a hub that runs elsewhere, through [`client`].
 //! * [`claude`] prints what to paste, [`mod@reference`] prints documentation.
