@@ -171,14 +171,17 @@ async fn quiet(requests: &mut watch::Receiver<Requests>, first: Duration, idle: 
     loop {
         let none = requests.wait_for(|requests| requests.in_flight == 0).await;
         let Some(any) = none.ok().map(|requests| requests.any) else {
-            // The connection is over; its own branch says so.
-            return std::future::pending().await;
+            break;
         };
         let limit = if any { idle } else { first };
-        if tokio::time::timeout(limit, requests.changed()).await.is_err() {
-            return;
+        match tokio::time::timeout(limit, requests.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => break,
+            Err(_) => return,
         }
     }
+    // The connection is over; its own branch says so.
+    std::future::pending::<()>().await;
 }
 
 fn builder(lifecycle: &Lifecycle) -> auto::Builder<Tracked> {
@@ -326,7 +329,7 @@ mod tests {
         quiet(&mut receiver, FIRST_REQUEST, IDLE).await;
         assert_eq!(start.elapsed(), IDLE);
 
-        let guard = InFlight::begin(sender);
+        let guard = InFlight::begin(sender.clone());
         let start = Instant::now();
         let ends = async {
             tokio::time::sleep(2 * IDLE).await;
