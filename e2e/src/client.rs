@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::process::{collect, variable};
 
 /// How long any one step of a client may take.
-const STEP: Duration = Duration::from_secs(30);
+const STEP: Duration = Duration::from_mins(1);
 
 /// A way into the hub.
 #[derive(Clone, Debug)]

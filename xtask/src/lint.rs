@@ -21,6 +21,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
         "clippy",
         &[
             "clippy",
+            "--keep-going",
             "--workspace",
             "--all-targets",
             "--locked",
@@ -29,7 +30,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
             "warnings",
         ],
     );
-    check("rustdoc", &["doc", "--workspace", "--no-deps", "--locked"]);
+    check("rustdoc", &["doc", "--keep-going", "--workspace", "--no-deps", "--locked"]);
     if find("cargo-deny").is_some() {
         // Advisories need a database from a code host; the rest is decided by what is in the tree.
         check(
