@@ -46,12 +46,6 @@ pub(super) fn of(plan: &Plan) -> Vec<String> {
         find(share, repeated(node, share));
         find(share, lossy(node));
     }
-    if let Some(jit) = plan.jit_ms.filter(|jit| *jit > 50.0 && *jit > whole * 0.25) {
-        let sentence = format!(
-            "Compiling (JIT) took {jit:.0} of {whole:.0} ms: for such statements it does not pay (setting jit)."
-        );
-        findings.push((jit / whole, sentence));
-    }
     findings.sort_by(|(left, _), (right, _)| right.total_cmp(left));
     findings
         .into_iter()

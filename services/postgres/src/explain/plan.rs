@@ -10,8 +10,6 @@ pub(super) struct Plan {
     pub(super) root: Node,
     pub(super) planning_ms: Option<f64>,
     pub(super) execution_ms: Option<f64>,
-    /// Time spent on compiling to machine code.
-    pub(super) jit_ms: Option<f64>,
 }
 
 /// A step of a plan.
@@ -57,7 +55,6 @@ pub(super) fn read(document: &str) -> Result<Plan, serde_json::Error> {
         root: node(root, 1.0),
         planning_ms: top["Planning Time"].as_f64(),
         execution_ms: top["Execution Time"].as_f64(),
-        jit_ms: top["JIT"]["Timing"]["Total"].as_f64(),
     })
 }
 
@@ -187,7 +184,6 @@ impl Plan {
         let times = [
             ("Planning Time", self.planning_ms),
             ("Execution Time", self.execution_ms),
-            ("JIT Time", self.jit_ms),
         ];
         for (name, ms) in times {
             lines.extend(ms.map(|ms| format!("{name}: {ms:.3} ms")));

@@ -1,6 +1,7 @@
 //! Whether a parsed statement is a read, and what it touches.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -69,11 +70,9 @@ pub(super) fn inspect(sql: &str, root: &SyntaxNode, errors: &[SyntaxError]) -> R
         functions: BTreeSet::new(),
         relations: BTreeSet::new(),
     };
-    let with = statement
-        .children()
-        .find(|node| node.kind() == SyntaxKind::WITH_CLAUSE);
+    let queries = Queries::of(&statement);
     for node in statement.descendants() {
-        facts.take(&node, with.as_ref());
+        facts.take(&node, &queries);
     }
     if let Some(name) = facts
         .relations
@@ -86,7 +85,7 @@ pub(super) fn inspect(sql: &str, root: &SyntaxNode, errors: &[SyntaxError]) -> R
 }
 
 impl Facts {
-    fn take(&mut self, node: &SyntaxNode, top_with: Option<&SyntaxNode>) {
+    fn take(&mut self, node: &SyntaxNode, queries: &Queries) {
         match node.kind() {
             // Special forms (extract, coalesce ..) have a node of their own in place of a name. They are PostgreSQL's own.
             SyntaxKind::CALL_EXPR => match node.first_child() {
@@ -97,7 +96,7 @@ impl Facts {
             },
             SyntaxKind::RELATION_NAME_REF => {
                 let name = qualified(node);
-                if !names_a_query(node, &name, top_with) {
+                if !queries.include(&name, &place(node)) {
                     self.relations.insert(name);
                 }
             }
@@ -106,28 +105,54 @@ impl Facts {
     }
 }
 
-/// Whether `name`, at `node`, is a query of the `WITH` at the top rather than a relation of the database.
-fn names_a_query(node: &SyntaxNode, name: &Name, with: Option<&SyntaxNode>) -> bool {
-    let (None, Some(with)) = (&name.schema, with) else {
-        return false;
-    };
-    let recursive = with
-        .children_with_tokens()
-        .any(|token| token.kind() == SyntaxKind::RECURSIVE_KW);
-    for table in with
-        .children()
-        .filter(|node| node.kind() == SyntaxKind::WITH_TABLE)
-    {
-        // Without RECURSIVE a query sees only those before it; its own name means the real relation.
-        if !recursive && table.text_range().contains_range(node.text_range()) {
-            return false;
-        }
-        let cte = table.children().find(|node| node.kind() == SyntaxKind::CTE_NAME);
-        if cte.is_some_and(|cte| qualified(&cte).name == name.name) {
-            return true;
+/// The queries of the `WITH` at the top. Those of a `WITH` further inside are not followed: their names count as relations, which at
+/// worst refuses too much.
+#[derive(Default)]
+struct Queries {
+    recursive: bool,
+    /// Name and place of each.
+    named: Vec<(String, Range<usize>)>,
+}
+
+impl Queries {
+    fn of(statement: &SyntaxNode) -> Self {
+        let is_with = |node: &SyntaxNode| node.kind() == SyntaxKind::WITH_CLAUSE;
+        let Some(with) = statement.children().find(is_with) else {
+            return Self::default();
+        };
+        let named = with
+            .children()
+            .filter(|node| node.kind() == SyntaxKind::WITH_TABLE);
+        Self {
+            recursive: with
+                .children_with_tokens()
+                .any(|token| token.kind() == SyntaxKind::RECURSIVE_KW),
+            named: named
+                .filter_map(|table| {
+                    let name = table
+                        .children()
+                        .find(|node| node.kind() == SyntaxKind::CTE_NAME)?;
+                    Some((qualified(&name).name, place(&table)))
+                })
+                .collect(),
         }
     }
-    false
+
+    /// Whether `name`, at `place`, is one of them rather than a relation of the database. Without RECURSIVE a query sees only those
+    /// before it, and its own name means the real relation.
+    fn include(&self, name: &Name, place: &Range<usize>) -> bool {
+        name.schema.is_none()
+            && self
+                .named
+                .iter()
+                .take_while(|(_, query)| self.recursive || !query.contains(&place.start))
+                .any(|(query, _)| *query == name.name)
+    }
+}
+
+/// Where a node stands, in bytes.
+fn place(node: &SyntaxNode) -> Range<usize> {
+    node.text_range().into()
 }
 
 /// The name that the identifiers below a node make: the last one, and the one before it.

@@ -1,6 +1,5 @@
 //! Databases, tables, descriptions, search.
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::fault::{Fault, Reason};
@@ -8,6 +7,9 @@ use mcp_hub_proto::postgres::v1::*;
 use mcp_hub_testing::Postgres;
 
 use crate::adapter::{Adapter, Server};
+
+mod search;
+mod visibility;
 
 /// A database of the test's own with some of everything.
 async fn shop(postgres: &Postgres, name: &str) -> (Adapter, Server) {
@@ -44,6 +46,9 @@ async fn shop(postgres: &Postgres, name: &str) -> (Adapter, Server) {
             "create function shop.noted() returns trigger language plpgsql as 'begin return new; end'",
             "create trigger note_it before insert on shop.orders for each row execute function shop.noted()",
             "create sequence shop.numbers",
+            // An extension's own view, function and type are not the application's.
+            "create extension pg_buffercache",
+            "create extension citext schema shop",
             "create table \"My-DB table\" (\"select\" int primary key, \"Ünï.code\" text, \"a\"\"b\" int)",
             "create table \"my.dotted\" (a int)",
             "insert into shop.customers (email) select 'a' || n from generate_series(1, 250) n",
@@ -424,167 +429,4 @@ async fn any_name_works_and_a_wrong_one_is_helped() {
     );
     let fault = describe(&adapter, "", None).await.expect_err("empty");
     assert_eq!(fault.metadata["field"], "table_name");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn search_finds_all_kinds_best_first() {
-    let Some(postgres) = Postgres::shared().await else {
-        return;
-    };
-    let (adapter, _server) = shop(postgres, "catalogue_search").await;
-    let lines = |response: SearchObjectsResponse| -> Vec<String> {
-        let line = |object: &Object| {
-            format!(
-                "{} {}.{} on {} | {} | {}",
-                object.kind().as_str_name().trim_start_matches("OBJECT_KIND_"),
-                object.schema,
-                object.name,
-                object.table,
-                object.detail,
-                object.comment
-            )
-        };
-        response.objects.iter().map(line).collect()
-    };
-    let types = [
-        ObjectKind::Type,
-        ObjectKind::Sequence,
-        ObjectKind::Trigger,
-        ObjectKind::Extension,
-    ];
-    let mut found = String::new();
-    for (pattern, kinds) in [
-        ("Orders", [].as_slice()),
-        ("shop", &[]),
-        ("customer", &[ObjectKind::Function, ObjectKind::Table]),
-        ("%", &types),
-    ] {
-        let objects = lines(search(&adapter, pattern, kinds).await).join("\n  ");
-        writeln!(found, "{pattern} {kinds:?}\n  {objects}").expect("writes");
-    }
-    insta::assert_snapshot!(found);
-    let request = SearchObjectsRequest {
-        pattern: "%".to_owned(),
-        limit: Some(3),
-        ..SearchObjectsRequest::default()
-    };
-    let some = adapter
-        .client
-        .clone()
-        .search_objects(request)
-        .await
-        .expect("finds")
-        .into_inner();
-    assert!(some.more && some.objects.len() == 3);
-    assert!(search(&adapter, "no such thing", &[]).await.objects.is_empty());
-    let request = SearchObjectsRequest {
-        pattern: " ".to_owned(),
-        ..SearchObjectsRequest::default()
-    };
-    let fault = Fault::from_status(
-        &adapter
-            .client
-            .clone()
-            .search_objects(request)
-            .await
-            .expect_err("no pattern"),
-    );
-    assert_eq!(fault.metadata["field"], "pattern");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_denied_is_as_if_it_were_not_there() {
-    let Some(postgres) = Postgres::shared().await else {
-        return;
-    };
-    let (_, server) = shop(postgres, "catalogue_denied").await;
-    server
-        .run(&[
-            "create schema vault",
-            "create table vault.secrets (order_id int references shop.orders)",
-            "create table vault.hidden (a int)",
-            "create function vault.peek() returns int language sql as 'select 1'",
-            "alter database catalogue_denied set search_path = public, vault",
-        ])
-        .await;
-    let url = postgres.url_of("catalogue_denied");
-    for settings in ["deny_schemas = ['vault']", "allow_schemas = ['shop', 'public']"] {
-        let adapter = Adapter::start(&format!("url = '{url}'\n{settings}")).await;
-        let all = list(&adapter, ListTablesRequest::default()).await.expect("lists");
-        assert!(
-            !names(&all.tables).iter().any(|name| name.contains("vault")),
-            "{settings}"
-        );
-        let asked = ListTablesRequest {
-            schema: Some("vault".to_owned()),
-            ..ListTablesRequest::default()
-        };
-        assert_eq!(
-            list(&adapter, asked).await.expect_err("denied").reason,
-            Reason::ObjectNotFound
-        );
-        let fault = describe(&adapter, "secrets", Some("vault"))
-            .await
-            .expect_err("denied");
-        assert_eq!(
-            (fault.reason, fault.metadata.get("did_you_mean")),
-            (Reason::ObjectNotFound, None),
-            "{settings}"
-        );
-        let orders = describe(&adapter, "orders", Some("shop"))
-            .await
-            .expect("describes");
-        assert!(
-            orders
-                .referenced_by
-                .iter()
-                .all(|key| !key.table.contains("vault")),
-            "{settings}"
-        );
-        assert!(
-            search(&adapter, "secret", &[]).await.objects.is_empty(),
-            "{settings}"
-        );
-        assert!(
-            search(&adapter, "vault", &[]).await.objects.is_empty(),
-            "{settings}"
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_sees_little_gets_what_it_may_see() {
-    let Some(postgres) = Postgres::shared().await else {
-        return;
-    };
-    let (_, server) = shop(postgres, "catalogue_little").await;
-    server
-        .run(&[
-            "drop role if exists catalogue_reader",
-            "create role catalogue_reader login",
-            "grant usage on schema shop to catalogue_reader",
-            "grant select on shop.orders to catalogue_reader",
-            "grant select (email) on shop.customers to catalogue_reader",
-        ])
-        .await;
-    let url = postgres.url_of("catalogue_little");
-    let adapter = Adapter::start(&format!("url = '{url}'\nuser = 'catalogue_reader'")).await;
-    let all = list(&adapter, ListTablesRequest::default()).await.expect("lists");
-    assert_eq!(names(&all.tables), ["shop.customers", "shop.orders"]);
-    assert_eq!(all.notices, ["6 more are left out: the role may not read them"]);
-    assert_eq!(
-        describe(&adapter, "shop.orders", None)
-            .await
-            .expect("describes")
-            .columns
-            .len(),
-        7
-    );
-    assert!(!search(&adapter, "orders", &[]).await.objects.is_empty());
-    adapter
-        .client
-        .clone()
-        .list_databases(ListDatabasesRequest {})
-        .await
-        .expect("lists");
 }

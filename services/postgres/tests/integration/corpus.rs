@@ -257,7 +257,7 @@ pub(crate) const MUST_REJECT: &[&str] = &[
     "select pg_switch_wal()",
     "select pg_create_restore_point('x')",
     "select pg_promote()",
-    "select pg_backup_start('x')",
+    "select pg_backup_start('x', true)",
     "select pg_backup_stop()",
     "select pg_create_physical_replication_slot('mcp_hub_corpus')",
     "select pg_drop_replication_slot('mcp_hub_corpus')",

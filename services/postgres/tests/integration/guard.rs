@@ -80,7 +80,7 @@ async fn read_only_alone_is_not_enough() {
             "corpus",
             Lifecycle::new(),
         );
-        let limit = Duration::from_secs(5);
+        let limit = Duration::from_secs(20);
         let mut transaction = database.read(None, limit).await.expect("a transaction");
         if transaction.run(sql, &[], Caps::default()).await.is_ok() {
             through.push(*sql);

@@ -3,7 +3,7 @@
 use mcp_hub_chassis::fault::{Fault, Reason};
 use mcp_hub_proto::postgres::v1::postgres_write_service_client::PostgresWriteServiceClient;
 use mcp_hub_proto::postgres::v1::*;
-use mcp_hub_testing::Postgres;
+use mcp_hub_testing::{PgBouncer, Postgres};
 use serde_json::json;
 
 use crate::adapter::{Adapter, Server, rows, value};
@@ -323,6 +323,46 @@ async fn a_write_goes_on_after_the_server_came_back() {
             .await,
         "1,2,3,5"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_plans_and_the_catalogue_work_behind_a_pooler() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let Some(pooler) = PgBouncer::in_front_of(postgres).await else {
+        return;
+    };
+    let (_, server) = writable(postgres, "write_pooled").await;
+    let url = pooler.url_of("write_pooled");
+    let adapter = Adapter::start(&format!("url = '{url}'\nallow_writes = true")).await;
+    for id in 10..15 {
+        let insert = request(&[("insert into t values ($1, $2) returning a", json!([id, "pooled"]))]);
+        let done = execute(&adapter, insert).await.expect("writes");
+        assert_eq!(
+            rows(done.outcomes[0].result.as_ref().expect("rows")),
+            [r#"["pooled"]"#]
+        );
+        let mut client = adapter.client.clone();
+        let explained = client.explain_query(ExplainQueryRequest {
+            sql: "select * from t where id = $1".to_owned(),
+            ..ExplainQueryRequest::default()
+        });
+        let plan = explained.await.expect("explains").into_inner().plan;
+        assert!(plan.iter().any(|line| line.contains("(id = $1)")), "{plan:?}");
+        let listed = client.list_tables(ListTablesRequest::default());
+        assert_eq!(listed.await.expect("lists").into_inner().tables.len(), 1);
+    }
+    assert_eq!(
+        server.value("select count(*) from t where a = 'pooled'").await,
+        "5"
+    );
+    let mut client = PostgresWriteServiceClient::new(adapter.channel.clone());
+    let created = client.create_database(CreateDatabaseRequest {
+        database_name: "write through a pooler".to_owned(),
+        ..CreateDatabaseRequest::default()
+    });
+    assert_eq!(created.await.expect("creates").into_inner().owner, "postgres");
 }
 
 #[tokio::test(flavor = "multi_thread")]
