@@ -142,7 +142,10 @@ impl Error {
     pub(crate) fn is_lost_connection(&self) -> bool {
         match self {
             Self::Lost(_) => true,
-            Self::Server(error) => error.is_fatal() && error.sqlstate.starts_with("57P"),
+            // 57P: the server ends the session; 08: a pooler has lost the server.
+            Self::Server(error) => {
+                error.is_fatal() && (error.sqlstate.starts_with("57P") || error.sqlstate.starts_with("08"))
+            }
             _ => false,
         }
     }
