@@ -17,8 +17,8 @@ use rmcp::model::{
     DiscoverResult, ErrorCode, ErrorData, Implementation, InitializeRequestParams, InitializeResult,
     ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
     ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter,
-    ToolAnnotations,
+    MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+    SubscriptionFilter, ToolAnnotations,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use tokio::time::Instant;
@@ -33,6 +33,9 @@ const LONGEST_CALL: Duration = Duration::from_mins(5);
 /// How long a client may take the tool list for fresh. It is told of changes; this is for those who do not listen.
 const LIST_TTL: Duration = Duration::from_mins(1);
 
+/// Where a result names the server.
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
 /// The facade as an MCP server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -44,6 +47,8 @@ struct Shared {
     registry: Registry,
     lifecycle: Lifecycle,
     listed: ArcSwapOption<Listed>,
+    /// Who answers, as each result of the stateless era says.
+    identity: MetaObject,
 }
 
 /// A catalogue's tools in rmcp's form.
@@ -68,12 +73,14 @@ pub(crate) struct Caller {
 
 impl Server {
     pub(crate) fn new(registry: Registry, lifecycle: Lifecycle) -> Self {
-        let listed = ArcSwapOption::empty();
+        let mut identity = MetaObject::new();
+        identity.insert(SERVER_INFO.to_owned(), serde_json::json!(implementation()));
         Self {
             shared: Arc::new(Shared {
                 registry,
                 lifecycle,
-                listed,
+                listed: ArcSwapOption::empty(),
+                identity,
             }),
         }
     }
@@ -138,6 +145,7 @@ impl Server {
             CallToolResult::success(text)
         };
         result.structured_content = outcome.structured;
+        result.meta = is_modern(&context).then(|| self.shared.identity.clone());
         Ok(result)
     }
 }
@@ -148,9 +156,8 @@ impl ServerHandler for Server {
             .enable_tools()
             .enable_tool_list_changed()
             .build();
-        let implementation = Implementation::new("mcp-hub", env!("CARGO_PKG_VERSION")).with_title("mcp-hub");
         let info = ServerConfig::new(capabilities)
-            .with_server_info(implementation)
+            .with_server_info(implementation())
             .with_protocol_version(ProtocolVersion::V_2025_11_25);
         match self.registry().catalog().instructions() {
             "" => info,
@@ -199,6 +206,7 @@ impl ServerHandler for Server {
         if is_modern(&context) {
             result.ttl_ms = Some(milliseconds(LIST_TTL));
             result.cache_scope = Some(CacheScope::Private);
+            result.meta = Some(self.shared.identity.clone());
         }
         Ok(result)
     }
@@ -302,6 +310,10 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
+}
+
+fn implementation() -> Implementation {
+    Implementation::new("mcp-hub", env!("CARGO_PKG_VERSION")).with_title("mcp-hub")
 }
 
 /// What the door said of the request: streams put it beside the message, rmcp's HTTP service beside the HTTP request.
