@@ -207,6 +207,7 @@ impl Backend {
             let known = endpoints.iter().any(|endpoint| endpoint.address == *address);
             if !known && endpoints.len() < MAX_ENDPOINTS {
                 endpoints.push(Endpoint::start(
+                    &self.key,
                     *address,
                     origin.clone(),
                     self.changed.clone(),
@@ -264,5 +265,57 @@ impl Answer {
             }
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(found: &[&str], named: bool, failed: bool) -> Answer {
+        let name: Uri = "http://adapter:50051".parse().expect("a URI");
+        Answer {
+            found: found
+                .iter()
+                .map(|address| (address.parse().expect("an address"), name.clone()))
+                .collect(),
+            names: named.then(|| name.clone()).into_iter().collect(),
+            failed: failed.then_some(name).into_iter().collect(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_goes_when_the_name_server_says_so_again_and_again() {
+        let lifecycle = Lifecycle::new();
+        let upstream = Upstream::at("http://adapter.invalid:50051");
+        let backend = Backend::start("shop", upstream, Arc::default(), &lifecycle);
+        // From here on only this test applies answers.
+        backend.stop();
+        let misses = &mut HashMap::new();
+        let mut apply = |answer: Answer| {
+            backend.apply(&answer, misses);
+            let endpoints = backend.endpoints();
+            endpoints
+                .iter()
+                .map(|endpoint| endpoint.address.to_string())
+                .collect::<Vec<_>>()
+        };
+        let (one, two) = ("127.0.0.1:1", "127.0.0.2:1");
+        assert_eq!(apply(answer(&[two, one], true, false)), [one, two]);
+        // No answer says nothing.
+        for _ in 0..5 {
+            assert_eq!(apply(answer(&[], false, true)), [one, two]);
+        }
+        // Missed twice, then seen again: it starts anew.
+        for _ in 0..2 {
+            assert_eq!(apply(answer(&[one], true, false)), [one, two]);
+        }
+        assert_eq!(apply(answer(&[one, two], true, false)), [one, two]);
+        for _ in 0..2 {
+            assert_eq!(apply(answer(&[one], true, false)), [one, two]);
+        }
+        assert_eq!(apply(answer(&[one], true, false)), [one]);
+        // An address that is not configured any more goes at once.
+        assert!(apply(Answer::default()).is_empty());
     }
 }

@@ -14,6 +14,7 @@ use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
+use tracing::Instrument as _;
 
 use super::health::{self, Gone};
 use super::reflect::{Reflection, reflect};
@@ -73,9 +74,23 @@ pub(crate) struct State {
     pub(crate) problem: Option<String>,
 }
 
+impl State {
+    /// The part that the catalogue depends on.
+    fn consequence(&self) -> (bool, bool, Option<[u8; 32]>, bool, Option<String>) {
+        (
+            self.channel.is_some(),
+            self.serving,
+            self.reflection.as_ref().map(|reflection| reflection.digest),
+            self.tried,
+            self.status.as_ref().map(|status| status.kind.clone()),
+        )
+    }
+}
+
 impl Endpoint {
     /// Starts to keep a connection, in a task of a part of `lifecycle`.
     pub(super) fn start(
+        key: &str,
         address: SocketAddr,
         origin: Uri,
         changed: Arc<Notify>,
@@ -93,9 +108,10 @@ impl Endpoint {
             lifecycle: lifecycle.child(),
         });
         let task = endpoint.clone();
+        let span = tracing::info_span!("endpoint", upstream = key, %address);
         endpoint
             .lifecycle
-            .spawn_until_stopped(async move { task.keep().await });
+            .spawn_until_stopped(async move { task.keep().await }.instrument(span));
         endpoint
     }
 
@@ -150,9 +166,14 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the state, and wakes the registry if that is of consequence to the catalogue.
     fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
-        self.changed.notify_one();
+        let mut state = self.lock();
+        let before = state.consequence();
+        change(&mut state);
+        if state.consequence() != before {
+            self.changed.notify_one();
+        }
     }
 
     /// Connects again and again.
@@ -163,7 +184,7 @@ impl Endpoint {
                 Ok(channel) => {
                     let since = Instant::now();
                     let gone = self.serve(channel).await;
-                    tracing::info!(address = %self.address, reason = %gone, "an endpoint is gone");
+                    tracing::info!(reason = %gone, "an endpoint is gone");
                     self.update(|state| {
                         state.channel = None;
                         state.reflection = None;
@@ -176,7 +197,7 @@ impl Endpoint {
                     }
                 }
                 Err(problem) => {
-                    tracing::debug!(address = %self.address, problem, "an endpoint can't be reached");
+                    tracing::debug!(problem, "an endpoint can't be reached");
                     self.update(|state| {
                         state.tried = true;
                         state.problem = Some(problem);
@@ -250,7 +271,7 @@ impl Endpoint {
                     REFLECT_AGAIN
                 }
                 Err(error) => {
-                    tracing::warn!(address = %self.address, %error, "an adapter's tools can't be read");
+                    tracing::warn!(%error, "an adapter's tools can't be read");
                     self.update(|state| {
                         state.tried = true;
                         state.problem = Some(error.to_string());
@@ -278,9 +299,9 @@ impl Endpoint {
             self.update(|state| state.problem = None);
             return;
         }
-        tracing::info!(address = %self.address, tools = reflection.offers.len(), "an adapter's tools were read");
+        tracing::info!(tools = reflection.offers.len(), "an adapter's tools were read");
         for reason in &reflection.left_out {
-            tracing::warn!(address = %self.address, reason, "an RPC is no tool");
+            tracing::warn!(reason, "an RPC is no tool");
         }
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(reflection.clone());
         let service = reflection.health_name().to_owned();
