@@ -1,18 +1,34 @@
 //! `cargo xtask lint`: format, clippy, rustdoc, dependencies.
 
+use std::process::Command;
+
+use anyhow::ensure;
+
 use crate::process::{cargo, find, show};
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
 
+/// Pinned: a new version may bring new rules.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The options of `cargo xtask lint`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Build cargo-deny below the target directory when it is not installed. Takes some minutes once, and no rights.
+    #[arg(long)]
+    install: bool,
+}
+
 /// Runs every check, also after one failed; true when all passed.
-pub(crate) fn run() -> anyhow::Result<bool> {
-    let root = Workspace::read()?.root;
+pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
+    let workspace = Workspace::read()?;
+    let root = &workspace.root;
     let mut report = Report::default();
     let mut check = |name: &str, arguments: &[&str]| {
         report.part(name, |_| {
             // Read by `cargo doc` only.
             Ok(Counts::one(show(
-                cargo(&root).args(arguments).env("RUSTDOCFLAGS", "-D warnings"),
+                cargo(root).args(arguments).env("RUSTDOCFLAGS", "-D warnings"),
             )?))
         })
     };
@@ -30,15 +46,46 @@ pub(crate) fn run() -> anyhow::Result<bool> {
             "warnings",
         ],
     );
-    check("rustdoc", &["doc", "--keep-going", "--workspace", "--no-deps", "--locked"]);
-    if find("cargo-deny").is_some() {
-        // Advisories need a database from a code host; the rest is decided by what is in the tree.
-        check(
-            "deny",
-            &["deny", "--locked", "check", "bans", "licenses", "sources"],
-        );
-    } else {
-        report.skip("deny: cargo-deny is not installed (cargo install cargo-deny --locked)".to_owned());
-    }
+    check(
+        "rustdoc",
+        &["doc", "--keep-going", "--workspace", "--no-deps", "--locked"],
+    );
+    report.part("deny", |report| deny(&workspace, options.install, report));
     Ok(report.finish())
+}
+
+/// What may be in the tree, by deny.toml.
+fn deny(workspace: &Workspace, install: bool, report: &mut Report) -> anyhow::Result<Counts> {
+    let tools = workspace
+        .target
+        .join("test-env")
+        .join(format!("cargo-deny-{CARGO_DENY}"));
+    let ours = tools.join("bin/cargo-deny");
+    if !ours.exists() && find("cargo-deny").is_none() {
+        if !install {
+            report.skip("deny: no cargo-deny; repeat with --install".to_owned());
+            return Ok(Counts {
+                skipped: 1,
+                ..Counts::default()
+            });
+        }
+        let mut command = cargo(&workspace.root);
+        command.args([
+            "install",
+            "--quiet",
+            "--locked",
+            "--version",
+            CARGO_DENY,
+            "cargo-deny",
+            "--root",
+        ]);
+        ensure!(show(command.arg(&tools))?, "cargo-deny can't be built");
+    }
+    let program = if ours.exists() { ours } else { "cargo-deny".into() };
+    let mut command = Command::new(program);
+    // Advisories need a database from a code host; the rest is decided by what is in the tree.
+    command
+        .current_dir(&workspace.root)
+        .args(["--locked", "check", "bans", "licenses", "sources"]);
+    Ok(Counts::one(show(&mut command)?))
 }

@@ -12,8 +12,8 @@ use crate::{docs, lint, proto, test};
 enum Task {
     /// Runs the tests, all or by part, and provides what they need: PostgreSQL, PgBouncer, MCP clients.
     Test(test::Options),
-    /// Checks format, clippy, rustdoc and (where cargo-deny is installed) the dependencies.
-    Lint,
+    /// Checks format, clippy, rustdoc, and the dependencies by deny.toml.
+    Lint(lint::Options),
     /// Writes docs/tools.md and docs/configuration.md from the descriptors and the settings.
     Docs,
     /// Makes the present contract the one that `buf breaking` compares with. Only for a release.
@@ -24,7 +24,7 @@ enum Task {
 pub(crate) fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Test(options) => test::run(&options),
-        Task::Lint => lint::run(),
+        Task::Lint(options) => lint::run(&options),
         Task::Docs => docs::write(),
         Task::ProtoBaseline => proto::move_baseline(),
     };
