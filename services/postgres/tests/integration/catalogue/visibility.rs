@@ -12,9 +12,6 @@ async fn what_is_denied_is_as_if_it_were_not_there() {
         .run(&[
             "create schema vault",
             "create table vault.secrets (order_id int references shop.orders)",
-            "create table vault.hidden (a int)",
-            "create function vault.peek() returns int language sql as 'select 1'",
-            "alter database catalogue_denied set search_path = public, vault",
         ])
         .await;
     let url = postgres.url_of("catalogue_denied");
@@ -59,6 +56,61 @@ async fn what_is_denied_is_as_if_it_were_not_there() {
             search(&adapter, "vault", &[]).await.objects.is_empty(),
             "{settings}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_denied_can_t_be_read_by_a_statement() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (_, server) = shop(postgres, "catalogue_unread").await;
+    server
+        .run(&[
+            "create schema vault",
+            "create table vault.secrets (id int)",
+            "create table vault.hidden (a int)",
+            "create function vault.peek() returns int language sql as 'select 1'",
+            "alter database catalogue_unread set search_path = public, vault",
+        ])
+        .await;
+    let url = postgres.url_of("catalogue_unread");
+    for settings in ["deny_schemas = ['vault']", "allow_schemas = ['shop', 'public']"] {
+        let adapter = Adapter::start(&format!("url = '{url}'\n{settings}")).await;
+        for sql in [
+            "select * from vault.secrets",
+            "table \"vault\".secrets",
+            "select (select count(*) from U&\"v\\0061ult\".secrets)",
+            "with secrets as (select * from vault.secrets) select * from secrets",
+            "select vault.peek()",
+            "explain select * from vault.secrets",
+            // The search path leads there, also from inside a query of that name.
+            "select * from hidden",
+            "with hidden as (select * from hidden) select * from hidden",
+        ] {
+            let fault = adapter.query(sql).await.expect_err(sql);
+            assert_eq!(fault.reason, Reason::AccessDenied, "{settings}: {sql}: {fault:?}");
+        }
+        let plan = ExplainQueryRequest {
+            sql: "select * from hidden".to_owned(),
+            ..ExplainQueryRequest::default()
+        };
+        let status = adapter
+            .client
+            .clone()
+            .explain_query(plan)
+            .await
+            .expect_err("denied");
+        assert_eq!(Fault::from_status(&status).reason, Reason::AccessDenied);
+        for sql in [
+            "select count(*) from shop.orders",
+            "select count(*) from pg_class, information_schema.tables",
+            "select vault.id from shop.orders vault",
+            "with hidden as (select 1) select * from hidden",
+        ] {
+            let result = adapter.query(sql).await;
+            result.unwrap_or_else(|fault| panic!("{settings}: {sql}: {fault:?}"));
+        }
     }
 }
 
