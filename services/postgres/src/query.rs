@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
 use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
-use mcp_hub_chassis::{Fault, Lifecycle};
-use mcp_hub_proto::data::v1::{self as data, ResultSet, Value};
+use mcp_hub_proto::data::v1::{self as data, Value};
 use mcp_hub_proto::postgres::v1::{QueryRequest, QueryResponse};
 use prost::Message as _;
 

@@ -168,6 +168,6 @@ mod tests {
         assert_eq!(remaining(&request), Some(Duration::from_millis(90)));
         assert_eq!(timeout("x"), None);
         assert_eq!(timeout(""), None);
-        assert_eq!(timeout("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(timeout("2H"), Some(Duration::from_hours(2)));
     }
 }

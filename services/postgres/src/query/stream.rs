@@ -1,11 +1,20 @@
 //! `StreamQuery`: all rows of a read, in batches, with no more memory than a few of them.
 
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_proto::data::v1::{self as data, ResultSet};
 use mcp_hub_proto::postgres::v1::{StreamQueryRequest, StreamQueryResponse};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::*;
+use crate::catalogue;
+use crate::database::{Database, Transaction};
+use crate::error::Error;
+use crate::execution::{Plan, Rows};
+use crate::guard;
 
 /// A batch is sent when it has this many rows, or so many bytes.
 const BATCH_ROWS: usize = 500;
@@ -49,7 +58,7 @@ pub(crate) fn stream(
             result = send_all(&database, &request, timeout, batches) => result,
             () = sender.closed() => return,
             () = stopping => Err(Fault::new(
-                mcp_hub_chassis::fault::Reason::DatabaseUnavailable,
+                Reason::DatabaseUnavailable,
                 "the service is stopping",
             )),
         };
@@ -103,7 +112,7 @@ async fn send_rows(
                 "a row has {} bytes, more than a message can hold: select a part of it",
                 row.len()
             );
-            return Err(Fault::new(mcp_hub_chassis::fault::Reason::ResultTooLarge, message).into());
+            return Err(Fault::new(Reason::ResultTooLarge, message).into());
         }
         if !batches.push(columns.decode(&row), row.len()).await {
             return Ok(());

@@ -2,15 +2,15 @@
 //!
 //! The server says where in the statement the name stands, in any language; the catalogue says which names there are.
 
+use std::time::Duration;
+
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::arguments::similar;
 
-use super::*;
-use crate::error::ServerError;
+use crate::database::Database;
+use crate::error::{Error, ServerError};
+use crate::guard;
 use crate::row::text_array;
-
-/// How many names are looked at.
-const NAMES: usize = 5000;
 
 /// How long the look-up may take: an error must not wait for its advice.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -129,7 +129,7 @@ async fn look_up(
         }
     };
     transaction.rollback().await?;
-    let names = rows.iter().take(NAMES).filter_map(|row| row.text(0));
+    let names = rows.iter().filter_map(|row| row.text(0));
     Ok(similar(wanted, names).into_iter().map(str::to_owned).collect())
 }
 

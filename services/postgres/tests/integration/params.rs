@@ -6,6 +6,15 @@ use serde_json::json;
 
 use crate::adapter::{Adapter, Server, assert_fault, rows};
 
+/// Types of the test's own.
+const TYPES: &[&str] = &[
+    "create extension if not exists hstore",
+    "create extension if not exists citext",
+    "create type color as enum ('red', 'light green')",
+    "create domain positive as int check (value > 0)",
+    "create type pair as (n int, label text)",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn values_take_the_type_that_the_statement_wants() {
     let Some(postgres) = Postgres::shared().await else {
@@ -14,15 +23,7 @@ async fn values_take_the_type_that_the_statement_wants() {
     let server = Server::of(postgres.url());
     server.create_database("params").await;
     let url = postgres.url_of("params");
-    Server::of(&url)
-        .run(&[
-            "create extension if not exists hstore",
-            "create extension if not exists citext",
-            "create type color as enum ('red', 'light green')",
-            "create domain positive as int check (value > 0)",
-            "create type pair as (n int, label text)",
-        ])
-        .await;
+    Server::of(&url).run(TYPES).await;
     let adapter = Adapter::of(&url).await;
     for (sql, params, expected) in [
         ("$1::int2 + 1", json!([41]), "42"),
