@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_hub_chassis::grpc::Adapter;
+use mcp_hub_chassis::grpc::{self, Adapter};
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::adapter::v1::GetStatusResponse;
 use mcp_hub_proto::postgres::v1::postgres_service_server::PostgresService;
@@ -131,27 +131,11 @@ fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
 
 /// What the call's deadline leaves for a statement, so that its end is told before the caller gives up.
 fn remaining<T>(request: &Request<T>) -> Option<Duration> {
-    let text = request.metadata().get("grpc-timeout")?.to_str().ok()?;
-    let left = timeout(text)?;
+    let left = grpc::timeout(request.metadata())?;
     Some(
         left.saturating_sub((left / 10).min(Duration::from_millis(200)))
             .max(Duration::from_millis(1)),
     )
-}
-
-/// `500m` is 500 milliseconds: the form that the gRPC protocol gives a timeout.
-fn timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let amount: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(amount.checked_mul(3600)?),
-        "M" => Duration::from_secs(amount.checked_mul(60)?),
-        "S" => Duration::from_secs(amount),
-        "m" => Duration::from_millis(amount),
-        "u" => Duration::from_micros(amount),
-        "n" => Duration::from_nanos(amount),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -166,8 +150,5 @@ mod tests {
         assert_eq!(remaining(&request), Some(Duration::from_millis(9800)));
         request.set_timeout(Duration::from_millis(100));
         assert_eq!(remaining(&request), Some(Duration::from_millis(90)));
-        assert_eq!(timeout("x"), None);
-        assert_eq!(timeout(""), None);
-        assert_eq!(timeout("2H"), Some(Duration::from_hours(2)));
     }
 }
