@@ -38,7 +38,7 @@ pub(crate) const MUST_REJECT: &[&str] = &[
     "copy t from stdin",
     "copy t to '/tmp/mcp-hub-corpus'",
     "copy t from '/etc/hostname'",
-    "copy (select 1) to program 'true'",
+    "copy (select 1) to program 'cat >/dev/null'",
     "copy t from program 'true'",
     "select * into u from t",
     "select 1 into temp u",
