@@ -1,6 +1,6 @@
 //! The upstreams: adapters as the facade sees them.
 //!
-//! [`file`] says which there are and how each is used. A `backend` is one of them at work: it finds its `endpoint`s by name and
+//! [`mod@file`] says which there are and how each is used. A `backend` is one of them at work: it finds its `endpoint`s by name and
 //! address; each keeps one connection, watches its `health`, learns by `reflect`ion what it offers, and takes `call`s.
 
 pub(crate) mod backend;

@@ -15,7 +15,6 @@ pub mod json;
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     clippy::too_long_first_doc_paragraph,
-    rustdoc::broken_intra_doc_links,
     reason = "generated"
 )]
 mod generated {

@@ -46,9 +46,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
             "warnings",
         ],
     );
+    // With private items: the documentation is for those who work on the crates.
     check(
         "rustdoc",
-        &["doc", "--keep-going", "--workspace", "--no-deps", "--locked"],
+        &[
+            "doc",
+            "--keep-going",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--locked",
+        ],
     );
     report.part("deny", |report| deny(&workspace, options.install, report));
     Ok(report.finish())
