@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
+pub mod adapter;
 pub mod answer;
 pub mod arguments;
 pub mod config;
@@ -85,7 +86,7 @@ where
 #[derive(Clone, Debug)]
 pub struct Program {
     name: &'static str,
-    shutdown_grace: Option<&'static str>,
+    defaults: Vec<(&'static str, String)>,
     find_config: fn(&clap::ArgMatches) -> Option<PathBuf>,
     other_commands: Vec<clap::Command>,
 }
@@ -95,16 +96,16 @@ impl Program {
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
-            shutdown_grace: None,
+            defaults: vec![],
             find_config: |_| None,
             other_commands: vec![],
         }
     }
 
-    /// Another default of `--shutdown-grace`, in seconds.
+    /// Another default of a setting, by the name of its field.
     #[must_use]
-    pub fn shutdown_grace(mut self, seconds: &'static str) -> Self {
-        self.shutdown_grace = Some(seconds);
+    pub fn default_of(mut self, setting: &'static str, value: impl Into<String>) -> Self {
+        self.defaults.push((setting, value.into()));
         self
     }
 
@@ -124,11 +125,11 @@ impl Program {
 
     /// The command line, for its help and its reference.
     pub fn command<O: clap::Args>(&self) -> clap::Command {
-        let command = command::<O>(self.name);
-        match self.shutdown_grace {
-            Some(seconds) => command.mut_arg("shutdown_grace", |argument| argument.default_value(seconds)),
-            None => command,
+        let mut command = command::<O>(self.name);
+        for (setting, value) in self.defaults.clone() {
+            command = command.mut_arg(setting, |argument| argument.required(false).default_value(value));
         }
+        command
     }
 
     /// Runs it.

@@ -11,8 +11,8 @@ fn main() -> ExitCode {
         let upstreams = Upstreams::read(&options.upstreams)?;
         // Taken before anything else starts, so that a port in use is the first and only thing that is said.
         let listener = options.config.listen(options.listen).await?;
+        tracing::info!(address = %listener.local_addr()?, "listening");
         let facade = Facade::start(options.config, upstreams, &process.lifecycle);
-        tracing::info!(address = %options.listen, "listening");
         facade.serve(listener).await?;
         Ok(())
     })

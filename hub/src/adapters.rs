@@ -52,12 +52,12 @@ impl Kind {
         Self::ALL.map(Self::name).join(", ")
     }
 
-    /// The adapter's settings as a command, for the reference.
-    pub fn settings(self) -> clap::Command {
-        let command = clap::Command::new(self.name());
+    /// The command line of the adapter as a process of its own, for the reference.
+    pub fn program(self) -> clap::Command {
+        use mcp_hub_chassis::adapter::command;
         match self {
-            Self::Postgres => <mcp_hub_postgres::Config as clap::Args>::augment_args(command),
-            Self::Sqlite => <mcp_hub_sqlite::Config as clap::Args>::augment_args(command),
+            Self::Postgres => command::<mcp_hub_postgres::Config>("mcp-hub-postgres", mcp_hub_postgres::PORT),
+            Self::Sqlite => command::<mcp_hub_sqlite::Config>("mcp-hub-sqlite", mcp_hub_sqlite::PORT),
         }
     }
 

@@ -38,7 +38,7 @@ pub fn run() -> ExitCode {
 fn program() -> Program {
     Program::new("mcp-hub")
         // Ctrl-C in a terminal: calls in flight get a moment, the person does not wait longer than 2 s.
-        .shutdown_grace("1.5")
+        .default_of("shutdown_grace", "1.5")
         .find_config(file::find)
         .knows(reference::parts().into_iter().map(|part| part.command))
 }

@@ -51,7 +51,7 @@ pub(crate) fn parts() -> Vec<Part> {
     let adapters = Kind::ALL.into_iter().map(|kind| Part {
         title: format!("The {} adapter", kind.name()),
         introduction: configuration::introduction(kind),
-        command: kind.settings(),
+        command: kind.program(),
     });
     std::iter::once(facade).chain(adapters).collect()
 }

@@ -11,9 +11,8 @@ use crate::adapters::Kind;
 pub(super) fn introduction(kind: Kind) -> String {
     let name = kind.name();
     format!(
-        "Inside `mcp-hub`, from the environment or from a table `[database.<key>]` with `kind = \"{name}\"`. The adapter as a process of \
-         its own, `mcp-hub-{name}`, has them too, with `--listen` (`MCP_HUB_LISTEN`) for its address and `--name` (`MCP_HUB_NAME`) for \
-         its key."
+        "Inside `mcp-hub`, from the environment or from a table `[database.<key>]` with `kind = \"{name}\"`; and for `mcp-hub-{name}`, the \
+         adapter as a process of its own, to which alone `listen` and `name` belong."
     )
 }
 

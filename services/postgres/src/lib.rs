@@ -34,6 +34,9 @@ mod write;
 pub use config::Config;
 pub use error::Error;
 
+/// Where the adapter listens as a process of its own.
+pub const PORT: u16 = 50_051;
+
 /// Serves a PostgreSQL server on `listener` until the process stops. `name` is the service's key: the first part of its tools' names,
 /// and how the database sees us (`mcp-hub/<name>`).
 ///

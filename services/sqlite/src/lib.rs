@@ -30,6 +30,9 @@ pub use config::Config;
 pub use error::{Error, Refusal};
 pub use guard::Denial;
 
+/// Where the adapter listens as a process of its own.
+pub const PORT: u16 = 50_055;
+
 /// Serves a SQLite file on `listener` until the process stops. `name` is the service's key: the first part of its tools' names.
 ///
 /// A file that is missing, locked or damaged does not end it: calls say so, and work again when the file does.

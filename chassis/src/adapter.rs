@@ -1,0 +1,72 @@
+//! An adapter as a process of its own: the same few lines for every database.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+
+use crate::{BoxError, Lifecycle, Program};
+
+/// The settings that every adapter has around its own.
+#[derive(clap::Args, Debug)]
+#[group(skip)]
+struct Options<C: clap::Args> {
+    /// Where to listen for gRPC.
+    #[arg(long, env = "MCP_HUB_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// The key of this service: the first part of its tools' names, and how the database sees it, `mcp-hub/KEY`.
+    #[arg(long, env = "MCP_HUB_NAME", value_name = "KEY")]
+    name: String,
+    #[command(flatten)]
+    own: C,
+}
+
+/// Runs the program `name` (`mcp-hub-<kind>`): reads its settings, listens, on `port` of the loopback unless it is told otherwise,
+/// and serves.
+pub fn run<C, S>(name: &'static str, port: u16, serve: S) -> ExitCode
+where
+    C: clap::Args,
+    S: AsyncFnOnce(C, &str, TcpListener, Lifecycle) -> Result<(), BoxError>,
+{
+    program(name, port).run(async |options: Options<C>, process| {
+        let listener = TcpListener::bind(options.listen).await?;
+        // Not the setting: port 0 takes any.
+        tracing::info!(address = %listener.local_addr()?, "listening");
+        serve(options.own, &options.name, listener, process.lifecycle).await
+    })
+}
+
+/// The command line of an adapter's program, for its reference.
+pub fn command<C: clap::Args>(name: &'static str, port: u16) -> clap::Command {
+    program(name, port).command::<Options<C>>()
+}
+
+fn program(name: &'static str, port: u16) -> Program {
+    let kind = name.rsplit('-').next().unwrap_or(name);
+    Program::new(name)
+        .default_of("listen", SocketAddr::from(([127, 0, 0, 1], port)).to_string())
+        .default_of("name", kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Args, Debug)]
+    struct Nothing {}
+
+    #[test]
+    fn listen_and_name_have_defaults_of_the_kind() {
+        let matches = command::<Nothing>("mcp-hub-double", 50_099)
+            .try_get_matches_from(["mcp-hub-double"])
+            .expect("defaults suffice");
+        assert_eq!(
+            matches.get_one::<SocketAddr>("listen"),
+            Some(&SocketAddr::from(([127, 0, 0, 1], 50_099)))
+        );
+        assert_eq!(
+            matches.get_one::<String>("name").map(String::as_str),
+            Some("double")
+        );
+    }
+}
