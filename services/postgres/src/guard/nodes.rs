@@ -1,4 +1,4 @@
-//! The nodes of the grammar that a read is made of.
+//! The nodes of the grammar by what they may do: what a read is made of, and the statements that no call may run.
 
 use squawk_syntax::SyntaxKind;
 
@@ -337,5 +337,46 @@ pub(super) fn is_read(kind: SyntaxKind) -> bool {
             | XML_TABLE_FROM_ITEM
             | XML_VERSION_EXPR
             | XML_VERSION_NO_VALUE
+    )
+}
+
+/// Whether a statement begins or ends a transaction: ours must stay as it is, in reads and in writes.
+pub(super) fn controls_transaction(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        SyntaxKind::BEGIN
+            | SyntaxKind::COMMIT_TRANSACTION
+            | SyntaxKind::COMMIT_PREPARED
+            | SyntaxKind::ROLLBACK_TRANSACTION
+            | SyntaxKind::ROLLBACK_PREPARED
+            | SyntaxKind::ROLLBACK_TO_SAVEPOINT
+            | SyntaxKind::RELEASE_SAVEPOINT
+            | SyntaxKind::SAVEPOINT_CREATE
+            | SyntaxKind::PREPARE_TRANSACTION
+            | SyntaxKind::SET_TRANSACTION
+    )
+}
+
+/// Whether a statement leaves something in the session, which calls share, or uses what another has left there.
+pub(super) fn changes_session(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        SyntaxKind::SET
+            | SyntaxKind::SET_ROLE
+            | SyntaxKind::SET_SESSION_AUTH
+            | SyntaxKind::RESET
+            | SyntaxKind::RESET_ROLE
+            | SyntaxKind::RESET_SESSION_AUTH
+            | SyntaxKind::DISCARD
+            | SyntaxKind::LISTEN
+            | SyntaxKind::UNLISTEN
+            | SyntaxKind::LOAD
+            | SyntaxKind::PREPARE
+            | SyntaxKind::EXECUTE
+            | SyntaxKind::DEALLOCATE
+            | SyntaxKind::DECLARE
+            | SyntaxKind::FETCH
+            | SyntaxKind::MOVE
+            | SyntaxKind::CLOSE
     )
 }

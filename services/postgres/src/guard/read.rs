@@ -190,38 +190,12 @@ fn canonical(text: &str, parent: Option<&SyntaxNode>) -> String {
 fn not_a_read(kind: SyntaxKind) -> Refusal {
     let name = words(kind);
     match kind {
-        SyntaxKind::BEGIN
-        | SyntaxKind::COMMIT_TRANSACTION
-        | SyntaxKind::COMMIT_PREPARED
-        | SyntaxKind::ROLLBACK_TRANSACTION
-        | SyntaxKind::ROLLBACK_PREPARED
-        | SyntaxKind::ROLLBACK_TO_SAVEPOINT
-        | SyntaxKind::RELEASE_SAVEPOINT
-        | SyntaxKind::SAVEPOINT_CREATE
-        | SyntaxKind::PREPARE_TRANSACTION
-        | SyntaxKind::SET_TRANSACTION => Refusal::write(
+        _ if nodes::controls_transaction(kind) => Refusal::write(
             &name,
             "controls transactions, and this tool only reads",
             NO_TRANSACTIONS,
         ),
-        SyntaxKind::SET
-        | SyntaxKind::SET_ROLE
-        | SyntaxKind::SET_SESSION_AUTH
-        | SyntaxKind::RESET
-        | SyntaxKind::RESET_ROLE
-        | SyntaxKind::RESET_SESSION_AUTH
-        | SyntaxKind::SET_CONSTRAINTS
-        | SyntaxKind::DISCARD
-        | SyntaxKind::LISTEN
-        | SyntaxKind::UNLISTEN
-        | SyntaxKind::LOAD
-        | SyntaxKind::PREPARE
-        | SyntaxKind::EXECUTE
-        | SyntaxKind::DEALLOCATE
-        | SyntaxKind::DECLARE
-        | SyntaxKind::FETCH
-        | SyntaxKind::MOVE
-        | SyntaxKind::CLOSE => {
+        _ if nodes::changes_session(kind) || kind == SyntaxKind::SET_CONSTRAINTS => {
             Refusal::write(&name, "changes the session, and this tool only reads", NO_SESSION)
         }
         SyntaxKind::DO | SyntaxKind::CALL => Refusal::write(

@@ -6,7 +6,7 @@ use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::read::{only_statement, words};
-use super::{Refusal, lexical};
+use super::{Refusal, lexical, nodes};
 
 /// How much of a statement a sentence about it shows.
 const SHOWN: usize = 120;
@@ -66,34 +66,11 @@ fn check(statement: &SyntaxNode) -> Result<(), Refusal> {
             .any(|part| part.kind() == wanted)
     };
     match kind {
-        SyntaxKind::BEGIN
-        | SyntaxKind::COMMIT_TRANSACTION
-        | SyntaxKind::COMMIT_PREPARED
-        | SyntaxKind::ROLLBACK_TRANSACTION
-        | SyntaxKind::ROLLBACK_PREPARED
-        | SyntaxKind::ROLLBACK_TO_SAVEPOINT
-        | SyntaxKind::RELEASE_SAVEPOINT
-        | SyntaxKind::SAVEPOINT_CREATE
-        | SyntaxKind::PREPARE_TRANSACTION
-        | SyntaxKind::SET_TRANSACTION => Err(Refusal::write(&name, "controls transactions", ONE_TRANSACTION)),
+        _ if nodes::controls_transaction(kind) => {
+            Err(Refusal::write(&name, "controls transactions", ONE_TRANSACTION))
+        }
         SyntaxKind::SET if second_word(statement) == Some(SyntaxKind::LOCAL_KW) => Ok(()),
-        SyntaxKind::SET
-        | SyntaxKind::SET_ROLE
-        | SyntaxKind::SET_SESSION_AUTH
-        | SyntaxKind::RESET
-        | SyntaxKind::RESET_ROLE
-        | SyntaxKind::RESET_SESSION_AUTH
-        | SyntaxKind::DISCARD
-        | SyntaxKind::LISTEN
-        | SyntaxKind::UNLISTEN
-        | SyntaxKind::LOAD
-        | SyntaxKind::PREPARE
-        | SyntaxKind::EXECUTE
-        | SyntaxKind::DEALLOCATE
-        | SyntaxKind::DECLARE
-        | SyntaxKind::FETCH
-        | SyntaxKind::MOVE
-        | SyntaxKind::CLOSE => Err(Refusal::write(&name, "changes the session", NO_SESSION)),
+        _ if nodes::changes_session(kind) => Err(Refusal::write(&name, "changes the session", NO_SESSION)),
         SyntaxKind::COPY => Err(Refusal::write(
             &name,
             "reads or writes files, programs or streams, which this tool can't",
