@@ -1,10 +1,11 @@
 //! A table of results that fits: rows, characters and cells are capped while they stream, never afterwards.
 
-use mcp_hub_proto::data::v1::value::Kind;
-use mcp_hub_proto::data::v1::{Column, Cut, ResultSet, Row, Truncation, TruncationReason, Value};
+use mcp_hub_proto::data::v1::{Column, ResultSet, Row, Truncation, TruncationReason};
 use mcp_hub_proto::json;
 
 use crate::fault::{Fault, Reason};
+
+mod cell;
 
 /// The room that `truncated`, `elapsed_ms` and the braces take.
 const OVERHEAD: usize = 256;
@@ -85,7 +86,7 @@ impl Answer {
             return Ok(self.end(TruncationReason::Rows));
         }
         for value in &mut row.values {
-            self.cut(value);
+            cell::fit(value, self.caps.cell, &mut self.scratch);
         }
         self.scratch.clear();
         json::write_row(&mut self.scratch, &row);
@@ -138,49 +139,13 @@ impl Answer {
         self.full = Some(reason);
         Push::Full(reason)
     }
-
-    /// Cuts a value whose JSON is longer than a cell may be. What JSON leaves out anyway is dropped here already, so that it does
-    /// not travel.
-    fn cut(&mut self, value: &mut Value) {
-        match &mut value.kind {
-            Some(Kind::Bytes(bytes)) => {
-                bytes.length = bytes.length.max(bytes.data.len() as u64);
-                bytes.data.truncate(json::BYTES_SHOWN);
-                return;
-            }
-            Some(Kind::Vector(vector)) => {
-                let dimensions = u32::try_from(vector.values.len()).unwrap_or(u32::MAX);
-                vector.dimensions = vector.dimensions.max(dimensions);
-                vector.values.truncate(json::VECTOR_SHOWN);
-                return;
-            }
-            Some(Kind::Text(text) | Kind::Number(text) | Kind::Json(text))
-                if text.len() <= self.caps.cell / 2 =>
-            {
-                return;
-            }
-            _ => {}
-        }
-        self.scratch.clear();
-        let text = if let Some(Kind::Text(text) | Kind::Number(text) | Kind::Json(text)) = &value.kind {
-            text
-        } else {
-            json::write_value(&mut self.scratch, value);
-            &self.scratch
-        };
-        let length = text.chars().count();
-        if length > self.caps.cell {
-            let text = text.chars().take(self.caps.cell).collect();
-            value.kind = Some(Kind::Cut(Cut {
-                text,
-                length: length as u64,
-            }));
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use mcp_hub_proto::data::v1::value::Kind;
+    use mcp_hub_proto::data::v1::{Cut, Value};
+
     use super::*;
 
     fn text(length: usize) -> Row {

@@ -302,11 +302,47 @@ fn write_relationship(out: &mut String, relationship: &Relationship) {
 }
 
 fn write_path(out: &mut String, path: &Path) {
-    out.push_str(r#"{"$path":{"nodes":"#);
+    out.push_str(r#"{"$path":"#);
+    write_string(out, &drawn(path));
+    out.push_str(r#","nodes":"#);
     write_all(out, ['[', ']'], &path.nodes, write_node);
     out.push_str(r#","rels":"#);
     write_all(out, ['[', ']'], &path.relationships, write_relationship);
-    out.push_str("}}");
+    out.push('}');
+}
+
+/// A path as Cypher draws it, without ids and properties: `(:Person)-[:ACTED_IN]->(:Movie)`.
+fn drawn(path: &Path) -> String {
+    let mut out = String::new();
+    for (index, node) in path.nodes.iter().enumerate() {
+        if let Some(relationship) = index
+            .checked_sub(1)
+            .and_then(|before| path.relationships.get(before))
+        {
+            let backwards = relationship.start_id == node.id && relationship.end_id != node.id;
+            out.push_str(if backwards { "<-[" } else { "-[" });
+            draw_name(&mut out, &relationship.r#type);
+            out.push_str(if backwards { "]-" } else { "]->" });
+        }
+        out.push('(');
+        for label in &node.labels {
+            draw_name(&mut out, label);
+        }
+        out.push(')');
+    }
+    out
+}
+
+fn draw_name(out: &mut String, name: &str) {
+    let plain = name.starts_with(|first: char| first.is_alphabetic() || first == '_')
+        && name
+            .chars()
+            .all(|character| character.is_alphanumeric() || character == '_');
+    if plain {
+        push(out, format_args!(":{name}"));
+    } else {
+        push(out, format_args!(":`{}`", name.replace('`', "``")));
+    }
 }
 
 fn write_all<T>(

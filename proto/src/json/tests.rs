@@ -108,6 +108,37 @@ fn containers_keep_everything() {
 }
 
 #[test]
+fn a_path_is_drawn_and_given_in_full() {
+    let node = |id: &str, labels: &[&str]| Node {
+        id: id.to_owned(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        properties: None,
+    };
+    let relationship = |kind: &str, start: &str, end: &str| Relationship {
+        id: "5:a:9".to_owned(),
+        r#type: kind.to_owned(),
+        start_id: start.to_owned(),
+        end_id: end.to_owned(),
+        properties: None,
+    };
+    let path = Path {
+        nodes: vec![
+            node("1", &["Person", "A`B"]),
+            node("2", &[]),
+            node("3", &["Movie"]),
+        ],
+        relationships: vec![
+            relationship("KNOWS", "1", "2"),
+            relationship("HAS PART", "3", "2"),
+        ],
+    };
+    assert_eq!(
+        json(Kind::Path(path)),
+        r#"{"$path":"(:Person:`A``B`)-[:KNOWS]->()<-[:`HAS PART`]-(:Movie)","nodes":[{"$node":"1","labels":["Person","A`B"],"props":{}},{"$node":"2","labels":[],"props":{}},{"$node":"3","labels":["Movie"],"props":{}}],"rels":[{"$rel":"5:a:9","type":"KNOWS","start":"1","end":"2","props":{}},{"$rel":"5:a:9","type":"HAS PART","start":"3","end":"2","props":{}}]}"#
+    );
+}
+
+#[test]
 fn a_result_set_stands_flat() {
     let column = |name: &str| Column {
         name: name.to_owned(),
