@@ -1,20 +1,31 @@
 //! Real servers for tests, and how a test waits and skips.
 //!
-//! [`Postgres`] and [PgBouncer] are throw-away servers on loopback that end when the test process ends, however it
+//! [`Postgres`], [PgBouncer], [`MariaDb`] and [`Neo4j`] are throw-away servers on loopback that end when the test process ends, however it
 //! ends. [`eventually`] takes the place of every sleep. [`required`] is the one way to skip: in CI, where
 //! `MCP_HUB_TEST_REQUIRE=1`, it fails the test instead. `cargo xtask test` provides the programs; this crate only looks
 //! for them, so `cargo test` works alone as well.
 
+mod address;
 mod guard;
+mod mariadb;
+mod memory;
+mod neo4j;
 mod pgbouncer;
 mod port;
 mod postgres;
+mod process;
 mod programs;
+mod settings;
 mod skip;
 mod wait;
 
+pub use address::{Address, mysql};
+pub use mariadb::MariaDb;
+pub use memory::Memory;
+pub use neo4j::Neo4j;
 pub use pgbouncer::PgBouncer;
 pub use port::free_port;
 pub use postgres::Postgres;
+pub use settings::Settings;
 pub use skip::required;
 pub use wait::{Condition, eventually};

@@ -71,9 +71,9 @@ impl PgBouncer {
         std::fs::write(folder.path().join("pgbouncer.ini"), settings)?;
         // All other roles are looked up on the server (auth_query), as this one.
         std::fs::write(folder.path().join("users"), "\"postgres\" \"\"\n")?;
-        let user = User::for_folder(folder.path())?;
+        let user = User::for_folder(folder.path(), "postgres")?;
         let folder = folder.keep();
-        let guard = Guard::start(user, RUN_AND_REMOVE, &[program, &folder])?;
+        let guard = Guard::start(user, RUN_AND_REMOVE, [program, &folder])?;
         Ok(Self {
             port,
             guard: Mutex::new(guard),

@@ -163,10 +163,10 @@ impl Server {
             .prefix("mcp-hub-postgres-")
             .tempdir()?
             .keep();
-        let user = User::for_folder(&folder)?;
+        let user = User::for_folder(&folder, "postgres")?;
         let pg_ctl = programs.join("pg_ctl");
         let data = folder.join("data");
-        let guard = Guard::start(user, STOP_AND_REMOVE, &[&pg_ctl, &data, &folder])?;
+        let guard = Guard::start(user, STOP_AND_REMOVE, [&pg_ctl, &data, &folder])?;
         let server = Self {
             pg_ctl,
             folder,

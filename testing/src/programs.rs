@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail};
 use crate::skip::variable;
 
 const POSTGRES_BIN: &str = "MCP_HUB_TEST_POSTGRES_BIN";
+const MARIADB_BIN: &str = "MCP_HUB_TEST_MARIADB_BIN";
+const NEO4J_LIB: &str = "MCP_HUB_TEST_NEO4J_LIB";
 
 /// The folder with `initdb`, `postgres` and `pg_ctl`: given in the environment, on the PATH, or where Debian's package
 /// puts it (the newest version wins).
@@ -40,11 +42,69 @@ pub(crate) fn postgres_folder() -> Option<PathBuf> {
 
 /// PgBouncer's program. Debian puts it into /usr/sbin, which is not on everybody's PATH.
 pub(crate) fn pgbouncer() -> Option<PathBuf> {
-    path()
+    path_and_sbin()
         .into_iter()
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")])
         .map(|folder| folder.join("pgbouncer"))
         .find(|program| program.is_file())
+}
+
+/// The programs of MariaDB.
+#[derive(Debug)]
+pub(crate) struct MariaDbPrograms {
+    /// Makes a data folder.
+    pub(crate) install: PathBuf,
+    /// The server.
+    pub(crate) server: PathBuf,
+}
+
+/// In the folder given in the environment, else on the PATH and where Debian has the server.
+pub(crate) fn mariadb_programs() -> Option<MariaDbPrograms> {
+    let folders = match variable(MARIADB_BIN) {
+        Some(folder) => vec![folder.into()],
+        None => path_and_sbin(),
+    };
+    let find = |program: &str| {
+        folders
+            .iter()
+            .map(|folder| folder.join(program))
+            .find(|program| program.is_file())
+    };
+    Some(MariaDbPrograms {
+        install: find("mariadb-install-db")?,
+        server: find("mariadbd")?,
+    })
+}
+
+/// What it takes to start a Neo4j.
+#[derive(Debug)]
+pub(crate) struct Neo4jPrograms {
+    /// Java.
+    pub(crate) java: PathBuf,
+    /// The folder with the server's jars.
+    pub(crate) library: PathBuf,
+}
+
+/// Java from `JAVA_HOME` or the PATH; the server from the folder given in the environment, else from the user's cache,
+/// where `cargo xtask test` puts it.
+pub(crate) fn neo4j_programs() -> Option<Neo4jPrograms> {
+    let library = match variable(NEO4J_LIB) {
+        Some(folder) => folder.into(),
+        None => neo4j_cache()?,
+    };
+    let java = variable("JAVA_HOME")
+        .map(|home| Path::new(&home).join("bin/java"))
+        .into_iter()
+        .chain(path().into_iter().map(|folder| folder.join("java")))
+        .find(|program| program.is_file())?;
+    Some(Neo4jPrograms { java, library })
+}
+
+fn neo4j_cache() -> Option<PathBuf> {
+    let caches = variable("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&variable("HOME")?).join(".cache")))?;
+    let library = caches.join("mcp-hub-test/neo4j-5.26.30/lib");
+    library.is_dir().then_some(library)
 }
 
 fn path() -> Vec<PathBuf> {
@@ -53,40 +113,49 @@ fn path() -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-/// As whom a server runs. PostgreSQL and PgBouncer refuse root.
+fn path_and_sbin() -> Vec<PathBuf> {
+    let sbin = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    path().into_iter().chain(sbin).collect()
+}
+
+/// As whom a server runs. PostgreSQL, PgBouncer and MariaDB refuse root.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum User {
     /// The user of the test.
     Ourselves,
-    /// The system's user `postgres`, because the test runs as root.
-    Postgres,
+    /// A user of the system, because the test runs as root.
+    System(&'static str),
 }
 
 impl User {
-    /// For servers whose files are in `folder`; root's folder is given to the user `postgres`.
+    /// For servers whose files are in `folder`; root's folder is given to the user `name`.
     #[cfg(unix)]
-    pub(crate) fn for_folder(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn for_folder(folder: &Path, name: &'static str) -> anyhow::Result<Self> {
         use std::os::unix::fs::{MetadataExt as _, chown};
         if std::fs::metadata(folder)?.uid() != 0 {
             return Ok(Self::Ourselves);
         }
         let id = |flag| -> anyhow::Result<u32> {
-            let output = run(Command::new("id").args([flag, "postgres"]))
-                .context("as root, servers run as the user `postgres`, which does not exist")?;
+            let output = run(Command::new("id").args([flag, name])).with_context(|| {
+                format!("as root, this server runs as the user `{name}`, which does not exist")
+            })?;
             Ok(output.trim().parse()?)
         };
         chown(folder, Some(id("-u")?), Some(id("-g")?))
-            .context("giving the folder to the user `postgres`")?;
-        Ok(Self::Postgres)
+            .with_context(|| format!("giving the folder to the user `{name}`"))?;
+        Ok(Self::System(name))
     }
 
     /// The command that runs `program` as this user.
     pub(crate) fn command(self, program: impl AsRef<Path>) -> Command {
         match self {
             Self::Ourselves => Command::new(program.as_ref()),
-            Self::Postgres => {
+            Self::System(name) => {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]);
+                command
+                    .arg(format!("--reuid={name}"))
+                    .arg(format!("--regid={name}"));
+                command.args(["--init-groups", "--"]);
                 command.arg(program.as_ref());
                 command
             }

@@ -1,11 +1,12 @@
-//! The servers start, answer, stop, come back and end with their process.
+//! PostgreSQL, and PgBouncer in front of it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use mcp_hub_testing::{PgBouncer, Postgres, eventually, required};
+use mcp_hub_testing::{PgBouncer, Postgres, eventually};
+
+use crate::victim::{ends_with_its_process, refuses};
 
 /// Logs in as `user` and runs one statement by the simple protocol; the server's messages up to "ready" are read.
 fn run(port: u16, user: &str, sql: &str) -> std::io::Result<()> {
@@ -49,16 +50,16 @@ async fn postgres_stops_and_starts_again_on_its_port() {
     };
     run(postgres.port(), "postgres", "select 1").expect("an answer");
     postgres.stop().await;
-    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, postgres.port())).is_err());
+    assert!(refuses(postgres.port()));
     postgres.start_again().await;
     run(postgres.port(), "postgres", "select 1").expect("an answer");
     postgres.kill().await;
-    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, postgres.port())).is_err());
+    assert!(refuses(postgres.port()));
     postgres.start_again().await;
     run(postgres.port(), "postgres", "select 1").expect("an answer");
     let port = postgres.port();
     drop(postgres);
-    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    assert!(refuses(port));
 }
 
 #[tokio::test]
@@ -74,52 +75,11 @@ async fn the_pooler_lets_any_role_in() {
     run(pooler.port(), "nobody", "select 1").expect_err("no such role");
     let port = pooler.port();
     drop(pooler);
-    eventually(Duration::from_secs(5), async || {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
-    })
-    .await;
+    eventually(Duration::from_secs(5), async || refuses(port)).await;
 }
 
-/// Set in the process that is killed.
-const VICTIM: &str = "MCP_HUB_TEST_VICTIM";
-
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the variable is this test's own")]
-async fn a_server_ends_when_its_process_is_killed() {
-    let Some(postgres) = Postgres::shared().await else {
-        return;
-    };
-    if std::env::var_os(VICTIM).is_some() {
-        eprintln!("{VICTIM} {}", postgres.port());
-        std::future::pending::<()>().await;
-    }
-    if std::env::var_os("MCP_HUB_TEST_POSTGRES_URL").is_some() {
-        return required("the server of a given address is not ours to end");
-    }
-    let mut victim = Command::new(std::env::current_exe().expect("this program"))
-        .args([
-            "--exact",
-            "a_server_ends_when_its_process_is_killed",
-            "--nocapture",
-        ])
-        .env(VICTIM, "1")
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts again");
-    let output = BufReader::new(victim.stderr.take().expect("a pipe"));
-    let port = output
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| {
-            line.split_once(VICTIM)
-                .and_then(|(_, port)| port.trim().parse().ok())
-        })
-        .expect("it says its port");
-    run(port, "postgres", "select 1").expect("its server answers");
-    victim.kill().expect("SIGKILL");
-    victim.wait().expect("it is dead");
-    eventually(Duration::from_secs(10), async || {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
-    })
-    .await;
+async fn postgres_ends_when_its_process_is_killed() {
+    let start = async || Postgres::start().await.map(|server| (server.port(), server));
+    ends_with_its_process("postgres::postgres_ends_when_its_process_is_killed", start).await;
 }
