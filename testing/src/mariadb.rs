@@ -169,9 +169,9 @@ fn prepare(programs: &MariaDbPrograms, port: u16, settings: &Settings) -> anyhow
 
     std::fs::write(&configuration, lines(&folder, port, settings))?;
     std::fs::write(folder.join("accounts.sql"), ACCOUNTS)?;
-    // Without a password `root` may log in over the socket only, which lies in a folder of its own.
+    // Otherwise there would be 'root'@'127.0.0.1' without a password as well.
     run(user.command(&programs.install).arg(&defaults).args([
-        "--auth-root-authentication-method=normal",
+        "--auth-root-authentication-method=socket",
         "--skip-test-db",
         "--skip-name-resolve",
     ]))?;
