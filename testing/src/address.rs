@@ -7,8 +7,9 @@ use crate::skip::variable;
 /// The default port of the MySQL protocol.
 pub(crate) const MYSQL_PORT: u16 = 3306;
 
-/// The real MySQL server that `MCP_HUB_TEST_MYSQL_URL` names, if it does: `mysql://root:PASSWORD@HOST:PORT/DATABASE`.
-/// Debian has none that could be started here, so a test that finds none has nothing to say and is not skipped.
+/// A real MySQL server, when `MCP_HUB_TEST_MYSQL_URL` names one: `mysql://root:PASSWORD@HOST:PORT/DATABASE`.
+///
+/// It can't be had everywhere, so a test that gets `None` returns without being skipped.
 ///
 /// # Panics
 ///

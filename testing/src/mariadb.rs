@@ -190,6 +190,8 @@ fn lines(folder: &Path, port: u16, settings: &Settings) -> String {
         ("socket", &path("socket")),
         ("pid-file", &path("pid")),
         ("init-file", &path("accounts.sql")),
+        // A server that starts removes the temporary tables that it finds here, another server's as well.
+        ("tmpdir", &path("")),
         // Accounts are for addresses: where 127.0.0.1 has a name, 'root'@'localhost' would be another.
         ("skip-name-resolve", "1"),
         ("character-set-server", "utf8mb4"),
