@@ -7,6 +7,7 @@ mod corpus;
 mod explain;
 mod guard;
 mod login;
+mod memory;
 mod params;
 mod pooler;
 mod query;

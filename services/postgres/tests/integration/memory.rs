@@ -1,0 +1,48 @@
+//! What a million rows cost an adapter that is a process of its own, as internal callers have it.
+
+use std::process::Stdio;
+
+use mcp_hub_proto::postgres::v1::StreamQueryRequest;
+use mcp_hub_proto::postgres::v1::postgres_service_client::PostgresServiceClient;
+use mcp_hub_testing::{Memory, Postgres, eventually, free_port};
+use tokio::process::Command;
+
+use crate::adapter::SOON;
+
+const ROWS: usize = 1_000_000;
+
+/// More than the buffers of a connection, far less than the rows.
+const GROWTH_KIB: u64 = 32 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_rows_stream_at_flat_memory() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let address = format!("127.0.0.1:{}", free_port());
+    let adapter = Command::new(env!("CARGO_BIN_EXE_mcp-hub-postgres"))
+        .args(["--listen", &address, "--url", postgres.url()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the adapter starts");
+    let connect = async || PostgresServiceClient::connect(format!("http://{address}")).await;
+    let mut client = eventually(SOON, connect).await;
+
+    let sql = "select n, repeat('x', 200) as filling from generate_series(1, 1000000) n";
+    let memory = Memory::watch(adapter.id().expect("it runs"));
+    let request = StreamQueryRequest {
+        sql: sql.to_owned(),
+        ..StreamQueryRequest::default()
+    };
+    let mut stream = client.stream_query(request).await.expect("a stream").into_inner();
+    let mut rows = 0;
+    while let Some(batch) = stream.message().await.expect("a batch") {
+        rows += batch.result.expect("a result").rows.len();
+    }
+    assert_eq!(rows, ROWS);
+    let (before, peak) = memory.peak();
+    println!("{rows} rows of 200 characters: {before} KiB before, {peak} KiB at the peak");
+    assert!(peak < before + GROWTH_KIB, "{before} KiB grew to {peak} KiB");
+}
