@@ -1,0 +1,187 @@
+//! The database behind the adapter: its pools, its routes, and transactions on them.
+//!
+//! No proto types but those of `data.v1`. Above it stand the RPCs' modules ([`query`](crate::query), `schema`, `write` and so on),
+//! below it the [`wire`](crate::wire).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{Fault, Lifecycle, arguments};
+use mcp_hub_proto::adapter::v1 as adapter;
+
+use crate::config::{Address, Config, Role};
+use crate::error::Error;
+use crate::wire::packstream::{Entries, Packed};
+
+mod lease;
+mod pool;
+mod summary;
+mod transaction;
+
+use pool::Pool;
+pub use summary::{QueryType, Summary};
+pub use transaction::{Outcome, Transaction};
+
+/// The longest that a call waits for a free connection.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The database: cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    /// How the database sees us: `mcp-hub/<key>`.
+    application_name: String,
+    lifecycle: Lifecycle,
+    pools: Mutex<HashMap<(Role, Address), Arc<Pool>>>,
+    /// The name of the user's home database, once the server has told it.
+    home: Mutex<Option<String>>,
+}
+
+impl Database {
+    /// A database that has not been asked anything yet. `name` is the adapter's key.
+    pub fn new(config: Config, name: &str, lifecycle: Lifecycle) -> Self {
+        Self(Arc::new(Inner {
+            config,
+            application_name: format!("mcp-hub/{name}"),
+            lifecycle,
+            pools: Mutex::default(),
+            home: Mutex::default(),
+        }))
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The name of the database that is asked unless a call names another; `None` until the server has told the user's home.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the URI's file can't be read.
+    pub fn default_database(&self) -> Result<Option<String>, Error> {
+        let configured = self.0.config.target(Role::Reader)?.database;
+        Ok(configured.or_else(|| self.0.home.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+    }
+
+    /// Keeps the name of the user's home database.
+    pub(crate) fn set_home(&self, name: &str) {
+        *self.0.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+
+    /// A transaction that can only read, always rolled back. `timeout` is the limit of each statement.
+    ///
+    /// # Errors
+    /// `OBJECT_NOT_FOUND` for a database that may not be asked, [`Error::Busy`], [`Error::Unreachable`] and [`Error::Unavailable`].
+    pub async fn read(&self, database: Option<&str>, timeout: Duration) -> Result<Transaction, Error> {
+        self.begin(Role::Reader, database, timeout).await
+    }
+
+    /// A transaction that can write, as the writing user where there is one. `timeout` is the limit of each statement.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn write(&self, database: Option<&str>, timeout: Duration) -> Result<Transaction, Error> {
+        self.begin(Role::Writer, database, timeout).await
+    }
+
+    async fn begin(
+        &self,
+        role: Role,
+        database: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Transaction, Error> {
+        let target = self.0.config.target(role)?;
+        let database = self.allowed(database, target.database.as_deref())?;
+        let pool = self.pool(role, &target.address);
+        let lease = pool.lease(LONGEST_WAIT.min(timeout)).await?;
+        let mut begin: Entries = vec![("tx_metadata".to_owned(), self.metadata())];
+        // The server must not see a limit of 0: that is none.
+        let milliseconds = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1);
+        begin.push(("tx_timeout".to_owned(), milliseconds.into()));
+        if role == Role::Reader {
+            begin.push(("mode".to_owned(), "r".into()));
+        }
+        if let Some(database) = database {
+            begin.push(("db".to_owned(), database.into()));
+        }
+        Ok(Transaction::begin(lease, begin, timeout))
+    }
+
+    /// What `SHOW TRANSACTIONS` and the server's log say about a transaction of ours.
+    fn metadata(&self) -> Packed {
+        let call = format!("{:016x}", rand::random::<u64>());
+        Packed::Map(vec![
+            ("app".to_owned(), self.0.application_name.as_str().into()),
+            ("mcphub_call".to_owned(), call.into()),
+        ])
+    }
+
+    /// The database to ask, if it may be asked; `None` is the user's home. Names have no case.
+    fn allowed(&self, wanted: Option<&str>, configured: Option<&str>) -> Result<Option<String>, Error> {
+        let Some(wanted) = wanted.filter(|name| !name.is_empty()) else {
+            return Ok(configured.map(str::to_owned));
+        };
+        let default = self.default_database()?;
+        let names: Vec<&str> = default
+            .iter()
+            .chain(&self.0.config.databases)
+            .map(String::as_str)
+            .collect();
+        if names.iter().any(|name| name.eq_ignore_ascii_case(wanted)) {
+            return Ok(Some(wanted.to_owned()));
+        }
+        let message = if names.is_empty() {
+            format!("database \"{wanted}\" can't be asked: leave database out")
+        } else {
+            format!(
+                "database \"{wanted}\" can't be asked; these can: {}",
+                names.join(", ")
+            )
+        };
+        let similar = arguments::similar(wanted, names.iter().copied());
+        let meant = if similar.is_empty() { names } else { similar }.join(",");
+        let fault = Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", meant);
+        Err(fault.into())
+    }
+
+    /// Makes all pools log in anew when the secrets' files have changed.
+    pub(crate) fn renew_if_changed(&self) {
+        for pool in self.pools() {
+            pool.renew_if_changed();
+        }
+    }
+
+    /// The connections of all pools together.
+    pub(crate) fn pool_status(&self) -> adapter::Pool {
+        let mut status = adapter::Pool {
+            max: self.0.config.pool_size(),
+            ..adapter::Pool::default()
+        };
+        for (index, pool) in self.pools().iter().enumerate() {
+            let one = pool.status();
+            status.max = if index == 0 { one.max } else { status.max + one.max };
+            status.open += one.open;
+            status.idle += one.idle;
+            status.waiting += one.waiting;
+        }
+        status
+    }
+
+    fn pools(&self) -> Vec<Arc<Pool>> {
+        let pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.values().cloned().collect()
+    }
+
+    fn pool(&self, role: Role, address: &Address) -> Arc<Pool> {
+        let mut pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = pools.entry((role, address.clone())).or_insert_with(|| {
+            let config = self.0.config.clone();
+            Pool::new(config, role, address.clone(), self.0.lifecycle.clone())
+        });
+        pool.clone()
+    }
+}

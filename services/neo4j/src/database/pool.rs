@@ -1,0 +1,197 @@
+//! Connections to one server as one user: bounded, lazy, and never handed out dead.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::Lifecycle;
+use mcp_hub_proto::adapter::v1 as adapter;
+use tokio::sync::Semaphore;
+
+use super::lease::Lease;
+use crate::config::{Address, Config, Role, Target};
+use crate::error::Error;
+use crate::wire::{self, Connection};
+
+/// A connection that stood idle for longer is asked before it is used: a peer that vanished leaves no trace on this side.
+const ASK_AFTER: Duration = Duration::from_mins(1);
+
+/// How long that question may take.
+const ASK_LIMIT: Duration = Duration::from_secs(1);
+
+/// A connection that is older is closed, so that load spreads again after a fail-over.
+const LONGEST_LIFE: Duration = Duration::from_mins(30);
+
+/// A pool.
+pub(super) struct Pool {
+    config: Config,
+    role: Role,
+    address: Address,
+    pub(super) lifecycle: Lifecycle,
+    permits: Arc<Semaphore>,
+    size: u32,
+    idle: Mutex<Vec<Idle>>,
+    /// The target of the last login.
+    target: Mutex<Option<Target>>,
+    /// Connections of an older generation are not used again.
+    generation: AtomicU64,
+    open: AtomicU32,
+    waiting: AtomicU32,
+}
+
+/// A connection and what the pool keeps with it.
+pub(super) struct Pooled {
+    pub(super) connection: Connection,
+    /// Whether it has served a call before: its server may be gone without our knowing.
+    pub(super) used: bool,
+    generation: u64,
+    born: Instant,
+}
+
+struct Idle {
+    pooled: Pooled,
+    since: Instant,
+}
+
+impl Pool {
+    pub(super) fn new(config: Config, role: Role, address: Address, lifecycle: Lifecycle) -> Arc<Self> {
+        let size = config.pool_size();
+        Arc::new(Self {
+            config,
+            role,
+            address,
+            lifecycle,
+            permits: Arc::new(Semaphore::new(size as usize)),
+            size,
+            idle: Mutex::default(),
+            target: Mutex::default(),
+            generation: AtomicU64::new(0),
+            open: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+        })
+    }
+
+    /// A connection for one call, after at most `wait` for a free one.
+    pub(super) async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease, Error> {
+        let permit = {
+            let _waiting = Waiting::new(&self.waiting);
+            let permit = tokio::time::timeout(wait, self.permits.clone().acquire_owned()).await;
+            permit
+                .map_err(|_| Error::Busy)?
+                .map_err(|_| Error::Protocol("the pool is closed"))?
+        };
+        let pooled = match self.take_idle().await {
+            Some(pooled) => pooled,
+            None => self.connect().await?,
+        };
+        Ok(Lease::new(self.clone(), pooled, permit))
+    }
+
+    /// A new connection, also for a lease whose own turned out to be dead.
+    pub(super) async fn connect(&self) -> Result<Pooled, Error> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let target = self.config.target(self.role)?;
+        let connection = wire::connect(&target, &self.address).await?;
+        *self.target() = Some(target);
+        self.open.fetch_add(1, Ordering::AcqRel);
+        Ok(Pooled {
+            connection,
+            used: false,
+            generation,
+            born: Instant::now(),
+        })
+    }
+
+    /// Takes a connection back. What can't serve another call is closed.
+    pub(super) fn put_back(&self, mut pooled: Pooled) {
+        let fit = pooled.connection.is_idle()
+            && pooled.generation == self.generation.load(Ordering::Acquire)
+            && pooled.born.elapsed() < LONGEST_LIFE
+            && !self.lifecycle.is_stopping();
+        if !fit {
+            self.close(pooled);
+            return;
+        }
+        pooled.used = true;
+        let since = Instant::now();
+        self.idle().push(Idle { pooled, since });
+    }
+
+    pub(super) fn close(&self, pooled: Pooled) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+        pooled.connection.close();
+    }
+
+    /// Makes the next calls log in anew if the secrets' files say something else than at the last login.
+    pub(super) fn renew_if_changed(&self) {
+        let Ok(now) = self.config.target(self.role) else {
+            return;
+        };
+        let changed = self.target().as_ref().is_some_and(|then| *then != now);
+        if changed {
+            tracing::info!("the login has changed: the pool is replaced");
+            *self.target() = Some(now);
+            self.generation.fetch_add(1, Ordering::AcqRel);
+            let old = std::mem::take(&mut *self.idle());
+            for idle in old {
+                self.close(idle.pooled);
+            }
+        }
+    }
+
+    pub(super) fn status(&self) -> adapter::Pool {
+        adapter::Pool {
+            max: self.size,
+            open: self.open.load(Ordering::Acquire),
+            idle: u32::try_from(self.idle().len()).unwrap_or(u32::MAX),
+            waiting: self.waiting.load(Ordering::Acquire),
+        }
+    }
+
+    /// The idle connection that was used last, if it is still there.
+    async fn take_idle(&self) -> Option<Pooled> {
+        loop {
+            // Not in the condition: the guard must not live across the await.
+            let idle = self.idle().pop();
+            let Idle { mut pooled, since } = idle?;
+            let alive = pooled.connection.is_alive()
+                && (since.elapsed() < ASK_AFTER || answers(&mut pooled.connection).await);
+            if alive {
+                return Some(pooled);
+            }
+            self.close(pooled);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn target(&self) -> MutexGuard<'_, Option<Target>> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The simplest question that there is.
+async fn answers(connection: &mut Connection) -> bool {
+    matches!(
+        tokio::time::timeout(ASK_LIMIT, connection.reset()).await,
+        Ok(Ok(()))
+    )
+}
+
+/// Counts a waiting call as long as it waits, also when it is given up.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

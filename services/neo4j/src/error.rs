@@ -1,0 +1,234 @@
+//! What can go wrong, and what of it a caller may read.
+//!
+//! [`Error`] is the crate's one error type. Its `From<Error> for Fault` is the only place that decides what leaves the process: a
+//! server's message about the caller's statement does, a host, an address or a password never.
+
+use std::io;
+use std::time::Duration;
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::fault::Reason;
+
+use crate::wire::packstream::Packed;
+
+/// Why something did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's mistake, or a refusal of ours, worded for the caller.
+    #[error("{0}")]
+    Fault(Fault),
+    /// The server refused a statement.
+    #[error("the server refused the statement ({})", .0.code)]
+    Server(Box<ServerError>),
+    /// No stream to the server can be had. The reason is clean: it names no address.
+    #[error("can't connect: {reason}")]
+    Unreachable {
+        /// Why, in words for an operator who may not read addresses: "connection refused".
+        reason: String,
+        /// The cause, for the log.
+        source: Option<io::Error>,
+    },
+    /// The server can be reached, but not used. The reason is clean as well.
+    #[error("can't log in: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+        /// The cause, for the log.
+        source: Option<io::Error>,
+    },
+    /// All connections are in use and stayed so.
+    #[error("all connections are in use")]
+    Busy,
+    /// The statement took longer than it may.
+    #[error("the statement took longer than {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// The connection broke.
+    #[error("the connection was lost")]
+    Lost(#[source] io::Error),
+    /// One row is larger than any that is read.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The server sent what the protocol does not allow here.
+    #[error("unexpected message from the server: {0}")]
+    Protocol(&'static str),
+    /// A value of one of our own statements is not of the type that we read it as.
+    #[error("a value of our own statement is not as expected: column {column}, {wanted}")]
+    Unexpected {
+        /// The column, from 0.
+        column: usize,
+        /// The Rust type that was asked for.
+        wanted: &'static str,
+    },
+    /// A setting is wrong.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// An error as Neo4j reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerError {
+    /// `Neo.ClientError.Statement.SyntaxError`.
+    pub code: String,
+    /// What happened, one line.
+    pub message: String,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<u64>,
+}
+
+impl ServerError {
+    /// Reads the details of a failure.
+    pub(crate) fn read(details: &Packed) -> Self {
+        let text = |key: &str| details.get(key).and_then(Packed::as_str);
+        // Version 5.7 renamed it, to make room for the status of the GQL standard.
+        let code = text("neo4j_code").or(text("code")).unwrap_or_default();
+        let message = text("message").unwrap_or_default();
+        let offset = details
+            .get("diagnostic_record")
+            .and_then(|record| record.get("_position"))
+            .and_then(|position| position.get("offset"))
+            .and_then(Packed::as_int)
+            .and_then(|offset| u64::try_from(offset).ok());
+        // Behind the first line the statement is repeated, with a caret below the place.
+        let line = message.lines().next().unwrap_or_default();
+        Self {
+            code: code.to_owned(),
+            message: line.to_owned(),
+            position: offset.or_else(|| offset_of(line)).map(|offset| offset + 1),
+        }
+    }
+
+    /// Whether a `RESET`, an administrator or the server's clock ended the transaction.
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.code
+            .starts_with("Neo.ClientError.Transaction.TransactionTimedOut")
+            || matches!(
+                self.code.as_str(),
+                "Neo.ClientError.Transaction.Terminated"
+                    | "Neo.TransientError.Transaction.Terminated"
+                    | "Neo.ClientError.Transaction.LockClientStopped"
+                    | "Neo.TransientError.Transaction.LockClientStopped"
+            )
+    }
+
+    /// Whether the server is no longer the one that writes.
+    pub(crate) fn is_not_a_leader(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "Neo.ClientError.Cluster.NotALeader" | "Neo.ClientError.General.ForbiddenOnReadOnlyDatabase"
+        )
+    }
+
+    /// Takes out what must not leave the process, wherever the server quotes it.
+    pub(crate) fn redact(&mut self, secrets: &[String]) {
+        for secret in secrets {
+            if self.message.contains(secret.as_str()) {
+                self.message = self.message.replace(secret.as_str(), "***");
+            }
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        match self.code.as_str() {
+            "Neo.ClientError.Statement.AccessMode" => Reason::WriteNotAllowed,
+            "Neo.ClientError.Statement.ParameterMissing" => Reason::ArgumentInvalid,
+            "Neo.ClientError.Database.DatabaseNotFound" => Reason::ObjectNotFound,
+            "Neo.ClientError.Procedure.ProcedureNotFound" => Reason::ObjectNotFound,
+            "Neo.ClientError.Security.Forbidden" => Reason::AccessDenied,
+            "Neo.ClientError.Cluster.NotALeader" | "Neo.ClientError.General.ForbiddenOnReadOnlyDatabase" => {
+                Reason::DatabaseBusy
+            }
+            code if code.starts_with("Neo.ClientError.Transaction.TransactionTimedOut") => {
+                Reason::StatementTimedOut
+            }
+            "Neo.TransientError.General.DatabaseUnavailable"
+            | "Neo.TransientError.Database.DatabaseUnavailable"
+            | "Neo.DatabaseError.Database.UnableToStartDatabase" => Reason::DatabaseUnavailable,
+            code if code.starts_with("Neo.ClientError.Security.") => Reason::DatabaseUnavailable,
+            // Locks, memory limits, leader elections: trying again helps.
+            code if code.starts_with("Neo.TransientError.") => Reason::DatabaseBusy,
+            _ => Reason::StatementInvalid,
+        }
+    }
+}
+
+/// The place that a message names: "(line 1, column 8 (offset: 7))".
+fn offset_of(message: &str) -> Option<u64> {
+    let (_, rest) = message.rsplit_once("(offset: ")?;
+    rest.split(')').next()?.parse().ok()
+}
+
+impl Error {
+    /// Whether a new attempt on a new connection may succeed where this one failed because its connection was dead.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Lost(_))
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Fault(fault) => fault,
+            Error::Server(error) => (*error).into(),
+            Error::Unreachable { ref reason, .. } | Error::Unavailable { ref reason, .. } => {
+                tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "no connection");
+                Self::new(
+                    Reason::DatabaseUnavailable,
+                    format!("the database can't be used: {reason}"),
+                )
+            }
+            Error::Lost(_) => {
+                tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "connection lost");
+                Self::new(
+                    Reason::DatabaseUnavailable,
+                    "the connection to the database was lost",
+                )
+            }
+            Error::Busy => Self::new(
+                Reason::DatabaseBusy,
+                "all connections to the database are in use: try again in a moment",
+            ),
+            Error::TimedOut(limit) => Self::new(
+                Reason::StatementTimedOut,
+                format!(
+                    "the statement took longer than {} ms and was cancelled: ask for less, or raise timeout_ms",
+                    limit.as_millis()
+                ),
+            )
+            .with("timeout_ms", limit.as_millis().to_string()),
+            Error::TooLarge(what) => {
+                Self::new(Reason::ResultTooLarge, format!("{what}: return a part of it"))
+            }
+            Error::Protocol(_) | Error::Unexpected { .. } | Error::Settings(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ServerError> for Fault {
+    fn from(error: ServerError) -> Self {
+        let reason = error.reason();
+        let message = match reason {
+            Reason::WriteNotAllowed => {
+                format!("{}: this tool only reads", error.message.trim_end_matches('.'))
+            }
+            _ => error.message,
+        };
+        let field = if reason == Reason::ArgumentInvalid {
+            "params"
+        } else {
+            ""
+        };
+        Self::new(reason, message)
+            .with("sqlstate", error.code)
+            .with("field", field)
+            .with(
+                "position",
+                error.position.map(|p| p.to_string()).unwrap_or_default(),
+            )
+    }
+}

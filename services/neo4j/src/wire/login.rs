@@ -1,0 +1,183 @@
+//! From a byte stream to a connection: the version, the login, and why it failed in clean words.
+
+use std::io;
+
+use bytes::BytesMut;
+use mcp_hub_chassis::config::Secret;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::chunks::Chunks;
+use super::message::Request;
+use super::packstream::{Entries, Packed};
+use super::{Connection, Version, socket};
+use crate::config::{Address, CONNECT_TIMEOUT, Target};
+use crate::error::{Error, ServerError};
+
+/// What a server's port for Bolt recognises a client by.
+const MAGIC: [u8; 4] = [0x60, 0x60, 0xB0, 0x17];
+
+/// The versions that we speak, the best first, as the handshake has them: how many minor versions below, minor, major.
+const VERSIONS: [[u8; 4]; 4] = [[0, 8, 8, 5], [0, 0, 4, 4], [0; 4], [0; 4]];
+
+/// How the database sees us where it does not see the adapter's name.
+const AGENT: &str = concat!("mcp-hub/", env!("CARGO_PKG_VERSION"));
+
+/// Logs in to the server at `address`.
+///
+/// # Errors
+/// [`Error::Unavailable`] with a clean reason.
+pub(crate) async fn connect(target: &Target, address: &Address) -> Result<Connection, Error> {
+    let login = async {
+        let socket = socket::open(target, address).await?;
+        log_in(socket, target, address).await
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, login).await {
+        Err(_) => Err(Error::Unavailable {
+            reason: "timed out".to_owned(),
+            source: None,
+        }),
+        Ok(Err(Error::Server(error))) => Err(refused(&error, target)),
+        Ok(Err(Error::Lost(source))) => Err(Error::Unavailable {
+            reason: "the server closed the connection".to_owned(),
+            source: Some(source),
+        }),
+        Ok(result) => result,
+    }
+}
+
+async fn log_in(mut socket: socket::Socket, target: &Target, address: &Address) -> Result<Connection, Error> {
+    let mut hello = MAGIC.to_vec();
+    hello.extend(VERSIONS.as_flattened());
+    socket.write_all(&hello).await.map_err(Error::Lost)?;
+    socket.flush().await.map_err(Error::Lost)?;
+    let mut answer = [0; 4];
+    socket.read_exact(&mut answer).await.map_err(Error::Lost)?;
+    let version = agreed(answer)?;
+    let mut connection = Connection {
+        socket,
+        version,
+        agent: String::new(),
+        input: BytesMut::with_capacity(8 * 1024),
+        chunks: Chunks::default(),
+        output: BytesMut::new(),
+        pending: std::collections::VecDeque::new(),
+        in_transaction: false,
+        streaming: false,
+        failed: false,
+        broken: false,
+        secrets: target.secrets(),
+    };
+    let mut login = authentication(target);
+    let mut extra: Entries = vec![("user_agent".to_owned(), AGENT.into())];
+    if target.routing {
+        extra.push(("routing".to_owned(), routing_context(address)));
+    }
+    if version >= (5, 3) {
+        let agent = Packed::Map(vec![("product".to_owned(), AGENT.into())]);
+        extra.push(("bolt_agent".to_owned(), agent));
+    }
+    if version < (5, 0) {
+        // Instants as seconds since 1970 in UTC, as version 5 has them anyway: local ones are ambiguous twice a year.
+        extra.push(("patch_bolt".to_owned(), vec!["utc"].into()));
+    }
+    if version >= (5, 1) {
+        connection.queue(Request::Hello, vec![Packed::Map(extra)]);
+        connection.queue(Request::Logon, vec![Packed::Map(login)]);
+    } else {
+        extra.append(&mut login);
+        connection.queue(Request::Hello, vec![Packed::Map(extra)]);
+    }
+    connection.flush().await?;
+    let metadata = Packed::Map(connection.success().await?);
+    metadata
+        .get("server")
+        .and_then(Packed::as_str)
+        .unwrap_or_default()
+        .clone_into(&mut connection.agent);
+    if version >= (5, 1) {
+        connection.success().await?;
+    }
+    Ok(connection)
+}
+
+/// What a server that routes learns of how we came to it.
+pub(crate) fn routing_context(address: &Address) -> Packed {
+    Packed::Map(vec![("address".to_owned(), address.to_string().into())])
+}
+
+fn authentication(target: &Target) -> Entries {
+    let text = |key: &str, value: &str| (key.to_owned(), Packed::from(value));
+    match &target.password {
+        Some(password) => vec![
+            text("scheme", "basic"),
+            text("principal", &target.user),
+            text("credentials", Secret::expose(password)),
+        ],
+        None => vec![text("scheme", "none")],
+    }
+}
+
+/// The version that the server chose, if it is one of ours.
+fn agreed(answer: [u8; 4]) -> Result<Version, Error> {
+    let reason = match answer {
+        [0, 0, minor @ 0..=8, 5] => return Ok((5, minor)),
+        [0, 0, 4, 4] => return Ok((4, 4)),
+        [0, 0, 0, 0] => "the server speaks none of Bolt's versions 4.4 and 5.0 to 5.8",
+        [b'H', b'T', b'T', b'P'] => "this port speaks HTTP, not Bolt: Neo4j's Bolt port is 7687 by default",
+        _ => "what answers there is no Neo4j server",
+    };
+    Err(Error::Unavailable {
+        reason: reason.to_owned(),
+        source: Some(io::Error::other(format!(
+            "the handshake's answer is {answer:02x?}"
+        ))),
+    })
+}
+
+/// A refused login in words that name no address. The server's own message may.
+fn refused(error: &ServerError, target: &Target) -> Error {
+    let user = &target.user;
+    let reason = match error.code.as_str() {
+        "Neo.ClientError.Security.Unauthorized" if target.password.is_none() => {
+            "the server wants a password, and none is set".to_owned()
+        }
+        "Neo.ClientError.Security.Unauthorized" => format!("login refused for user \"{user}\""),
+        "Neo.ClientError.Security.CredentialsExpired" => expired(user),
+        "Neo.ClientError.Security.AuthenticationRateLimit" => {
+            format!("too many wrong logins of user \"{user}\": the server takes none for some seconds")
+        }
+        code => format!("the server refused the login ({code})"),
+    };
+    Error::Unavailable {
+        reason,
+        source: Some(io::Error::other(error.message.clone())),
+    }
+}
+
+/// The password must be changed before anything else, which the server says at the first statement.
+pub(crate) fn expired(user: &str) -> String {
+    format!(
+        "the password of user \"{user}\" must be changed first: \
+         ALTER CURRENT USER SET PASSWORD FROM '..' TO '..' on the database system"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_bolt_server_is_named() {
+        assert_eq!(agreed([0, 0, 8, 5]).expect("ours"), (5, 8));
+        assert_eq!(agreed([0, 0, 4, 4]).expect("ours"), (4, 4));
+        for (answer, part) in [
+            (*b"HTTP", "7687"),
+            ([0; 4], "none of Bolt's versions"),
+            ([0, 0, 0, 6], "no Neo4j server"),
+            ([0x15, 3, 1, 0], "no Neo4j server"),
+        ] {
+            let error = agreed(answer).expect_err("not ours");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}

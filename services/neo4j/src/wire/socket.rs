@@ -1,0 +1,60 @@
+//! The byte stream to a server: TCP, with or without TLS.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::tls;
+use crate::config::{Address, Encryption, Target};
+use crate::error::Error;
+
+/// Any of the streams.
+pub(super) type Socket = Box<dyn Stream>;
+
+/// What a stream can do.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
+
+/// Opens the stream as the target wants it.
+pub(super) async fn open(target: &Target, address: &Address) -> Result<Socket, Error> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port))
+        .await
+        .map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    // A peer that vanished without a word is noticed within a minute.
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10));
+    SockRef::from(&stream)
+        .set_tcp_keepalive(&keepalive)
+        .map_err(unreachable)?;
+    match target.encryption {
+        Encryption::None => Ok(Box::new(stream)),
+        Encryption::Verified | Encryption::Unverified => {
+            Ok(Box::new(tls::handshake(target, address, stream).await?))
+        }
+    }
+}
+
+/// Why no stream can be had, without an address.
+fn unreachable(error: io::Error) -> Error {
+    let reason = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::TimedOut => "timed out",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the host can't be reached",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
+            "the server closed the connection"
+        }
+        // What the resolver says has no kind of its own.
+        _ if error.raw_os_error().is_none() => "the host's name can't be looked up",
+        _ => "the network failed",
+    };
+    Error::Unavailable {
+        reason: reason.to_owned(),
+        source: Some(error),
+    }
+}
