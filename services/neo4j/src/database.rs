@@ -22,6 +22,7 @@ mod transaction;
 
 use pool::Pool;
 pub use summary::{QueryType, Summary};
+pub(crate) use transaction::{Next, limit};
 pub use transaction::{Outcome, Transaction};
 
 /// The longest that a call waits for a free connection.

@@ -1,10 +1,26 @@
 //! Neo4j as an mcp-hub adapter: one server or cluster, asked through gRPC.
+//!
+//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query` and its neighbours are what they do; [`database`] is the pools,
+//! routes and transactions, on the Bolt client in `wire`; `params` and `value` are the way of a caller's values.
 
-mod config;
+use std::sync::Arc;
+
+use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::{BoxError, Lifecycle};
+use mcp_hub_proto::neo4j::v1::DESCRIPTORS;
+use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jServiceServer;
+use mcp_hub_proto::neo4j::v1::neo4j_write_service_server::Neo4jWriteServiceServer;
+use tokio::net::TcpListener;
+
+pub mod config;
 pub mod database;
 pub mod error;
 mod params;
+mod posture;
+mod query;
 pub mod row;
+mod service;
+mod status;
 mod value;
 mod wire;
 
@@ -14,3 +30,30 @@ pub use wire::packstream::{Entries, Packed};
 
 /// Where the adapter listens as a process of its own.
 pub const PORT: u16 = 50_053;
+
+/// Serves a Neo4j server on `listener` until the process stops. `name` is the service's key: the first part of its tools' names, and
+/// how the database sees us (`mcp-hub/<name>`).
+///
+/// A database that is down or refuses the login does not end it: calls say so, and work again when the database does.
+///
+/// # Errors
+/// When settings can never work, or the listener fails.
+pub async fn serve(
+    config: Config,
+    name: &str,
+    listener: TcpListener,
+    lifecycle: Lifecycle,
+) -> Result<(), BoxError> {
+    config.check()?;
+    let allow_writes = config.allow_writes;
+    let database = database::Database::new(config, name, lifecycle.clone());
+    let service = service::Service::new(database, lifecycle.clone());
+    let server = AdapterServer::new(Arc::new(service.clone()))
+        .add(Neo4jServiceServer::new(service.clone()), DESCRIPTORS);
+    let server = if allow_writes {
+        server.add(Neo4jWriteServiceServer::new(service), DESCRIPTORS)
+    } else {
+        server
+    };
+    server.serve(listener, lifecycle).await
+}

@@ -66,6 +66,13 @@ impl Columns {
         }
     }
 
+    /// The columns with the types that were seen so far.
+    pub(crate) fn seen(&self) -> Vec<Column> {
+        let mut columns = self.placeholders();
+        self.name(&mut columns);
+        columns
+    }
+
     /// A row's values.
     pub(crate) fn row(&mut self, values: &[Packed]) -> data::Row {
         for (known, value) in self.types.iter_mut().zip(values) {

@@ -33,12 +33,6 @@ pub struct Outcome {
     pub summary: Summary,
 }
 
-/// A statement under way.
-pub(crate) struct Running {
-    /// The names of its columns.
-    pub(crate) columns: Vec<String>,
-}
-
 /// The next of a statement under way.
 pub(crate) enum Next {
     /// A row.
@@ -80,7 +74,7 @@ impl Transaction {
     pub async fn rows(&mut self, cypher: &str, params: Entries) -> Result<Vec<Row>, Error> {
         let timeout = self.timeout;
         let statement = async {
-            self.start(cypher, params, ALL).await?;
+            self.start(cypher, params, Request::Pull, ALL).await?;
             let mut rows = Vec::new();
             loop {
                 match self.next().await? {
@@ -102,8 +96,9 @@ impl Transaction {
 
     async fn run_to_end(&mut self, cypher: &str, params: Entries, caps: Caps) -> Result<Outcome, Error> {
         let begun = Instant::now();
-        let running = self.start(cypher, params, i64::from(caps.rows) + 1).await?;
-        let mut columns = Columns::new(running.columns, Detail::Shown);
+        let wanted = i64::from(caps.rows) + 1;
+        let names = self.start(cypher, params, Request::Pull, wanted).await?;
+        let mut columns = Columns::new(names, Detail::Shown);
         let mut answer = Answer::new(columns.placeholders(), caps);
         let mut full = false;
         let summary = loop {
@@ -149,15 +144,22 @@ impl Transaction {
         Ok(())
     }
 
-    /// Sends a statement and the request for its first rows, and reads as far as its columns.
+    /// Sends a statement and the request for its first rows (`Pull`), or for having them made without sending (`Discard`). Returns the
+    /// names of its columns.
     ///
     /// # Errors
     /// The server's; the transaction is then over.
-    pub(crate) async fn start(&mut self, cypher: &str, params: Entries, rows: i64) -> Result<Running, Error> {
+    pub(crate) async fn start(
+        &mut self,
+        cypher: &str,
+        params: Entries,
+        first: Request,
+        rows: i64,
+    ) -> Result<Vec<String>, Error> {
         let connection = self.lease.connection();
         let nothing = Packed::Map(vec![]);
         connection.queue(Request::Run, vec![cypher.into(), Packed::Map(params), nothing]);
-        connection.queue(Request::Pull, vec![count(rows)]);
+        connection.queue(first, vec![count(rows)]);
         connection.flush().await?;
         if connection.awaits_begin() {
             connection.success().await?;
@@ -165,9 +167,7 @@ impl Transaction {
         let metadata = Packed::Map(connection.success().await?);
         let columns = metadata.get("fields").map(Packed::items).unwrap_or_default();
         let columns = columns.iter().filter_map(Packed::as_str).map(str::to_owned);
-        Ok(Running {
-            columns: columns.collect(),
-        })
+        Ok(columns.collect())
     }
 
     /// Asks for more rows.

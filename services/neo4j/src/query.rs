@@ -1,0 +1,80 @@
+//! `Query` and `StreamQuery`: a caller's read, from the guard to the last row.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::answer::Caps;
+use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_proto::data::v1::{Entry, Map, Value};
+use mcp_hub_proto::neo4j::v1::{QueryRequest, QueryResponse};
+use prost::Message as _;
+
+use crate::database::Database;
+use crate::params;
+
+mod page;
+mod stream;
+
+pub(crate) use page::Page;
+pub(crate) use stream::stream;
+
+/// The bounds of `limit`.
+const LIMIT: Bounds = Bounds {
+    field: "limit",
+    default: 100,
+    maximum: 10_000,
+};
+
+/// Runs a read and returns a page of its rows.
+///
+/// # Errors
+/// The guard's refusal, wrong arguments, the server's error, time-outs.
+pub(crate) async fn query(
+    database: &Database,
+    request: QueryRequest,
+    remaining: Option<Duration>,
+) -> Result<QueryResponse, Fault> {
+    let begun = Instant::now();
+    let mut notices = Vec::new();
+    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
+    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let statement = identity(&request);
+    let page = Page {
+        cypher: &request.cypher,
+        params: params::encode(&request.params)?,
+        delivered: statement.delivered(request.cursor.as_deref())?,
+        caps: Caps::rows(limit),
+    };
+    let mut transaction = database.read(request.database.as_deref(), timeout).await?;
+    let mut table = transaction.page(&page).await?;
+    for notice in notices {
+        table.notice(notice);
+    }
+    let result = table.finish(begun.elapsed(), |rows| {
+        Some(statement.cursor(page.delivered + rows as u64))
+    });
+    Ok(QueryResponse { result: Some(result) })
+}
+
+/// What a cursor must fit: the statement, its parameters and its database.
+fn identity(request: &QueryRequest) -> Statement {
+    let params = in_order(&request.params).encode_to_vec();
+    let database = request.database.as_deref().unwrap_or_default();
+    Statement::of([request.cypher.as_bytes(), params.as_slice(), database.as_bytes()])
+}
+
+/// Parameters in the order of their names: a hash map has another order in each process.
+fn in_order(params: &HashMap<String, Value>) -> Map {
+    let mut entries: Vec<Entry> = params
+        .iter()
+        .map(|(key, value)| Entry {
+            key: key.clone(),
+            value: Some(value.clone()),
+        })
+        .collect();
+    entries.sort_unstable_by(|left, right| left.key.cmp(&right.key));
+    Map { entries }
+}

@@ -1,0 +1,177 @@
+//! `StreamQuery`: all rows of a read, in batches, with no more memory than a few of them.
+
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_proto::data::v1::{self as data, ResultSet};
+use mcp_hub_proto::neo4j::v1::{StreamQueryRequest, StreamQueryResponse};
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::database::{Database, Next, Transaction, limit};
+use crate::error::Error;
+use crate::params;
+use crate::value::{Columns, Detail};
+use crate::wire::message::Request;
+use crate::wire::packstream::{Entries, Packed};
+
+/// How many rows the server is asked for at once.
+const PULL: u64 = 1000;
+
+/// A batch is sent when it has this many rows, or so many bytes.
+const BATCH_ROWS: usize = 500;
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// The most bytes of one row: what a message can hold.
+const ROW_BYTES: usize = mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES / 2;
+
+/// Batches that may wait for the caller.
+const AHEAD: usize = 2;
+
+/// The limit of a call that has neither a deadline nor a limit of its own.
+const NO_LIMIT: Duration = Duration::from_hours(24);
+
+/// Where batches go.
+type Sender = mpsc::Sender<Result<StreamQueryResponse, Status>>;
+
+/// The rows of a read as they come. A caller that goes away cancels it.
+///
+/// # Errors
+/// The guard's refusal and wrong arguments; everything later comes down the stream.
+pub(crate) fn stream(
+    database: Database,
+    request: StreamQueryRequest,
+    remaining: Option<Duration>,
+    lifecycle: &Lifecycle,
+) -> Result<ReceiverStream<Result<StreamQueryResponse, Status>>, Fault> {
+    let params = params::encode(&request.params)?;
+    if request.timeout_ms == Some(0) {
+        return Err(Fault::argument("timeout_ms", "timeout_ms must be at least 1"));
+    }
+    if request.limit == Some(0) {
+        return Err(Fault::argument("limit", "limit must be at least 1"));
+    }
+    let own = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+    let timeout = own.into_iter().chain(remaining).min().unwrap_or(NO_LIMIT);
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn(async move {
+        // Whichever ends first drops the transaction, which interrupts the statement.
+        let result = tokio::select! {
+            result = send_all(&database, &request, params, timeout, &sender) => result,
+            () = sender.closed() => return,
+            () = stopping => Err(Fault::new(
+                Reason::DatabaseUnavailable,
+                "the service is stopping",
+            )),
+        };
+        if let Err(fault) = result {
+            // The caller may have gone meanwhile.
+            let _ = sender.send(Err(fault.into())).await;
+        }
+    });
+    Ok(ReceiverStream::new(receiver))
+}
+
+async fn send_all(
+    database: &Database,
+    request: &StreamQueryRequest,
+    params: Entries,
+    timeout: Duration,
+    sender: &Sender,
+) -> Result<(), Fault> {
+    let mut transaction = database.read(request.database.as_deref(), timeout).await?;
+    let rows = send_rows(&mut transaction, request, params, sender);
+    Ok(limit(timeout, rows).await?)
+}
+
+async fn send_rows(
+    transaction: &mut Transaction,
+    request: &StreamQueryRequest,
+    params: Entries,
+    sender: &Sender,
+) -> Result<(), Error> {
+    let begun = Instant::now();
+    // One more than is wanted tells whether there are more.
+    let mut left = request.limit.map_or(u64::MAX, |limit| u64::from(limit) + 1);
+    let next_pull = |left: u64| i64::try_from(left.min(PULL)).unwrap_or(i64::MAX);
+    let names = transaction
+        .start(&request.cypher, params, Request::Pull, next_pull(left))
+        .await?;
+    let mut batches = Batches {
+        sender,
+        batch: ResultSet::default(),
+        bytes: 0,
+        columns: Columns::new(names, Detail::Whole),
+        begun: false,
+    };
+    let summary = loop {
+        match transaction.next().await? {
+            Next::Row(_) if left == 1 && request.limit.is_some() => break None,
+            Next::Row(values) => {
+                left -= 1;
+                if !batches.push(&values).await? {
+                    return Ok(());
+                }
+            }
+            Next::More => transaction.pull(next_pull(left)).await?,
+            Next::End(summary) => break Some(summary),
+        }
+    };
+    match summary {
+        Some(summary) => batches.batch.notices = summary.notices,
+        None => {
+            batches.batch.truncated = Some(data::Truncation {
+                reason: data::TruncationReason::Rows.into(),
+                next_cursor: None,
+                consistent: None,
+            });
+        }
+    }
+    batches.batch.elapsed_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
+    batches.send().await;
+    Ok(())
+}
+
+/// Batches on their way to the caller.
+struct Batches<'a> {
+    sender: &'a Sender,
+    batch: ResultSet,
+    bytes: usize,
+    columns: Columns,
+    /// A batch has been sent, with the columns in it.
+    begun: bool,
+}
+
+impl Batches<'_> {
+    /// Adds a row; `false` when the caller has gone.
+    async fn push(&mut self, values: &[Packed]) -> Result<bool, Error> {
+        let row = self.columns.row(values);
+        let bytes = row.encoded_len();
+        if bytes > ROW_BYTES {
+            let what = format!("a row has {bytes} bytes, more than a message can hold");
+            return Err(Error::TooLarge(what));
+        }
+        // Before, so that the last batch, which tells the end, has the last rows too.
+        let full = self.batch.rows.len() >= BATCH_ROWS || self.bytes + bytes > BATCH_BYTES;
+        if full && !self.batch.rows.is_empty() && !self.send().await {
+            return Ok(false);
+        }
+        self.bytes += bytes;
+        self.batch.rows.push(row);
+        Ok(true)
+    }
+
+    async fn send(&mut self) -> bool {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.batch.columns = self.columns.seen();
+        }
+        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        let response = StreamQueryResponse { result: Some(batch) };
+        self.sender.send(Ok(response)).await.is_ok()
+    }
+}

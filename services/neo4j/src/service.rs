@@ -1,0 +1,142 @@
+//! The RPCs: requests in, responses out. What they do stands in the modules that they call; there is no Cypher here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_hub_chassis::grpc::{self, Adapter};
+use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_proto::adapter::v1::GetStatusResponse;
+use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jService;
+use mcp_hub_proto::neo4j::v1::neo4j_write_service_server::Neo4jWriteService;
+use mcp_hub_proto::neo4j::v1::{
+    ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, GetRelationshipsRequest,
+    GetRelationshipsResponse, ListNodesRequest, ListNodesResponse, QueryRequest, QueryResponse, SchemaRequest,
+    SchemaResponse, SearchRequest, SearchResponse, StreamQueryRequest, StreamQueryResponse,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::database::Database;
+use crate::{query, status};
+
+/// Both services and the status: cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Service {
+    database: Database,
+    status: Arc<status::Status>,
+    lifecycle: Lifecycle,
+}
+
+impl Service {
+    pub(crate) fn new(database: Database, lifecycle: Lifecycle) -> Self {
+        Self {
+            database,
+            status: Arc::default(),
+            lifecycle,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Adapter for Service {
+    async fn probe(&self) -> bool {
+        self.status.probe(&self.database).await
+    }
+
+    async fn status(&self) -> GetStatusResponse {
+        self.status.response(&self.database)
+    }
+}
+
+#[tonic::async_trait]
+impl Neo4jService for Service {
+    type StreamQueryStream = ReceiverStream<Result<StreamQueryResponse, Status>>;
+
+    async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(query::query(&self.database, request.into_inner(), remaining).await)
+    }
+
+    async fn stream_query(
+        &self,
+        request: Request<StreamQueryRequest>,
+    ) -> Result<Response<Self::StreamQueryStream>, Status> {
+        let remaining = remaining(&request);
+        let database = self.database.clone();
+        answer(query::stream(
+            database,
+            request.into_inner(),
+            remaining,
+            &self.lifecycle,
+        ))
+    }
+
+    async fn schema(&self, _request: Request<SchemaRequest>) -> Result<Response<SchemaResponse>, Status> {
+        answer(Err(to_come()))
+    }
+
+    async fn list_nodes(
+        &self,
+        _request: Request<ListNodesRequest>,
+    ) -> Result<Response<ListNodesResponse>, Status> {
+        answer(Err(to_come()))
+    }
+
+    async fn get_relationships(
+        &self,
+        _request: Request<GetRelationshipsRequest>,
+    ) -> Result<Response<GetRelationshipsResponse>, Status> {
+        answer(Err(to_come()))
+    }
+
+    async fn search(&self, _request: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
+        answer(Err(to_come()))
+    }
+
+    async fn explain_query(
+        &self,
+        _request: Request<ExplainQueryRequest>,
+    ) -> Result<Response<ExplainQueryResponse>, Status> {
+        answer(Err(to_come()))
+    }
+}
+
+#[tonic::async_trait]
+impl Neo4jWriteService for Service {
+    async fn execute(&self, _request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
+        answer(Err(to_come()))
+    }
+}
+
+/// Replaced by the modules that come next, before this is released.
+fn to_come() -> Fault {
+    Fault::new(mcp_hub_chassis::fault::Reason::NotSupported, "not there yet")
+}
+
+fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(Status::from)
+}
+
+/// What the call's deadline leaves for a statement, so that its end is told before the caller gives up.
+fn remaining<T>(request: &Request<T>) -> Option<Duration> {
+    let left = grpc::timeout(request.metadata())?;
+    Some(
+        left.saturating_sub((left / 10).min(Duration::from_millis(200)))
+            .max(Duration::from_millis(1)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_leaves_time_to_tell() {
+        let mut request = Request::new(());
+        assert_eq!(remaining(&request), None);
+        request.set_timeout(Duration::from_secs(10));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(9800)));
+        request.set_timeout(Duration::from_millis(100));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(90)));
+    }
+}
