@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 
-use crate::{BoxError, Lifecycle, Program};
+use crate::{BoxError, Lifecycle, Program, config};
 
 /// The settings that every adapter has around its own.
 #[derive(clap::Args, Debug)]
@@ -28,7 +28,40 @@ where
     C: clap::Args,
     S: AsyncFnOnce(C, &str, TcpListener, Lifecycle) -> Result<(), BoxError>,
 {
-    program(name, port).run(async |options: Options<C>, process| {
+    start(program(name, port), serve)
+}
+
+/// As [`run`], for a database that goes by a second name, `other`. When the environment has none of the settings' variables, which
+/// begin with `prefix` (`MARIADB_`), but some that begin with the other name (`MYSQL_`), those count in their place, and the key is the
+/// other name.
+pub fn run_as_either<C, S>(
+    name: &'static str,
+    (prefix, other): (&'static str, &'static str),
+    port: u16,
+    serve: S,
+) -> ExitCode
+where
+    C: clap::Args,
+    S: AsyncFnOnce(C, &str, TcpListener, Lifecycle) -> Result<(), BoxError>,
+{
+    let mut program = program(name, port);
+    let other_prefix = format!("{}_", other.to_uppercase());
+    let command = program.command::<Options<C>>();
+    let is_set = |to: &str| config::is_set(&command, prefix, to);
+    if !is_set(prefix) && is_set(&other_prefix) {
+        program = program
+            .rename_variables(prefix, other_prefix)
+            .default_of("name", other);
+    }
+    start(program, serve)
+}
+
+fn start<C, S>(program: Program, serve: S) -> ExitCode
+where
+    C: clap::Args,
+    S: AsyncFnOnce(C, &str, TcpListener, Lifecycle) -> Result<(), BoxError>,
+{
+    program.run(async |options: Options<C>, process| {
         let listener = TcpListener::bind(options.listen).await?;
         // Not the setting: port 0 takes any.
         tracing::info!(address = %listener.local_addr()?, "listening");

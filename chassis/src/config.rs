@@ -223,6 +223,15 @@ fn plain(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// Whether the environment sets one of the command's variables, with `to` in the place of their first part `from`.
+pub(crate) fn is_set(command: &Command, from: &str, to: &str) -> bool {
+    reference(command).into_iter().any(|setting| {
+        let variable = setting.variable.unwrap_or_default();
+        let renamed = variable.strip_prefix(from).map(|rest| format!("{to}{rest}"));
+        renamed.is_some_and(|renamed| std::env::vars_os().any(|(name, _)| name == *renamed))
+    })
+}
+
 /// Refuses variables `MCP_HUB_*` that no setting of the commands has: a misspelt switch must not be silent.
 pub fn check_environment<'a>(commands: impl IntoIterator<Item = &'a Command>) -> Result<(), Error> {
     check_names(

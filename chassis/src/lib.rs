@@ -4,7 +4,7 @@
 //! signal handler, runs the process's own `main`, and drains. An adapter then hands its services to [`grpc::AdapterServer`].
 //!
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
-//! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes).
+//! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] (settings of a login).
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ pub mod cursor;
 pub mod fault;
 pub mod grpc;
 pub mod lifecycle;
+pub mod server;
 pub mod telemetry;
 
 pub use fault::Fault;
@@ -89,6 +90,7 @@ pub struct Program {
     defaults: Vec<(&'static str, String)>,
     find_config: fn(&clap::ArgMatches) -> Option<PathBuf>,
     other_commands: Vec<clap::Command>,
+    rename: Option<(&'static str, String)>,
 }
 
 impl Program {
@@ -99,6 +101,7 @@ impl Program {
             defaults: vec![],
             find_config: |_| None,
             other_commands: vec![],
+            rename: None,
         }
     }
 
@@ -113,6 +116,13 @@ impl Program {
     #[must_use]
     pub fn find_config(mut self, find: fn(&clap::ArgMatches) -> Option<PathBuf>) -> Self {
         self.find_config = find;
+        self
+    }
+
+    /// Variables that begin with `to` count in the place of those that begin with `from`.
+    #[must_use]
+    pub(crate) fn rename_variables(mut self, from: &'static str, to: String) -> Self {
+        self.rename = Some((from, to));
         self
     }
 
@@ -204,6 +214,7 @@ impl Program {
         }
         let matches = config::Sources {
             file,
+            rename: self.rename.clone(),
             ..config::Sources::process()
         }
         .matches(command.clone())?;
