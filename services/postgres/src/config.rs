@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::server::{self, SslMode};
 
 use crate::error::Error;
 
@@ -27,7 +28,7 @@ pub struct Config {
     #[arg(long, env = "POSTGRES_HOST", value_name = "HOST")]
     pub host: Option<String>,
     /// The server's port; 5432 when absent.
-    #[arg(long, env = "POSTGRES_PORT", value_name = "PORT", value_parser = port)]
+    #[arg(long, env = "POSTGRES_PORT", value_name = "PORT", value_parser = server::port)]
     pub port: Option<u16>,
     /// The role to log in as; "postgres" when absent.
     #[arg(long, env = "POSTGRES_USER", value_name = "ROLE")]
@@ -111,24 +112,6 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub deny_schemas: Option<Vec<String>>,
-}
-
-/// libpq's words for how a connection uses TLS.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SslMode {
-    /// Never.
-    Disable,
-    /// Only when the server insists.
-    Allow,
-    /// When the server offers it.
-    #[default]
-    Prefer,
-    /// Always, whoever answers; with `sslrootcert` like verify-ca.
-    Require,
-    /// Always, with a certificate that a trusted authority signed.
-    VerifyCa,
-    /// Always, with a trusted certificate for this host.
-    VerifyFull,
 }
 
 /// Whether a pooler in transaction mode stands in front of the server.
@@ -249,12 +232,12 @@ impl Config {
     /// Where and as whom to log in, files read now.
     pub(crate) fn target(&self, role: Role) -> Result<Target, Error> {
         let url = match (&self.url, &self.url_file) {
-            (Some(url), _) => Some(url.expose().to_owned()),
+            (Some(url), _) => Some(url.clone()),
             (None, Some(file)) => Some(read_secret(file)?),
             (None, None) => None,
         };
         let url = match url {
-            Some(url) => url::Parts::parse(&url)?,
+            Some(url) => url::Parts::parse(url.expose())?,
             None => url::Parts::default(),
         };
         let user = self
@@ -265,14 +248,14 @@ impl Config {
         let database = self.db.clone().or(url.database).unwrap_or_else(|| user.clone());
         let password = match (&self.password, &self.password_file) {
             (Some(password), _) => Some(password.clone()),
-            (None, Some(file)) => Some(read_secret(file)?.into()),
-            (None, None) => url.password.map(Secret::from),
+            (None, Some(file)) => Some(read_secret(file)?),
+            (None, None) => url.password,
         };
         let (user, password) = match (role, &self.write_user) {
             (Role::Writer, Some(writer)) => {
                 let password = match (&self.write_password, &self.write_password_file) {
                     (Some(password), _) => Some(password.clone()),
-                    (None, Some(file)) => Some(read_secret(file)?.into()),
+                    (None, Some(file)) => Some(read_secret(file)?),
                     (None, None) => None,
                 };
                 (writer.clone(), password)
@@ -297,29 +280,11 @@ impl Config {
     }
 }
 
-/// A secret's file without the line end that editors and `echo` leave.
-fn read_secret(file: &Path) -> Result<String, Error> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(source) => Err(Error::Unavailable {
-            reason: format!("the secret's file {} can't be read", file.display()),
-            source: Some(source),
-        }),
-    }
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    if text.starts_with("tcp://") {
-        return Err(
-            "this is what Kubernetes puts there for a Service of that name: set enableServiceLinks: false \
-             on the pod, or give the port as a number"
-                .to_owned(),
-        );
-    }
-    match text.parse() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err("a port is a number from 1 to 65535".to_owned()),
-    }
+fn read_secret(file: &Path) -> Result<Secret, Error> {
+    server::read_secret(file).map_err(|source| Error::Unavailable {
+        reason: format!("the secret's file {} can't be read", file.display()),
+        source: Some(source),
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
 use super::{Connection, IDLE, Key, socket};
-use crate::config::{CONNECT_TIMEOUT, SslMode, Target};
+use mcp_hub_chassis::server::SslMode;
+
+use crate::config::{CONNECT_TIMEOUT, Target};
 use crate::error::{Error, ServerError};
 
 /// Logs in. `parameters` are the session's settings, beside those that every session of ours has.

@@ -10,7 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::tls;
-use crate::config::{SslMode, Target};
+use mcp_hub_chassis::server::SslMode;
+
+use crate::config::Target;
 use crate::error::Error;
 
 /// Any of the streams.

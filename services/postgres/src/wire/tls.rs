@@ -14,7 +14,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls;
 
-use crate::config::{SslMode, Target};
+use mcp_hub_chassis::server::SslMode;
+
+use crate::config::Target;
 use crate::error::Error;
 
 /// Speaks TLS on a stream whose server has agreed to it.
