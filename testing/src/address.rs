@@ -1,8 +1,7 @@
 //! Where a server is, and as whom one may log in.
 
+use mcp_hub_programs::{names, variable};
 use url::Url;
-
-use crate::skip::variable;
 
 /// The default port of the MySQL protocol.
 pub(crate) const MYSQL_PORT: u16 = 3306;
@@ -15,7 +14,7 @@ pub(crate) const MYSQL_PORT: u16 = 3306;
 ///
 /// When the variable is no URL.
 pub fn mysql() -> Option<Address> {
-    Address::given("MCP_HUB_TEST_MYSQL_URL", MYSQL_PORT)
+    Address::given(names::MYSQL_URL, MYSQL_PORT)
 }
 
 /// The address of a test server, with a user that may do everything.

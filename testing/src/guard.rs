@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 #[cfg(unix)]
 use std::os::unix::process::CommandExt as _;
 
-use crate::programs::User;
+use crate::user::User;
 
 /// Runs its script as soon as it is dropped or this process ends.
 #[derive(Debug)]

@@ -14,9 +14,9 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
-mod programs;
 mod settings;
 mod skip;
+mod user;
 mod wait;
 
 pub use address::{Address, mysql};

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use mcp_hub_programs::{MariaDb as Programs, names};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -11,12 +12,9 @@ use tokio::task::spawn_blocking;
 use crate::address::{Address, MYSQL_PORT};
 use crate::port::free_port;
 use crate::process::Process;
-use crate::programs::{MariaDbPrograms, User, mariadb_programs, run};
 use crate::settings::Settings;
 use crate::skip::required;
-
-/// The address of a server that is there already, for [`MariaDb::shared`].
-const GIVEN: &str = "MCP_HUB_TEST_MARIADB_URL";
+use crate::user::{User, run};
 
 /// Run by the server before it accepts connections, also when it is started again.
 const ACCOUNTS: &str = "\
@@ -47,7 +45,7 @@ impl MariaDb {
     pub async fn shared() -> Option<&'static Self> {
         static SHARED: OnceCell<Option<MariaDb>> = OnceCell::const_new();
         let shared = SHARED
-            .get_or_init(async || match Address::given(GIVEN, MYSQL_PORT) {
+            .get_or_init(async || match Address::given(names::MARIADB_URL, MYSQL_PORT) {
                 Some(address) => Some(Self {
                     address,
                     process: None,
@@ -87,7 +85,7 @@ impl MariaDb {
     }
 
     async fn launch(settings: &Settings) -> Option<Self> {
-        let programs = mariadb_programs()?;
+        let programs = Programs::find()?;
         let port = free_port();
         let settings = settings.clone();
         let prepared = spawn_blocking(move || prepare(&programs, port, &settings)).await;
@@ -157,7 +155,7 @@ impl MariaDb {
 }
 
 /// Makes the data folder and the configuration.
-fn prepare(programs: &MariaDbPrograms, port: u16, settings: &Settings) -> anyhow::Result<Process> {
+fn prepare(programs: &Programs, port: u16, settings: &Settings) -> anyhow::Result<Process> {
     let folder = tempfile::Builder::new()
         .prefix("mcp-hub-mariadb-")
         .tempdir()?

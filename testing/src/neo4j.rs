@@ -1,9 +1,7 @@
 //! A throw-away Neo4j server, Community edition.
 
-use std::ffi::OsString;
-use std::path::Path;
-
 use anyhow::{Context as _, ensure};
+use mcp_hub_programs::{Neo4j as Programs, names, variable};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -11,14 +9,10 @@ use tokio::sync::OnceCell;
 use crate::address::Address;
 use crate::port::free_port;
 use crate::process::Process;
-use crate::programs::{Neo4jPrograms, User, neo4j_programs};
 use crate::settings::Settings;
-use crate::skip::{required, variable};
+use crate::skip::required;
+use crate::user::User;
 
-/// The address of a server that is there already, for [`Neo4j::shared`]: `bolt://neo4j:PASSWORD@HOST:PORT`.
-const GIVEN: &str = "MCP_HUB_TEST_NEO4J_URL";
-/// That server's HTTP port, when it is not the default one.
-const GIVEN_HTTP: &str = "MCP_HUB_TEST_NEO4J_HTTP_URL";
 /// The default port of Bolt.
 const BOLT_PORT: u16 = 7687;
 /// The default port of HTTP.
@@ -32,19 +26,6 @@ const INITIAL_PASSWORD: &str = "neo4j:SHA-256,68f29a0465f1378fe59f24d8090c203e83
      10a706e0605a0dc77a9f1148477f2ca04976f1371d4a629b6a7aa7522506d418,1024:";
 /// User and password for HTTP.
 const BASIC: &str = "bmVvNGo6dGVzdHBhc3N3b3Jk";
-
-const MAIN_CLASS: &str = "org.neo4j.server.CommunityEntryPoint";
-/// As Neo4j's own start script has it, with little memory, and with compilers and a collector that start fast.
-const JAVA_OPTIONS: [&str; 8] = [
-    "-Xms64m",
-    "-Xmx512m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "--add-opens=java.base/java.nio=ALL-UNNAMED",
-    "--add-opens=java.base/java.io=ALL-UNNAMED",
-    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-    "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
-];
 
 /// A Neo4j server for tests: user `neo4j`, password `testpassword`, the one database `neo4j`, Bolt and HTTP on free
 /// ports of 127.0.0.1.
@@ -72,7 +53,7 @@ impl Neo4j {
     pub async fn shared() -> Option<&'static Self> {
         static SHARED: OnceCell<Option<Neo4j>> = OnceCell::const_new();
         let shared = SHARED
-            .get_or_init(async || match Address::given(GIVEN, BOLT_PORT) {
+            .get_or_init(async || match Address::given(names::NEO4J_URL, BOLT_PORT) {
                 Some(address) => Some(Self::given(&address)),
                 None => Self::launch(&Settings::new()).await,
             })
@@ -109,9 +90,11 @@ impl Neo4j {
     }
 
     fn given(address: &Address) -> Self {
-        let http = variable(GIVEN_HTTP).unwrap_or_else(|| format!("http://{}:{HTTP_PORT}", address.host()));
+        let http = variable(names::NEO4J_HTTP_URL)
+            .unwrap_or_else(|| format!("http://{}:{HTTP_PORT}", address.host()));
         Self {
-            http: Address::new(&http, HTTP_PORT).unwrap_or_else(|error| panic!("{GIVEN_HTTP}: {error}")),
+            http: Address::new(&http, HTTP_PORT)
+                .unwrap_or_else(|error| panic!("{}: {error}", names::NEO4J_HTTP_URL)),
             user: address.user().to_owned(),
             password: address.password().to_owned(),
             bolt: address.without_user(),
@@ -120,7 +103,7 @@ impl Neo4j {
     }
 
     async fn launch(settings: &Settings) -> Option<Self> {
-        let programs = neo4j_programs()?;
+        let programs = Programs::find()?;
         let bolt = free_port();
         let http = std::iter::repeat_with(free_port).find(|port| *port != bolt)?;
         let process = prepare(&programs, bolt, http, settings)
@@ -200,28 +183,23 @@ impl Neo4j {
 }
 
 /// Makes the server's home.
-fn prepare(programs: &Neo4jPrograms, bolt: u16, http: u16, settings: &Settings) -> anyhow::Result<Process> {
+fn prepare(programs: &Programs, bolt: u16, http: u16, settings: &Settings) -> anyhow::Result<Process> {
     let home = tempfile::Builder::new()
         .prefix("mcp-hub-neo4j-")
         .tempdir()?
         .keep();
-    let mut arguments: Vec<OsString> = JAVA_OPTIONS.map(OsString::from).to_vec();
-    arguments.extend(["-cp".into(), programs.library.join("*").into(), MAIN_CLASS.into()]);
-    arguments.extend([join("--home-dir=", &home), join("--config-dir=", &home)]);
-    arguments.push("--console-mode".into());
-    let process = Process::new(User::Ourselves, home.clone(), &programs.java, arguments)?;
+    let process = Process::new(
+        User::Ourselves,
+        home.clone(),
+        &programs.java,
+        programs.arguments(&home),
+    )?;
 
     std::fs::write(home.join("neo4j.conf"), lines(bolt, http, settings))?;
     std::fs::create_dir_all(home.join("data/dbms"))?;
     std::fs::write(home.join("data/dbms/auth.ini"), INITIAL_PASSWORD)?;
     settings.write_files(&home)?;
     Ok(process)
-}
-
-fn join(option: &str, path: &Path) -> OsString {
-    let mut text = OsString::from(option);
-    text.push(path);
-    text
 }
 
 /// Disk and memory are kept small; everything else stays as a user has it.

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use mcp_hub_programs::pgbouncer;
+
 use crate::guard::Guard;
 use crate::port::free_port;
 use crate::postgres::Postgres;
-use crate::programs::{User, pgbouncer};
 use crate::skip::required;
+use crate::user::User;
 use crate::wait::eventually;
 
 const RUN_AND_REMOVE: &str = r#"

@@ -4,16 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
+use mcp_hub_programs::{names, variable};
 use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::guard::Guard;
 use crate::port::free_port;
-use crate::programs::{User, postgres_folder, run};
-use crate::skip::{required, variable};
-
-/// The address of a server that is there already, for [`Postgres::shared`].
-const GIVEN: &str = "MCP_HUB_TEST_POSTGRES_URL";
+use crate::skip::required;
+use crate::user::{User, run};
 
 const STOP_AND_REMOVE: &str = r#"
     cat >/dev/null
@@ -44,10 +42,10 @@ impl Postgres {
         static SHARED: OnceLock<Option<Postgres>> = OnceLock::new();
         let shared = spawn_blocking(|| {
             SHARED
-                .get_or_init(|| match variable(GIVEN) {
+                .get_or_init(|| match variable(names::POSTGRES_URL) {
                     Some(url) => {
-                        let url =
-                            Url::parse(&url).unwrap_or_else(|error| panic!("{GIVEN} is no URL: {error}"));
+                        let url = Url::parse(&url)
+                            .unwrap_or_else(|error| panic!("{} is no URL: {error}", names::POSTGRES_URL));
                         Some(Self { url, server: None })
                     }
                     None => Self::launch(),
@@ -80,7 +78,8 @@ impl Postgres {
     }
 
     fn launch() -> Option<Self> {
-        let server = Server::launch(&postgres_folder()?).unwrap_or_else(|error| panic!("{error:#}"));
+        let server =
+            Server::launch(&mcp_hub_programs::postgres()?).unwrap_or_else(|error| panic!("{error:#}"));
         let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
         Some(Self {
             url: Url::parse(&url).expect("a URL"),

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::guard::Guard;
-use crate::programs::User;
+use crate::user::User;
 use crate::wait::eventually;
 
 /// How long a start or a stop may take: many times what it does on a busy machine.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// The shell is the server's parent, so that it can wait for its end. `jobs` makes every shell notice a child that has
 /// ended; without it `kill -0` would take a zombie for a running process.

@@ -3,6 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
+use mcp_hub_programs::variable;
+
 /// Set to `1` where a missing component is a failure: CI, and `cargo xtask test --require`.
 const REQUIRE: &str = "MCP_HUB_TEST_REQUIRE";
 /// A file that collects one line per skipped test, so that `cargo xtask test` can count what libtest calls passed.
@@ -31,12 +33,4 @@ pub fn required(reason: &str) {
             .and_then(|mut file| file.write_all(line.as_bytes()))
             .unwrap_or_else(|error| panic!("{SKIPPED} names {path}, which can't be written: {error}"));
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "these variables steer the tests and are no settings of the product"
-)]
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

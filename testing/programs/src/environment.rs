@@ -1,0 +1,33 @@
+//! The environment, and the folders that it names.
+
+use std::path::PathBuf;
+
+/// An environment variable that is set and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these variables steer the tests and are no settings of the product"
+)]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A program on the PATH, or in a folder that is often not on it.
+pub fn find(program: &str) -> Option<PathBuf> {
+    first(folders(), program)
+}
+
+/// The folders of the PATH, and those of Debian's servers, which are not on everybody's.
+pub(crate) fn folders() -> impl Iterator<Item = PathBuf> {
+    let path = variable("PATH").unwrap_or_default();
+    let path: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    path.into_iter()
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
+}
+
+/// The first of the folders that has the program.
+pub(crate) fn first(folders: impl IntoIterator<Item = PathBuf>, program: &str) -> Option<PathBuf> {
+    folders
+        .into_iter()
+        .map(|folder| folder.join(program))
+        .find(|program| program.is_file())
+}
