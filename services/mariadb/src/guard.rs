@@ -10,9 +10,11 @@
 //! it is refused wherever it stands. What the scanner can't read, it refuses.
 //!
 //! What it can't see: what a stored function or a view does inside. Such code runs with the rights of its definer, in a READ ONLY
-//! transaction that is rolled back, and can still take a named lock, sleep, or set variables of the session; no proxy can do more about
-//! it. It also can't see what a word will mean to servers that are not yet written.
+//! transaction that is rolled back, and can still take a named lock, read files if its definer may, sleep, and set variables of the
+//! session; no proxy can do more about it, but the session is made as new again. It also can't see what a word will mean to servers that
+//! are not yet written.
 
+mod builtins;
 mod functions;
 mod lexer;
 mod lexical;
@@ -88,6 +90,9 @@ pub(crate) struct Read<'a> {
     pub relations: BTreeSet<Name>,
     /// All names that may be a database's: those in front of dots, which may be tables or aliases too.
     pub qualifiers: BTreeSet<String>,
+    /// Whether it calls a function that is not the server's own, which may leave something in the session. A view may do so too, and no
+    /// text tells.
+    pub changes_session: bool,
 }
 
 /// Reads one statement that must be a read.
@@ -105,6 +110,7 @@ pub(crate) fn read(sql: &str) -> Result<Read<'_>, Refusal> {
         parameters: lexed.parameters,
         relations: read.relations,
         qualifiers: read.qualifiers,
+        changes_session: lexed.calls_foreign_code(),
     })
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::lexer::{self, Kind, Token};
-use super::{Refusal, functions};
+use super::{Refusal, builtins, functions};
 
 /// The longest statement. A list of some 30,000 numbers fits.
 const MAX_BYTES: usize = 256 * 1024;
@@ -144,6 +144,25 @@ impl<'a> Lexed<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether it calls what is no function of the server's own, as far as names tell.
+    pub(super) fn calls_foreign_code(&self) -> bool {
+        self.tokens.iter().enumerate().any(|(index, token)| {
+            let Some(name) = token.name().filter(|_| self.is_sign(index + 1, '(')) else {
+                return false;
+            };
+            let qualified = index
+                .checked_sub(1)
+                .is_some_and(|before| self.is_sign(before, '.'));
+            // The columns of a query of a WITH, `a (b) AS (`, and those behind an alias, `AS a (b)`.
+            let behind = self.behind_brackets(index + 1);
+            let are_columns = self.are(behind, &["as"]) && self.is_sign(behind + 1, '(')
+                || index
+                    .checked_sub(1)
+                    .is_some_and(|before| self.are(before, &["as"]));
+            (qualified || !builtins::is_builtin(name)) && !are_columns
+        })
     }
 
     /// Each name in front of a dot and not behind one: databases, tables and aliases.

@@ -152,6 +152,24 @@ fn a_read_tells_what_it_touches() {
 }
 
 #[test]
+fn foreign_code_is_noticed() {
+    for sql in [
+        "select f(1)",
+        "select shop.f(1)",
+        "select `abs`.abs(1)",
+        "select 1 where a.b (c)",
+        "values (F (1))",
+        "select f(1) as x",
+    ] {
+        assert!(read(sql).expect("is a read").changes_session, "{sql}");
+    }
+    let noticed: Vec<_> = must_allow()
+        .filter(|sql| read(sql).is_ok_and(|read| read.changes_session))
+        .collect();
+    assert!(noticed.is_empty(), "{noticed:#?}");
+}
+
+#[test]
 fn a_write_tells_what_it_destroys() {
     let written = |sql: &str| match write(sql) {
         Ok(write) => format!(
