@@ -31,9 +31,10 @@ where
     start(program(name, port), serve)
 }
 
-/// As [`run`], for a database that goes by a second name, `other`. When the environment has none of the settings' variables, which
-/// begin with `prefix` (`MARIADB_`), but some that begin with the other name (`MYSQL_`), those count in their place, and the key is the
-/// other name.
+/// As [`run`], for a database that goes by a second name, `other`.
+///
+/// When the environment has none of the settings' variables, which begin with `prefix` (`MARIADB_`), but some that begin with the other
+/// name (`MYSQL_`), those count in their place, and the key is the other name.
 pub fn run_as_either<C, S>(
     name: &'static str,
     (prefix, other): (&'static str, &'static str),

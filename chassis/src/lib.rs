@@ -4,7 +4,7 @@
 //! signal handler, runs the process's own `main`, and drains. An adapter then hands its services to [`grpc::AdapterServer`].
 //!
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
-//! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] (settings of a login).
+//! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server).
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ pub mod grpc;
 pub mod lifecycle;
 pub mod server;
 pub mod telemetry;
+pub mod tls;
 
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;

@@ -15,6 +15,7 @@ const ROWS: usize = 1_000_000;
 const GROWTH_KIB: u64 = 32 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the figure is what the test is run for")]
 async fn a_million_rows_stream_at_flat_memory() {
     let Some(postgres) = Postgres::shared().await else {
         return;

@@ -187,7 +187,7 @@ async fn each_mode_means_what_libpq_means() {
             "localhost",
             "secure",
             "sslmode = 'verify-ca'\nsslrootcert = 'FOLDER/none.pem'".to_owned(),
-            Err("sslrootcert can't be read"),
+            Err("can't be read as PEM"),
         ),
     ] {
         match (secured.connect(host, user, &settings).await, expected) {
