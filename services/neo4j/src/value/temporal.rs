@@ -6,6 +6,10 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+mod parse;
+
+pub(crate) use parse::parse;
+
 const NANOSECONDS: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
 
@@ -77,20 +81,34 @@ pub(crate) fn duration(months: i64, days: i64, seconds: i64, nanoseconds: i64) -
     text
 }
 
-/// The offset of a zone at an instant, in seconds east of Greenwich.
+/// The offset of a zone at an instant, in seconds east of Greenwich; `None` for a zone that is not known here.
 fn offset_in(zone: &str, seconds: i64) -> Option<i64> {
     let zone = TimeZone::get(zone).ok()?;
-    // The same day of the same week of the calendar, in years for which the zones' rules are known.
     let (from, to) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
-    let cycle = CYCLE * DAY;
     let known = if seconds > to {
-        seconds - (seconds - to).div_euclid(cycle) * cycle - cycle
+        // The same day of the same week of the calendar, in a year that the library holds.
+        seconds - ((seconds - to).div_euclid(CYCLE * DAY) + 1) * CYCLE * DAY
     } else {
-        // Before the first rule, it is the sun's time everywhere.
+        // Before a zone's first rule it has its sun's time.
         seconds.max(from)
     };
     let timestamp = Timestamp::from_second(known).ok()?;
     Some(zone.to_offset(timestamp).seconds().into())
+}
+
+/// The offsets with which a zone's clocks show a local time: mostly one; two when they were put back, none when they were put forward.
+fn offsets_at(zone: &str, local: i64) -> Option<Vec<i64>> {
+    // The zone's offsets a day before and a day after are all that can be meant.
+    let around = [local.saturating_sub(DAY), local.saturating_add(DAY)];
+    let mut offsets = Vec::new();
+    for seconds in around {
+        let offset = offset_in(zone, seconds)?;
+        let fits = offset_in(zone, local.checked_sub(offset)?) == Some(offset);
+        if fits && !offsets.contains(&offset) {
+            offsets.push(offset);
+        }
+    }
+    Some(offsets)
 }
 
 fn offset(seconds: i64) -> String {
@@ -117,6 +135,17 @@ fn fraction(nanoseconds: i64) -> String {
     }
 }
 
+/// The day since 1970-01-01 of a year, a month and a day, which must be one of the calendar's: the inverse of [`civil`].
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let (shifted, month_from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * CYCLE + day_of_era - 719_468;
+    // The 31st of February is another day.
+    (civil(days) == (year, month, day)).then_some(days)
+}
+
 /// Year, month and day of a day since 1970-01-01, after Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day
 /// is the last.
 fn civil(days: i64) -> (i64, i64, i64) {
@@ -133,9 +162,4 @@ fn civil(days: i64) -> (i64, i64, i64) {
         (month - 9, 1)
     };
     (era * 400 + year + next, month, day)
-}
-
-/// Reads the text of a kind; `None` when it is not of that kind.
-pub(crate) fn parse(_kind: mcp_hub_proto::data::v1::TemporalKind, _text: &str) -> Option<crate::Packed> {
-    None
 }
