@@ -101,11 +101,7 @@ fn resolve(cypher: &str) -> Result<Vec<Character>, Refusal> {
                     .ok()
                     .filter(|_| digits && escape.len() == 4)
                 else {
-                    return Err(Refusal::syntax(
-                        "\\u wants four hexadecimal digits",
-                        cypher,
-                        at,
-                    ));
+                    return Err(Refusal::syntax("\\u wants four hexadecimal digits", cypher, at));
                 };
                 // Half of a pair is no character of its own, and never begins or ends anything.
                 let resolved = char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -125,7 +121,9 @@ fn resolve(cypher: &str) -> Result<Vec<Character>, Refusal> {
 
 /// Whether a character may be part of the syntax rather than of a name or a text.
 fn is_syntax(character: char) -> bool {
-    character.is_ascii() && !character.is_ascii_alphanumeric() || is_space(character) || character.is_control()
+    character.is_ascii() && !character.is_ascii_alphanumeric()
+        || is_space(character)
+        || character.is_control()
 }
 
 /// What Neo4j 5 takes as space, found by trying all characters, and in addition what else Unicode calls so: at worst, a name
@@ -251,18 +249,26 @@ impl Lexer<'_> {
         if is_whole && self.peek(0) == Some('.') && self.peek(1).is_some_and(|next| next.is_ascii_digit()) {
             self.at += 1;
             text.push('.');
-            text.push_str(&self.take_while(|character| character.is_ascii_alphanumeric() || character == '_'));
+            text.push_str(
+                &self.take_while(|character| character.is_ascii_alphanumeric() || character == '_'),
+            );
         }
         let ends_with_exponent = text.ends_with(['e', 'E']) && !text.starts_with("0x");
         if ends_with_exponent && matches!(self.peek(0), Some('-' | '+')) {
             text.extend(self.peek(0));
             self.at += 1;
-            text.push_str(&self.take_while(|character| character.is_ascii_alphanumeric() || character == '_'));
+            text.push_str(
+                &self.take_while(|character| character.is_ascii_alphanumeric() || character == '_'),
+            );
         }
         if is_number(&text) && !self.peek(0).is_some_and(is_name_part) {
             return Ok(text);
         }
-        Err(Refusal::syntax("an invalid number", self.cypher, self.place(start)))
+        Err(Refusal::syntax(
+            "an invalid number",
+            self.cypher,
+            self.place(start),
+        ))
     }
 
     fn take_while(&mut self, is_wanted: impl Fn(char) -> bool) -> String {
@@ -300,8 +306,20 @@ fn is_name_part(character: char) -> bool {
 fn is_dash_or_arrow(character: char) -> bool {
     matches!(
         character,
-        '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}'
-            | '\u{27e8}' | '\u{3008}' | '\u{fe64}' | '\u{ff1c}' | '\u{27e9}' | '\u{3009}' | '\u{fe65}' | '\u{ff1e}'
+        '\u{ad}' | '\u{2010}'
+            ..='\u{2015}'
+                | '\u{2212}'
+                | '\u{fe58}'
+                | '\u{fe63}'
+                | '\u{ff0d}'
+                | '\u{27e8}'
+                | '\u{3008}'
+                | '\u{fe64}'
+                | '\u{ff1c}'
+                | '\u{27e9}'
+                | '\u{3009}'
+                | '\u{fe65}'
+                | '\u{ff1e}'
     )
 }
 
@@ -317,7 +335,8 @@ fn is_number(text: &str) -> bool {
     let text = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    let digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
     digits(whole) && digits(fraction) && digits(exponent)
 }
@@ -352,11 +371,23 @@ mod tests {
             ("RETURN 1 // a\u{2028}b\u{85}c\nAS x", "RETURN #1 AS x"),
             ("RETURN 1 /* a /* b */ AS x /**/ /***/", "RETURN #1 AS x"),
             ("RETURN\u{a0}1\u{3000}AS\u{1c}x", "RETURN #1 AS x"),
-            ("RETURN 1 AS a\u{200b}b, é, 名前", "RETURN #1 AS a\u{200b}b , é , 名前"),
-            ("RETURN 1.5e-3, 0x1F, 1_000, 1e10, 2d", "RETURN #1.5e-3 , #0x1F , #1_000 , #1e10 , #2d"),
+            (
+                "RETURN 1 AS a\u{200b}b, é, 名前",
+                "RETURN #1 AS a\u{200b}b , é , 名前",
+            ),
+            (
+                "RETURN 1.5e-3, 0x1F, 1_000, 1e10, 2d",
+                "RETURN #1.5e-3 , #0x1F , #1_000 , #1e10 , #2d",
+            ),
             ("RETURN x[1..2], 1.x", "RETURN x [ #1 . . #2 ] , #1 . x"),
-            ("RETURN $a, $`b c`, $ /**/ 1, a$b", "RETURN $ a , $ `b c` , $ #1 , a$b"),
-            ("MATCH (a)<-[:R]\u{2014}(b)", "MATCH ( a ) < - [ : R ] \u{2014} ( b )"),
+            (
+                "RETURN $a, $`b c`, $ /**/ 1, a$b",
+                "RETURN $ a , $ `b c` , $ #1 , a$b",
+            ),
+            (
+                "MATCH (a)<-[:R]\u{2014}(b)",
+                "MATCH ( a ) < - [ : R ] \u{2014} ( b )",
+            ),
         ] {
             assert_eq!(lexed(cypher), expected, "{cypher}");
         }
