@@ -1,4 +1,61 @@
 //! MariaDB and MySQL as an mcp-hub adapter: one server, asked through gRPC.
+//!
+//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain` and `write` are what they do;
+//! `guard` says what a statement may do; [`database`] is the pools and transactions, on the driver, sqlx; `execution`, `params`,
+//! `types` and `value` are the way of a caller's statement and its values.
+
+use std::sync::Arc;
+
+use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::{BoxError, Lifecycle};
+use mcp_hub_proto::mariadb::v1::DESCRIPTORS;
+use mcp_hub_proto::mariadb::v1::mariadb_service_server::MariadbServiceServer;
+use mcp_hub_proto::mariadb::v1::mariadb_write_service_server::MariadbWriteServiceServer;
+use tokio::net::TcpListener;
+
+pub mod config;
+pub mod database;
+pub mod error;
+mod execution;
+mod guard;
+mod params;
+mod posture;
+mod query;
+pub mod row;
+mod service;
+mod status;
+mod types;
+mod value;
+
+pub use config::Config;
+pub use error::Error;
 
 /// Where the adapter listens as a process of its own.
 pub const PORT: u16 = 50_052;
+
+/// Serves a MariaDB or MySQL server on `listener` until the process stops. `name` is the service's key: the first part of its tools'
+/// names, and how the server sees us: each statement begins with `/* mcp-hub/<name> */`.
+///
+/// A server that is down or refuses the login does not end it: calls say so, and work again when the server does.
+///
+/// # Errors
+/// When settings can never work, or the listener fails.
+pub async fn serve(
+    config: Config,
+    name: &str,
+    listener: TcpListener,
+    lifecycle: Lifecycle,
+) -> Result<(), BoxError> {
+    config.check()?;
+    let allow_writes = config.allow_writes;
+    let database = database::Database::new(config, name, lifecycle.clone());
+    let service = service::Service::new(database, lifecycle.clone());
+    let server = AdapterServer::new(Arc::new(service.clone()))
+        .add(MariadbServiceServer::new(service.clone()), DESCRIPTORS);
+    let server = if allow_writes {
+        server.add(MariadbWriteServiceServer::new(service), DESCRIPTORS)
+    } else {
+        server
+    };
+    server.serve(listener, lifecycle).await
+}

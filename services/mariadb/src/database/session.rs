@@ -1,0 +1,369 @@
+//! A session: the connection, who is at its other end, and what it is set to.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use futures_util::TryStreamExt as _;
+use sqlx::mysql::{MySql, MySqlConnection, MySqlRow};
+use sqlx::{AssertSqlSafe, Decode, Row as _};
+
+use super::login;
+use crate::config::{Role, Target};
+use crate::error::Error;
+
+/// How long a statement waits for a lock, in seconds. Shorter than a statement may run: the caller then learns that it is a lock.
+const LOCK_TIMEOUT: u32 = 10;
+
+/// How long a transaction may stand still, in seconds. Ours do only when the process was cut off. MariaDB has a limit for it.
+const IDLE_TIMEOUT: u32 = 60;
+
+/// How long the server waits for us to take its rows, in seconds: the receiver of a stream may pause.
+const WRITE_TIMEOUT: u32 = 600;
+
+/// Modes that change how a text is read. The guard reads `"x"` as a string and `\` as an escape, so the server must do so as well.
+const MODES_OF_READING: [&str; 9] = [
+    "ANSI",
+    "ANSI_QUOTES",
+    "DB2",
+    "EMPTY_STRING_IS_NULL",
+    "MAXDB",
+    "MSSQL",
+    "NO_BACKSLASH_ESCAPES",
+    "ORACLE",
+    "POSTGRESQL",
+];
+
+/// The most warnings of a statement that are told.
+const WARNINGS: u32 = 10;
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// MariaDB.
+    MariaDb,
+    /// MySQL, or one of its relatives that calls itself so.
+    MySql,
+}
+
+/// What kind of server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flavor {
+    /// Whose it is.
+    pub product: Product,
+    /// Its version: 10.11.19.
+    pub version: (u16, u16, u16),
+}
+
+impl Flavor {
+    /// Reads what `VERSION()` says: `10.11.19-MariaDB-0+deb12u1`, `8.0.40`.
+    fn read(text: &str) -> Self {
+        let product = if text.to_lowercase().contains("mariadb") {
+            Product::MariaDb
+        } else {
+            Product::MySql
+        };
+        // Old replication made MariaDB say "5.5.5-10.11.19-MariaDB".
+        let numbers = text.strip_prefix("5.5.5-").unwrap_or(text);
+        let mut numbers = numbers
+            .split(|character: char| !character.is_ascii_digit())
+            .map(|digits| digits.parse().unwrap_or(0));
+        let mut next = || numbers.next().unwrap_or(0);
+        Self {
+            product,
+            version: (next(), next(), next()),
+        }
+    }
+
+    /// Whether it is MariaDB.
+    pub fn is_mariadb(self) -> bool {
+        self.product == Product::MariaDb
+    }
+
+    /// The product's name.
+    pub fn name(self) -> &'static str {
+        match self.product {
+            Product::MariaDb => "MariaDB",
+            Product::MySql => "MySQL",
+        }
+    }
+}
+
+impl std::fmt::Display for Flavor {
+    /// The version alone.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (major, minor, patch) = self.version;
+        write!(formatter, "{major}.{minor}.{patch}")
+    }
+}
+
+/// A session of ours.
+pub(crate) struct Session {
+    pub(crate) connection: MySqlConnection,
+    pub(crate) flavor: Flavor,
+    /// What stands before each statement, for those who look at the server: the driver sends no connection attributes.
+    pub(crate) mark: Arc<str>,
+    /// Where it was logged in to: its database, and what must not be quoted.
+    pub(super) target: Arc<Target>,
+    /// Whom to kill.
+    pub(super) identity: Identity,
+    /// It is broken: nothing can be sent on it any more.
+    pub(super) spoilt: bool,
+    /// A caller's statement may have left something in it, and the driver has no way to reset it: it serves nobody after this call.
+    pub(super) tainted: bool,
+    /// Whether a transaction may be open.
+    pub(super) in_transaction: bool,
+    /// Whether it has served another call: its server may be gone without our knowing.
+    pub(super) used: bool,
+    /// Which settings of the pool it was made by.
+    pub(super) generation: u64,
+    pub(super) born: Instant,
+}
+
+/// A session as the server knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Its number on the server.
+    id: u64,
+    /// Which server: behind a load balancer the next connection may reach another.
+    server: String,
+}
+
+/// Whether a transaction may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
+impl Session {
+    /// Logs in and sets the session.
+    ///
+    /// # Errors
+    /// As [`login::connect`].
+    pub(super) async fn log_in(
+        target: Arc<Target>,
+        role: Role,
+        mark: Arc<str>,
+        generation: u64,
+    ) -> Result<Self, Error> {
+        let mut connection = login::connect(&target).await?;
+        let set = async {
+            let rows = batch(&mut connection, "SELECT VERSION(), CONNECTION_ID(), @@hostname, @@port, @@server_id, @@session.sql_mode, @@global.sql_mode").await?;
+            let row = rows
+                .first()
+                .ok_or_else(|| Error::Protocol("no row from a SELECT without FROM".to_owned()))?;
+            let column = |index| row.get(index).cloned().flatten().unwrap_or_default();
+            let flavor = Flavor::read(&column(0));
+            let identity = Identity::read(row)?;
+            let modes = modes(&column(5), &column(6));
+            batch(&mut connection, &settings(flavor, role, &modes)).await?;
+            Ok((flavor, identity))
+        };
+        let set: Result<_, Error> = tokio::time::timeout(crate::config::CONNECT_TIMEOUT, set)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::Unavailable {
+                    reason: "timed out".to_owned(),
+                    source: None,
+                })
+            });
+        let (flavor, identity) = set?;
+        Ok(Self {
+            connection,
+            flavor,
+            mark,
+            target,
+            identity,
+            spoilt: false,
+            tainted: false,
+            in_transaction: false,
+            used: false,
+            generation,
+            born: Instant::now(),
+        })
+    }
+
+    /// Begins a transaction, with the limits of its statements.
+    pub(super) async fn begin(
+        &mut self,
+        access: Access,
+        timeout: Duration,
+        rows: Option<u64>,
+    ) -> Result<(), Error> {
+        let access = match access {
+            Access::ReadOnly => "READ ONLY",
+            Access::ReadWrite => "READ WRITE",
+        };
+        // The most that there is: DEFAULT would be the server's own setting.
+        let rows = rows.unwrap_or(u64::MAX);
+        let limit = set_timeout(self.flavor, timeout);
+        let sql = format!("{limit}, sql_select_limit = {rows}; START TRANSACTION {access}");
+        self.in_transaction = true;
+        batch(&mut self.connection, &sql).await.map(drop)
+    }
+
+    /// Changes the limit of the next statements.
+    pub(super) async fn set_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
+        batch(&mut self.connection, &set_timeout(self.flavor, timeout))
+            .await
+            .map(drop)
+    }
+
+    /// Ends the transaction, and frees what a rollback does not.
+    pub(super) async fn end(&mut self, keep: bool) -> Result<(), Error> {
+        let end = if keep { "COMMIT" } else { "ROLLBACK" };
+        batch(&mut self.connection, &format!("{end}; DO RELEASE_ALL_LOCKS()")).await?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// What the server has to say about the last statement, each a sentence.
+    pub(super) async fn warnings(&mut self) -> Result<Vec<String>, Error> {
+        let rows = batch(&mut self.connection, &format!("SHOW WARNINGS LIMIT {WARNINGS}")).await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().nth(2).flatten())
+            .collect())
+    }
+}
+
+impl Identity {
+    /// Reads number and server from a row that begins with the version.
+    fn read(row: &[Option<String>]) -> Result<Self, Error> {
+        let column = |index: usize| row.get(index).and_then(Option::as_deref).unwrap_or_default();
+        let id = column(1)
+            .parse()
+            .map_err(|_| Error::Protocol("a connection without a number".to_owned()))?;
+        Ok(Self {
+            id,
+            server: [column(2), column(3), column(4)].join("/"),
+        })
+    }
+}
+
+/// Ends the statement that a session runs, on a connection of its own.
+///
+/// # Errors
+/// When no connection can be had, or it reaches another server.
+pub(super) async fn kill(target: &Target, victim: &Identity) -> Result<(), Error> {
+    let mut connection = login::connect(target).await?;
+    let killed = async {
+        let rows = batch(
+            &mut connection,
+            "SELECT VERSION(), CONNECTION_ID(), @@hostname, @@port, @@server_id",
+        )
+        .await?;
+        let here = Identity::read(rows.first().map(Vec::as_slice).unwrap_or_default())?;
+        if here.server != victim.server {
+            return Err(Error::Protocol(
+                "another server answers: the statement there is not known".to_owned(),
+            ));
+        }
+        batch(&mut connection, &format!("KILL QUERY {}", victim.id))
+            .await
+            .map(drop)
+    }
+    .await;
+    login::close(connection).await;
+    killed
+}
+
+/// What a new session is set to.
+fn settings(flavor: Flavor, role: Role, modes: &str) -> String {
+    let mut settings = format!(
+        "SET NAMES utf8mb4; \
+         SET SESSION sql_mode = '{modes}', time_zone = '+00:00', lc_messages = 'en_US', autocommit = 1, completion_type = 0, \
+         lock_wait_timeout = {LOCK_TIMEOUT}, innodb_lock_wait_timeout = {LOCK_TIMEOUT}, net_write_timeout = {WRITE_TIMEOUT}"
+    );
+    if flavor.is_mariadb() {
+        settings.push_str(&format!(", idle_transaction_timeout = {IDLE_TIMEOUT}"));
+    }
+    if role == Role::Reader {
+        settings.push_str("; SET SESSION TRANSACTION READ ONLY");
+    }
+    settings
+}
+
+/// The statement that limits the time of the next ones; MySQL's limit holds for those that read.
+fn set_timeout(flavor: Flavor, timeout: Duration) -> String {
+    match flavor.product {
+        Product::MariaDb => format!("SET SESSION max_statement_time = {:.3}", timeout.as_secs_f64()),
+        Product::MySql => format!("SET SESSION max_execution_time = {}", timeout.as_millis()),
+    }
+}
+
+/// The session's modes without those that change how a text is read.
+fn modes(session: &str, global: &str) -> String {
+    let modes = session.split(',').filter(|mode| {
+        // Names come from the server, and go into a statement of ours.
+        let is_name = !mode.is_empty()
+            && mode
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        // The driver asks for this one, which makes names of functions reserved words.
+        let is_the_driver_s = *mode == "IGNORE_SPACE" && !global.split(',').any(|other| other == *mode);
+        is_name && !is_the_driver_s && !MODES_OF_READING.contains(mode)
+    });
+    modes.collect::<Vec<_>>().join(",")
+}
+
+/// Runs statements of ours in one flight, and returns the rows of all as texts. They hold constants and numbers, never anything of a
+/// caller's: this protocol takes several statements in one text.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "several statements of ours in one flight; nothing of a caller's is ever in them"
+)]
+async fn batch(connection: &mut MySqlConnection, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+    let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(connection);
+    let mut texts = Vec::new();
+    while let Some(result) = rows.try_next().await? {
+        if let Some(row) = result.right() {
+            texts.push(read_texts(&row)?);
+        }
+    }
+    Ok(texts)
+}
+
+fn read_texts(row: &MySqlRow) -> Result<Vec<Option<String>>, Error> {
+    let columns = 0..row.len();
+    let texts = columns.map(|index| {
+        let raw = row.try_get_raw(index)?;
+        // The only failure is NULL.
+        let bytes = <&[u8] as Decode<MySql>>::decode(raw).ok();
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    });
+    texts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read() {
+        for (text, product, version) in [
+            ("10.11.19-MariaDB-0+deb12u1-log", Product::MariaDb, (10, 11, 19)),
+            ("5.5.5-10.4.7-MariaDB", Product::MariaDb, (10, 4, 7)),
+            ("11.8.2-MariaDB", Product::MariaDb, (11, 8, 2)),
+            ("8.0.40", Product::MySql, (8, 0, 40)),
+            ("8.0.36-28", Product::MySql, (8, 0, 36)),
+        ] {
+            assert_eq!(Flavor::read(text), Flavor { product, version }, "{text}");
+        }
+    }
+
+    #[test]
+    fn modes_that_change_the_reading_are_taken_out() {
+        assert_eq!(
+            modes(
+                "STRICT_TRANS_TABLES,ANSI_QUOTES,IGNORE_SPACE,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT",
+                ""
+            ),
+            "STRICT_TRANS_TABLES,PIPES_AS_CONCAT"
+        );
+        assert_eq!(modes("IGNORE_SPACE", "IGNORE_SPACE"), "IGNORE_SPACE");
+        assert_eq!(modes("", ""), "");
+        assert_eq!(modes("A'; DROP", ""), "");
+    }
+}

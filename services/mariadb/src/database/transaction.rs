@@ -1,0 +1,276 @@
+//! A transaction, for our own statements and for a caller's.
+
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use mcp_hub_chassis::answer::Caps;
+use mcp_hub_proto::data::v1::{ResultSet, Value};
+use tokio::sync::oneshot;
+
+use super::lease::{Ended, Lease};
+use super::session::{Access, Flavor, Session};
+use crate::error::Error;
+use crate::execution::{self, Done, Plan, Sink};
+use crate::row::Row;
+
+mod kept;
+
+use kept::Kept;
+
+/// How much longer than the server we wait for a statement that it should have ended: its own word is better than ours.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// How long the beginning of a transaction may take on a session that was used before. It waits for nothing on the server, so a peer
+/// that takes longer has vanished.
+const BEGIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// A transaction. Dropped, its statement is killed and it is rolled back in the background.
+pub struct Transaction {
+    lease: Lease,
+    flavor: Flavor,
+    access: Access,
+    timeout: Duration,
+    begun: bool,
+}
+
+/// What a caller's statement did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How many rows it returned, or else changed; rows that an UPDATE found as they shall be count as changed.
+    pub affected: Option<u64>,
+    /// The first value that AUTO_INCREMENT gave.
+    pub last_insert_id: Option<u64>,
+    /// Its rows, if it is of a kind that has any. Cut without a cursor.
+    pub result: Option<ResultSet>,
+}
+
+impl Transaction {
+    /// Nothing is sent yet: the beginning needs to know what is begun for.
+    pub(super) fn new(mut lease: Lease, access: Access, timeout: Duration) -> Result<Self, Error> {
+        let flavor = lease.session().map(|session| session.flavor);
+        Ok(Self {
+            flavor: flavor.ok_or_else(|| Error::Protocol("a lease without a session".to_owned()))?,
+            lease,
+            access,
+            timeout,
+            begun: false,
+        })
+    }
+
+    /// What kind of server this is.
+    pub fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    /// Runs one of our own statements. Each `?` is a text, or NULL.
+    ///
+    /// # Errors
+    /// The server's, [`Error::TimedOut`], [`Error::Lost`].
+    pub async fn rows(&mut self, sql: &str, params: &[Option<&str>]) -> Result<Vec<Row>, Error> {
+        self.begin(None).await?;
+        let timer = self.timer();
+        let params: Vec<Option<String>> = params.iter().map(|text| text.map(str::to_owned)).collect();
+        let sql = sql.to_owned();
+        let rows = self
+            .lease
+            .run(|session| async move { execution::rows(session, &sql, params).await }.boxed());
+        timer.judge(timer.limit(rows).await)
+    }
+
+    /// Runs a caller's statement to its end. Rows beyond the caps are left out of the result, not of the effect.
+    ///
+    /// # Errors
+    /// The server's, [`Error::Fault`] for parameters that do not fit, [`Error::TimedOut`], [`Error::Lost`].
+    pub async fn run(&mut self, sql: &str, params: &[Value], caps: Caps) -> Result<Outcome, Error> {
+        self.begin(None).await?;
+        let timer = self.timer();
+        let done = timer
+            .limit(self.execute(Plan::new(sql, params), Kept::new(caps)))
+            .await;
+        let done = timer.judge(done)?;
+        let result = done.sink.finish();
+        Ok(Outcome {
+            affected: result.as_ref().map_or(done.affected, |(_, rows)| Some(*rows)),
+            last_insert_id: done.last_insert_id,
+            result: result.map(|(result, _)| result),
+        })
+    }
+
+    /// Runs a caller's statement as far as the sink wants its rows.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), but for the time-out.
+    pub(crate) async fn execute<S: Sink>(&mut self, plan: Plan, sink: S) -> Result<Done<S>, Error> {
+        let types = self.lease.types();
+        let (sender, mut early) = oneshot::channel();
+        let ended = self
+            .lease
+            .run_until(
+                |session| execution::run(session, types, plan, sink, sender).boxed(),
+                &mut early,
+            )
+            .await?;
+        let out_early = match ended {
+            Ended::Fully(Done {
+                sink: Some(sink),
+                affected,
+                last_insert_id,
+            }) => {
+                return Ok(Done {
+                    sink,
+                    affected,
+                    last_insert_id,
+                });
+            }
+            // Both at once: it had enough at the last row.
+            Ended::Fully(Done { sink: None, .. }) => early
+                .try_recv()
+                .unwrap_or_else(|_| Err(Error::Protocol("a sink was lost".to_owned()))),
+            Ended::Early(sink) => sink,
+        };
+        Ok(Done {
+            sink: out_early?,
+            affected: None,
+            last_insert_id: None,
+        })
+    }
+
+    /// Says that the caller's statements may leave something in the session: nobody gets it after this call.
+    pub fn taint(&mut self) {
+        if let Some(session) = self.lease.session() {
+            session.tainted = true;
+        }
+    }
+
+    /// Changes the limit of the next statements.
+    ///
+    /// # Errors
+    /// The server's, [`Error::Lost`].
+    pub async fn set_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
+        self.timeout = timeout;
+        if !self.begun {
+            return Ok(());
+        }
+        self.ours(move |session| session.set_timeout(timeout).boxed())
+            .await
+    }
+
+    /// What the server has to say about the last statement, each a sentence.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn take_notices(&mut self) -> Result<Vec<String>, Error> {
+        if !self.begun || self.lease.session().is_none() {
+            return Ok(vec![]);
+        }
+        self.ours(|session| session.warnings().boxed()).await
+    }
+
+    /// Keeps what was done.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.end(true).await
+    }
+
+    /// Undoes what was done.
+    ///
+    /// # Errors
+    /// When the connection is lost, which undoes it as well.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        self.end(false).await
+    }
+
+    /// Begins, unless it has begun. `rows` is the most rows that a statement may return. A session that turns out to have died is
+    /// replaced once.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Lost`], the server's.
+    pub(crate) async fn begin(&mut self, rows: Option<u64>) -> Result<(), Error> {
+        if self.begun {
+            return Ok(());
+        }
+        let was_used = self.lease.session().is_some_and(|session| session.used);
+        match self.send_begin(rows).await {
+            Err(error) if error.is_lost_connection() && was_used => {
+                tracing::debug!(
+                    error = mcp_hub_chassis::fault::chain(&error),
+                    "the session had died"
+                );
+                self.lease.replace().await?;
+                self.send_begin(rows).await?;
+            }
+            result => result?,
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    async fn send_begin(&mut self, rows: Option<u64>) -> Result<(), Error> {
+        let (access, timeout) = (self.access, self.timeout);
+        let begin = self.lease.run(move |session| {
+            async move {
+                let begun = tokio::time::timeout(BEGIN_LIMIT, session.begin(access, timeout, rows)).await;
+                begun.unwrap_or_else(|_| {
+                    Err(Error::Lost("no answer to the beginning of a transaction".into()))
+                })
+            }
+            .boxed()
+        });
+        begin.await
+    }
+
+    async fn end(&mut self, keep: bool) -> Result<(), Error> {
+        if !self.begun || self.lease.session().is_none() {
+            return Ok(());
+        }
+        self.ours(move |session| session.end(keep).boxed()).await
+    }
+
+    /// Runs something of our own that belongs to the transaction.
+    async fn ours<T, F>(&mut self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Session) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
+    {
+        let timer = self.timer();
+        timer.judge(timer.limit(self.lease.run(work)).await)
+    }
+
+    /// Starts the clock of one statement.
+    pub(crate) fn timer(&self) -> Timer {
+        Timer {
+            limit: self.timeout,
+            begun: Instant::now(),
+        }
+    }
+}
+
+/// The clock of one statement. The server has the same limit, and its word is better than ours, so ours has some slack.
+pub(crate) struct Timer {
+    limit: Duration,
+    begun: Instant,
+}
+
+impl Timer {
+    /// Runs a statement within the limit.
+    pub(crate) async fn limit<T>(
+        &self,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let result = tokio::time::timeout(self.limit + SLACK, statement).await;
+        result.unwrap_or(Err(Error::TimedOut(self.limit)))
+    }
+
+    /// Tells an end by the server's clock as what it is.
+    pub(crate) fn judge<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        match result {
+            Err(error) if error.is_interrupted() && self.begun.elapsed() >= self.limit.mul_f64(0.9) => {
+                Err(Error::TimedOut(self.limit))
+            }
+            result => result,
+        }
+    }
+}

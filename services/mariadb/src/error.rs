@@ -1,0 +1,370 @@
+//! What can go wrong, and what of it a caller may read.
+//!
+//! [`Error`] is the crate's one error type. Its `From<Error> for Fault` is the only place that decides what leaves the process: a
+//! server's message about the caller's statement does, a host, an address or a password never.
+
+use std::time::Duration;
+
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{BoxError, Fault};
+use sqlx::mysql::MySqlDatabaseError;
+
+/// Why something did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's mistake, or a refusal of ours, worded for the caller.
+    #[error("{0}")]
+    Fault(Fault),
+    /// The server refused a statement.
+    #[error("the server refused the statement (error {})", .0.number)]
+    Server(Box<ServerError>),
+    /// No connection can be had. The reason is clean: it names no address.
+    #[error("can't connect: {reason}")]
+    Unavailable {
+        /// Why, in words for an operator who may not read addresses: "connection refused".
+        reason: String,
+        /// The cause, for the log.
+        source: Option<BoxError>,
+    },
+    /// All connections are in use and stayed so.
+    #[error("all connections are in use")]
+    Busy,
+    /// The statement took longer than it may.
+    #[error("the statement took longer than {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// The connection broke.
+    #[error("the connection was lost")]
+    Lost(#[source] BoxError),
+    /// The server sent what the driver does not understand.
+    #[error("unexpected message from the server: {0}")]
+    Protocol(String),
+    /// A value of one of our own statements is not of the type that we read it as.
+    #[error("a value of our own statement is not as expected: column {column}, {wanted}")]
+    Unexpected {
+        /// The column, from 0.
+        column: usize,
+        /// The Rust type that was asked for.
+        wanted: &'static str,
+    },
+    /// A setting is wrong.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// An error as the server reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerError {
+    /// The server's own code: 1146. Many share one SQLSTATE.
+    pub number: u16,
+    /// The five characters of the SQLSTATE.
+    pub sqlstate: String,
+    /// What happened, in English, without the host that the server writes behind a user's name.
+    pub message: String,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<u32>,
+}
+
+impl ServerError {
+    /// Reads the driver's error.
+    pub(crate) fn read(error: &MySqlDatabaseError) -> Self {
+        Self {
+            number: error.number(),
+            sqlstate: error.code().unwrap_or_default().to_owned(),
+            message: without_hosts(error.message()),
+            position: None,
+        }
+    }
+
+    /// Finds where in the statement a syntax error is, from the text that the server quotes.
+    pub(crate) fn locate(mut self, sql: &str) -> Self {
+        self.position = match self.number {
+            // ER_SYNTAX_ERROR, ER_PARSE_ERROR
+            1149 | 1064 => position_of_near(&self.message, sql),
+            _ => None,
+        };
+        self
+    }
+
+    /// Whether KILL QUERY or a limit of the server's ended the statement.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        // ER_QUERY_INTERRUPTED; MariaDB's max_statement_time; MySQL's max_execution_time.
+        matches!(self.number, 1317 | 1969 | 3024)
+    }
+
+    /// Whether the server ended the session with this, or had ended it before.
+    pub(crate) fn ends_the_session(&self) -> bool {
+        // ER_SERVER_SHUTDOWN, ER_NEW_ABORTING_CONNECTION, ER_FORCING_CLOSE, ER_ABORTING_CONNECTION, ER_NET_*; ER_CONNECTION_KILLED of
+        // MariaDB; MySQL's ER_CLIENT_INTERACTION_TIMEOUT.
+        matches!(
+            self.number,
+            1053 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 | 4031
+        )
+    }
+
+    /// Takes out what must not leave the process, wherever the server quotes it.
+    pub(crate) fn redact(&mut self, secrets: &[String]) {
+        for secret in secrets {
+            if self.message.contains(secret.as_str()) {
+                self.message = self.message.replace(secret.as_str(), "***");
+            }
+        }
+    }
+
+    fn reason(&self) -> Reason {
+        match self.number {
+            // A statement or a transaction that is READ ONLY; a server that is.
+            1792 | 1290 | 1836 | 3748 => Reason::WriteNotAllowed,
+            // Access to a database, a table, a column, a routine, a view; a missing privilege.
+            1044 | 1045 | 1142 | 1143 | 1227 | 1356 | 1370 | 1410 | 1698 => Reason::AccessDenied,
+            // No such database; no such table and no such routine are mistakes in the statement.
+            1049 => Reason::ObjectNotFound,
+            1969 | 3024 => Reason::StatementTimedOut,
+            1317 => Reason::Cancelled,
+            // Too many connections, of one user too; a lock that others hold; a deadlock.
+            1040 | 1203 | 1226 | 1205 | 1213 => Reason::DatabaseBusy,
+            _ if self.ends_the_session() => Reason::DatabaseUnavailable,
+            // What the server or this version of it lacks.
+            1235 | 1295 => Reason::NotSupported,
+            _ => Reason::StatementInvalid,
+        }
+    }
+}
+
+impl Error {
+    /// Whether a new attempt on a new connection may succeed where this one failed because its connection was dead.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        match self {
+            Self::Lost(_) => true,
+            Self::Server(error) => error.ends_the_session(),
+            _ => false,
+        }
+    }
+
+    /// Whether the statement was interrupted, by whomever.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Server(error) if error.is_interrupted())
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// On a session that has logged in; what the driver says before that is judged where it happens.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => match error.try_downcast::<MySqlDatabaseError>() {
+                Ok(error) => Self::Server(Box::new(ServerError::read(&error))),
+                Err(other) => Self::Protocol(other.to_string()),
+            },
+            sqlx::Error::Io(error) => Self::Lost(error.into()),
+            sqlx::Error::Tls(error) => Self::Lost(error),
+            other => Self::Protocol(other.to_string()),
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Fault(fault) => fault,
+            Error::Server(error) => (*error).into(),
+            Error::Unavailable { ref reason, .. } => {
+                tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "no connection");
+                Self::new(
+                    Reason::DatabaseUnavailable,
+                    format!("the database can't be used: {reason}"),
+                )
+            }
+            Error::Lost(_) => {
+                tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "connection lost");
+                Self::new(
+                    Reason::DatabaseUnavailable,
+                    "the connection to the database was lost",
+                )
+            }
+            Error::Busy => Self::new(
+                Reason::DatabaseBusy,
+                "all connections to the database are in use: try again in a moment",
+            ),
+            Error::TimedOut(limit) => Self::new(
+                Reason::StatementTimedOut,
+                format!(
+                    "the statement took longer than {} ms and was cancelled: ask for less, or raise timeout_ms",
+                    limit.as_millis()
+                ),
+            )
+            .with("timeout_ms", limit.as_millis().to_string()),
+            Error::Protocol(_) | Error::Unexpected { .. } | Error::Settings(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ServerError> for Fault {
+    fn from(error: ServerError) -> Self {
+        let reason = error.reason();
+        let message = match reason {
+            Reason::WriteNotAllowed => format!("{}: this tool only reads", error.message),
+            _ => error.message,
+        };
+        Self::new(reason, message)
+            .with("sqlstate", error.sqlstate)
+            .with("code", error.number.to_string())
+            .with(
+                "position",
+                error.position.map(|p| p.to_string()).unwrap_or_default(),
+            )
+    }
+}
+
+/// A message without the hosts in `'user'@'host'`: it is the address by which the server sees us.
+fn without_hosts(message: &str) -> String {
+    let mut clean = String::with_capacity(message.len());
+    let mut rest = message;
+    for quote in ['\'', '`'] {
+        let mark = format!("{quote}@{quote}");
+        if !rest.contains(&mark) {
+            continue;
+        }
+        clean.clear();
+        while let Some((before, after)) = rest.split_once(&mark) {
+            clean.push_str(before);
+            clean.push(quote);
+            rest = after.split_once(quote).map_or("", |(_, rest)| rest);
+        }
+        clean.push_str(rest);
+        return clean;
+    }
+    message.to_owned()
+}
+
+/// The most of a statement that the server quotes behind "near", in characters.
+const QUOTED: usize = 80;
+
+/// Where the text that the server quotes begins in the statement, in characters from 1. It quotes the rest of the statement up to a
+/// bound: a short quotation is the statement's end, a long one is looked for in the line that the server names.
+fn position_of_near(message: &str, sql: &str) -> Option<u32> {
+    let (_, rest) = message.split_once(" near '")?;
+    let (near, line) = rest.rsplit_once("' at line ")?;
+    let line: usize = line.trim().parse().ok()?;
+    let byte = if near.is_empty() {
+        sql.trim_end().len()
+    } else if sql.ends_with(near) {
+        sql.len() - near.len()
+    } else if near.chars().count() >= QUOTED {
+        let start: usize = sql
+            .split_inclusive('\n')
+            .take(line.checked_sub(1)?)
+            .map(str::len)
+            .sum();
+        let end = sql[start..].find('\n').map_or(sql.len(), |length| start + length);
+        let mut found = sql[start..].match_indices(near).map(|(at, _)| start + at);
+        let only = found.next().filter(|at| *at <= end)?;
+        // Twice in a line: which one is not known.
+        if found.next().is_some_and(|second| second <= end) {
+            return None;
+        }
+        only
+    } else {
+        return None;
+    };
+    u32::try_from(sql[..byte].chars().count() + 1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(number: u16) -> ServerError {
+        ServerError {
+            number,
+            sqlstate: "42S22".to_owned(),
+            message: "Unknown column 'x' in 'field list'".to_owned(),
+            position: Some(8),
+        }
+    }
+
+    #[test]
+    fn a_statement_s_mistake_is_told_with_its_place() {
+        let fault = Fault::from(server(1054));
+        assert_eq!(fault.reason, Reason::StatementInvalid);
+        assert_eq!(fault.metadata["sqlstate"], "42S22");
+        assert_eq!(fault.metadata["code"], "1054");
+        assert_eq!(fault.metadata["position"], "8");
+    }
+
+    #[test]
+    fn errors_have_reasons_of_their_own() {
+        for (number, reason) in [
+            (1792, Reason::WriteNotAllowed),
+            (1142, Reason::AccessDenied),
+            (1049, Reason::ObjectNotFound),
+            (1927, Reason::DatabaseUnavailable),
+            (1205, Reason::DatabaseBusy),
+            (1969, Reason::StatementTimedOut),
+            (1317, Reason::Cancelled),
+            (1064, Reason::StatementInvalid),
+        ] {
+            assert_eq!(Fault::from(server(number)).reason, reason, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_host_behind_a_user_s_name_is_not_told() {
+        for (message, clean) in [
+            (
+                "SELECT command denied to user 'reader'@'10.0.0.5' for table `app`.`secret`",
+                "SELECT command denied to user 'reader' for table `app`.`secret`",
+            ),
+            (
+                "definer ('a'@'h1') and ('b'@'h2') differ",
+                "definer ('a') and ('b') differ",
+            ),
+            ("no such thing as 'a@b'", "no such thing as 'a@b'"),
+            ("definer `a`@`10.0.0.5`", "definer `a`"),
+        ] {
+            assert_eq!(without_hosts(message), clean);
+        }
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_whatever_the_server_quotes() {
+        let mut error = ServerError {
+            message: "password hunter22 is wrong".to_owned(),
+            ..ServerError::default()
+        };
+        error.redact(&["hunter22".to_owned()]);
+        assert_eq!(error.message, "password *** is wrong");
+    }
+
+    #[test]
+    fn a_syntax_error_s_place_is_found_where_that_is_certain() {
+        let message =
+            |near: &str, line: usize| format!("check the manual to use near '{near}' at line {line}");
+        for (near, line, sql, position) in [
+            ("frm t", 1, "select 'ä' frm t", Some(12)),
+            ("", 1, "select (1 ", Some(10)),
+            ("1", 1, "select 1 1", Some(10)),
+            ("elsewhere", 1, "select 1", None),
+        ] {
+            assert_eq!(position_of_near(&message(near, line), sql), position, "{sql}");
+        }
+        let long = "x".repeat(QUOTED);
+        let sql = format!("select\n 1 {long}y{long} z");
+        assert_eq!(position_of_near(&message(&long, 2), &sql), None);
+        let sql = format!("select\n 1 {long} z");
+        assert_eq!(position_of_near(&message(&long, 2), &sql), Some(11));
+    }
+
+    #[test]
+    fn a_cause_of_unavailability_stays_in_the_log() {
+        let fault = Fault::from(Error::Unavailable {
+            reason: "connection refused".to_owned(),
+            source: Some("10.0.0.5:3306".into()),
+        });
+        assert_eq!(fault.message, "the database can't be used: connection refused");
+    }
+}

@@ -1,0 +1,221 @@
+//! One statement on a session: prepared, executed, its rows one by one into a [`Sink`].
+//!
+//! Everything goes by the prepared protocol, so that one text is one statement. A statement is prepared first, because that alone
+//! tells how many parameters it wants (the driver can't go on after a wrong count) and which columns it has when no row comes; the
+//! driver keeps the prepared statement for the execution, and for the next call with the same text.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use mcp_hub_chassis::Fault;
+use mcp_hub_proto::data::v1::{self as data, Value};
+use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlStatement};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
+    Statement as _,
+};
+use tokio::sync::oneshot;
+
+use crate::database::Session;
+use crate::error::Error;
+use crate::params;
+use crate::row::Row;
+use crate::types::{Column, Types};
+use crate::value;
+
+/// A caller's statement.
+pub(crate) struct Plan {
+    sql: String,
+    params: Vec<Value>,
+}
+
+impl Plan {
+    pub(crate) fn new(sql: &str, params: &[Value]) -> Self {
+        Self {
+            sql: sql.to_owned(),
+            params: params.to_vec(),
+        }
+    }
+}
+
+/// Where the rows of a statement go.
+pub(crate) trait Sink: Send + 'static {
+    /// Takes the columns, before the first row; at the end when there is none. Not called for a statement that has no rows at all.
+    fn columns(&mut self, columns: Vec<data::Column>);
+
+    /// Whether the next row can be left out without looking at it.
+    fn skips(&mut self) -> bool {
+        false
+    }
+
+    /// Takes a row of so many bytes; `false` when no more are wanted.
+    fn row(&mut self, row: data::Row, bytes: usize) -> impl Future<Output = Result<bool, Error>> + Send;
+}
+
+/// What a statement did.
+pub(crate) struct Done<S> {
+    /// The sink; absent when it went out early.
+    pub(crate) sink: S,
+    /// How many rows it changed.
+    pub(crate) affected: Option<u64>,
+    /// The first value that AUTO_INCREMENT gave.
+    pub(crate) last_insert_id: Option<u64>,
+}
+
+/// Runs a statement. A sink that wants no more rows goes out by `early`, or its error does, and the rest is read and dropped: the
+/// driver can't leave it.
+///
+/// # Errors
+/// The server's; [`Error::Fault`] for parameters that do not fit.
+pub(crate) async fn run<S: Sink>(
+    session: &mut Session,
+    types: Arc<Types>,
+    plan: Plan,
+    sink: S,
+    early: oneshot::Sender<Result<S, Error>>,
+) -> Result<Done<Option<S>>, Error> {
+    let text: Arc<str> = format!("{}{}", session.mark, plan.sql).into();
+    let located = |error: sqlx::Error| match Error::from(error) {
+        Error::Server(error) => Error::Server(Box::new(error.locate(&plan.sql))),
+        error => error,
+    };
+    let statement = prepare(session, &text).await.map_err(located)?;
+    let wanted = statement.parameters().and_then(Either::right).unwrap_or_default();
+    if wanted != plan.params.len() {
+        return Err(wrong_count(wanted, plan.params.len()).into());
+    }
+    let arguments = params::encode(&plan.params)?;
+    if session.flavor.is_mariadb() {
+        types.load(session, statement.columns()).await?;
+    }
+    let mut way = Way {
+        sink: Some(sink),
+        early: Some(early),
+        columns: vec![],
+        results: 0,
+    };
+    let (mut affected, mut last_insert_id) = (None, None);
+    {
+        let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments).persistent(true);
+        let mut results = session.connection.fetch_many(query);
+        while let Some(result) = results.try_next().await.map_err(located)? {
+            match result {
+                Either::Right(row) => way.take(&row, &types).await,
+                Either::Left(done) => {
+                    if way.results == 0 {
+                        affected = Some(done.rows_affected());
+                        last_insert_id = Some(done.last_insert_id()).filter(|id| *id > 0);
+                    }
+                    way.results += 1;
+                }
+            }
+        }
+    }
+    if way.columns.is_empty() && !statement.columns().is_empty() {
+        let columns = described(session, &text, &types, statement).await?;
+        if let Some(sink) = &mut way.sink {
+            sink.columns(columns.iter().map(Column::shown).collect());
+        }
+    }
+    Ok(Done {
+        sink: way.sink,
+        affected,
+        last_insert_id,
+    })
+}
+
+/// The rows' way to the sink.
+struct Way<S> {
+    /// Absent when it went out early.
+    sink: Option<S>,
+    early: Option<oneshot::Sender<Result<S, Error>>>,
+    columns: Vec<Column>,
+    /// How many results have ended; rows of a second one are left out.
+    results: usize,
+}
+
+impl<S: Sink> Way<S> {
+    async fn take(&mut self, row: &MySqlRow, types: &Types) {
+        let Some(sink) = self.sink.as_mut().filter(|_| self.results == 0) else {
+            return;
+        };
+        if self.columns.is_empty() {
+            self.columns = types.columns(row.columns());
+            sink.columns(self.columns.iter().map(Column::shown).collect());
+        }
+        if sink.skips() {
+            return;
+        }
+        let (row, bytes) = value::decode_row(row, &self.columns);
+        let enough = match sink.row(row, bytes).await {
+            Ok(true) => return,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Some((early, sink)) = self.early.take().zip(self.sink.take()) {
+            // Nobody waits for it when the call was given up.
+            let _ = early.send(enough.map(|()| sink));
+        }
+    }
+}
+
+/// The columns of a statement that returned no row. A prepared statement that was kept from an earlier call may tell of columns that
+/// are no more, so it is prepared anew.
+async fn described(
+    session: &mut Session,
+    text: &Arc<str>,
+    types: &Types,
+    statement: MySqlStatement,
+) -> Result<Vec<Column>, Error> {
+    session.connection.clear_cached_statements().await?;
+    drop(statement);
+    let statement = prepare(session, text).await?;
+    Ok(types.columns(statement.columns()))
+}
+
+async fn prepare(session: &mut Session, text: &Arc<str>) -> Result<MySqlStatement, sqlx::Error> {
+    let text = AssertSqlSafe(text.clone()).into_sql_str();
+    (&mut session.connection).prepare(text).await
+}
+
+/// Runs one of our own statements, its parameters texts, and returns all rows. What columns come from is not looked up.
+///
+/// # Errors
+/// The server's.
+pub(crate) async fn rows(
+    session: &mut Session,
+    sql: &str,
+    params: Vec<Option<String>>,
+) -> Result<Vec<Row>, Error> {
+    let mut arguments = MySqlArguments::default();
+    for text in params {
+        arguments
+            .add(text)
+            .map_err(|error| Error::Protocol(error.to_string()))?;
+    }
+    let text = format!("{}{sql}", session.mark);
+    let query = sqlx::query_with(AssertSqlSafe(text), arguments);
+    let mut stream = query.fetch(&mut session.connection);
+    let mut rows = Vec::new();
+    let mut columns = Vec::new();
+    while let Some(row) = stream.try_next().await? {
+        if columns.is_empty() {
+            columns = row.columns().iter().map(Column::of_wire).collect::<Vec<_>>();
+        }
+        let (row, _) = value::decode_row(&row, &columns);
+        rows.push(Row::new(row.values));
+    }
+    Ok(rows)
+}
+
+/// What is wrong when the statement has another number of `?` than there are values.
+pub(crate) fn wrong_count(wanted: usize, given: usize) -> Fault {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let message = format!(
+        "the statement has {wanted} parameter{} (?), and params has {given} value{}",
+        plural(wanted),
+        plural(given),
+    );
+    Fault::argument("params", message)
+}

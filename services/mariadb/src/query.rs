@@ -1,0 +1,135 @@
+//! `Query` and `StreamQuery`: a caller's read, from the guard to the last row.
+
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::answer::{Answer, Caps, Push};
+use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_proto::data::v1 as data;
+use mcp_hub_proto::mariadb::v1::{QueryRequest, QueryResponse};
+use prost::Message as _;
+
+use crate::database::{Database, Transaction};
+use crate::error::Error;
+use crate::execution::{self, Plan, Sink};
+use crate::guard;
+
+mod stream;
+mod suggestions;
+
+pub(crate) use stream::stream;
+
+/// The bounds of `limit`.
+const LIMIT: Bounds = Bounds {
+    field: "limit",
+    default: 100,
+    maximum: 10_000,
+};
+
+/// Runs a read and returns a page of its rows.
+///
+/// # Errors
+/// The guard's refusal, wrong arguments, the server's error, time-outs.
+pub(crate) async fn query(
+    database: &Database,
+    request: QueryRequest,
+    remaining: Option<Duration>,
+) -> Result<QueryResponse, Fault> {
+    let begun = Instant::now();
+    let mut notices = Vec::new();
+    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
+    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let read = guard::read(&request.sql)?;
+    check_count(&read, request.params.len())?;
+    let name = request.database.as_deref();
+    let statement = identity(&request);
+    let page = Page {
+        answer: None,
+        caps: Caps::rows(limit),
+        delivered: statement.delivered(request.cursor.as_deref())?,
+        skipped: 0,
+    };
+    let delivered = page.delivered;
+    let plan = Plan::new(read.text, &request.params);
+    let mut transaction = database.read(name, timeout).await?;
+    let answer = match transaction.page(plan, page).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            // Its session goes back first: the look-up may need it.
+            drop(transaction);
+            return Err(suggestions::suggest(database, name, &read, error).await);
+        }
+    };
+    // A statement without rows can't pass the guard.
+    let mut answer = answer.unwrap_or_else(|| Answer::new(vec![], Caps::rows(limit)));
+    // The rows are here: a session that is lost now is nothing to the caller.
+    let said = transaction.take_notices().await.unwrap_or_default();
+    for notice in notices.into_iter().chain(said) {
+        answer.notice(notice);
+    }
+    let result = answer.finish(begun.elapsed(), |rows| {
+        Some(statement.cursor(delivered + rows as u64))
+    });
+    Ok(QueryResponse { result: Some(result) })
+}
+
+/// The guard counts before the server does, so that a mistake costs no session.
+fn check_count(read: &guard::Read<'_>, given: usize) -> Result<(), Fault> {
+    if read.parameters == given {
+        Ok(())
+    } else {
+        Err(execution::wrong_count(read.parameters, given))
+    }
+}
+
+/// What a cursor must fit: the statement, its parameters and its database.
+fn identity(request: &QueryRequest) -> Statement {
+    let params = data::List {
+        values: request.params.clone(),
+        lower_bounds: vec![],
+    };
+    let params = params.encode_to_vec();
+    let database = request.database.as_deref().unwrap_or_default();
+    Statement::of([request.sql.as_bytes(), params.as_slice(), database.as_bytes()])
+}
+
+/// A page of a read in the making.
+struct Page {
+    answer: Option<Answer>,
+    caps: Caps,
+    /// Rows of earlier pages.
+    delivered: u64,
+    skipped: u64,
+}
+
+impl Sink for Page {
+    fn columns(&mut self, columns: Vec<data::Column>) {
+        self.answer = Some(Answer::new(columns, self.caps));
+    }
+
+    fn skips(&mut self) -> bool {
+        let skips = self.skipped < self.delivered;
+        self.skipped += u64::from(skips);
+        skips
+    }
+
+    async fn row(&mut self, row: data::Row, _bytes: usize) -> Result<bool, Error> {
+        match &mut self.answer {
+            Some(answer) => Ok(answer.push(row)? == Push::Added),
+            None => Err(Error::Protocol("a row before its columns".to_owned())),
+        }
+    }
+}
+
+impl Transaction {
+    /// Reads a page. The server makes one row more than is shown, which tells whether there are more.
+    async fn page(&mut self, plan: Plan, page: Page) -> Result<Option<Answer>, Error> {
+        self.begin(Some(page.delivered + u64::from(page.caps.rows) + 1))
+            .await?;
+        let timer = self.timer();
+        let done = timer.limit(self.execute(plan, page)).await;
+        Ok(timer.judge(done)?.sink.answer)
+    }
+}

@@ -1,0 +1,159 @@
+//! The RPCs: requests in, responses out. What they do stands in the modules that they call; there is no SQL here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_hub_chassis::grpc::{self, Adapter};
+use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_proto::adapter::v1::GetStatusResponse;
+use mcp_hub_proto::mariadb::v1::mariadb_service_server::MariadbService;
+use mcp_hub_proto::mariadb::v1::mariadb_write_service_server::MariadbWriteService;
+use mcp_hub_proto::mariadb::v1::{
+    CreateDatabaseRequest, CreateDatabaseResponse, DescribeTableRequest, DescribeTableResponse,
+    ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, ListDatabasesRequest,
+    ListDatabasesResponse, ListTablesRequest, ListTablesResponse, QueryRequest, QueryResponse,
+    SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::database::Database;
+use crate::{query, status};
+
+/// Both services and the status: cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Service {
+    database: Database,
+    status: Arc<status::Status>,
+    lifecycle: Lifecycle,
+}
+
+impl Service {
+    pub(crate) fn new(database: Database, lifecycle: Lifecycle) -> Self {
+        Self {
+            database,
+            status: Arc::default(),
+            lifecycle,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Adapter for Service {
+    async fn probe(&self) -> bool {
+        self.status.probe(&self.database).await
+    }
+
+    async fn status(&self) -> GetStatusResponse {
+        self.status.response(&self.database)
+    }
+}
+
+#[tonic::async_trait]
+impl MariadbService for Service {
+    type StreamQueryStream = ReceiverStream<Result<StreamQueryResponse, Status>>;
+
+    async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(query::query(&self.database, request.into_inner(), remaining).await)
+    }
+
+    async fn stream_query(
+        &self,
+        request: Request<StreamQueryRequest>,
+    ) -> Result<Response<Self::StreamQueryStream>, Status> {
+        let remaining = remaining(&request);
+        let database = self.database.clone();
+        answer(query::stream(
+            database,
+            request.into_inner(),
+            remaining,
+            &self.lifecycle,
+        ))
+    }
+
+    async fn list_databases(
+        &self,
+        _request: Request<ListDatabasesRequest>,
+    ) -> Result<Response<ListDatabasesResponse>, Status> {
+        missing()
+    }
+
+    async fn list_tables(
+        &self,
+        request: Request<ListTablesRequest>,
+    ) -> Result<Response<ListTablesResponse>, Status> {
+        missing()
+    }
+
+    async fn describe_table(
+        &self,
+        request: Request<DescribeTableRequest>,
+    ) -> Result<Response<DescribeTableResponse>, Status> {
+        missing()
+    }
+
+    async fn search_objects(
+        &self,
+        request: Request<SearchObjectsRequest>,
+    ) -> Result<Response<SearchObjectsResponse>, Status> {
+        missing()
+    }
+
+    async fn explain_query(
+        &self,
+        request: Request<ExplainQueryRequest>,
+    ) -> Result<Response<ExplainQueryResponse>, Status> {
+        let remaining = remaining(&request);
+        missing()
+    }
+}
+
+#[tonic::async_trait]
+impl MariadbWriteService for Service {
+    async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
+        let remaining = remaining(&request);
+        missing()
+    }
+
+    async fn create_database(
+        &self,
+        request: Request<CreateDatabaseRequest>,
+    ) -> Result<Response<CreateDatabaseResponse>, Status> {
+        let remaining = remaining(&request);
+        missing()
+    }
+}
+
+// Until the modules are there.
+fn missing<T>() -> Result<Response<T>, Status> {
+    Err(Fault::new(mcp_hub_chassis::fault::Reason::NotSupported, "not there yet").into())
+}
+
+fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(Status::from)
+}
+
+/// What the call's deadline leaves for a statement, so that its end is told before the caller gives up.
+fn remaining<T>(request: &Request<T>) -> Option<Duration> {
+    let left = grpc::timeout(request.metadata())?;
+    Some(
+        left.saturating_sub((left / 10).min(Duration::from_millis(200)))
+            .max(Duration::from_millis(1)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_leaves_time_to_tell() {
+        let mut request = Request::new(());
+        assert_eq!(remaining(&request), None);
+        request.set_timeout(Duration::from_secs(10));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(9800)));
+        request.set_timeout(Duration::from_millis(100));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(90)));
+    }
+}
