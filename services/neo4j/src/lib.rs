@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 pub mod config;
 pub mod database;
 pub mod error;
+mod guard;
 mod params;
 mod posture;
 mod query;

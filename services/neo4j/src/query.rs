@@ -12,7 +12,7 @@ use mcp_hub_proto::neo4j::v1::{QueryRequest, QueryResponse};
 use prost::Message as _;
 
 use crate::database::Database;
-use crate::params;
+use crate::{guard, params};
 
 mod page;
 mod stream;
@@ -41,6 +41,7 @@ pub(crate) async fn query(
     let limit = LIMIT.apply(request.limit, &mut notices)?;
     let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
     let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    guard::read(&request.cypher)?;
     let statement = identity(&request);
     let page = Page {
         cypher: &request.cypher,

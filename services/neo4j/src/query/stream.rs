@@ -13,10 +13,10 @@ use tonic::Status;
 
 use crate::database::{Database, Next, Transaction, limit};
 use crate::error::Error;
-use crate::params;
 use crate::value::{Columns, Detail};
 use crate::wire::message::Request;
 use crate::wire::packstream::{Entries, Packed};
+use crate::{guard, params};
 
 /// How many rows the server is asked for at once.
 const PULL: u64 = 1000;
@@ -47,6 +47,7 @@ pub(crate) fn stream(
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<ReceiverStream<Result<StreamQueryResponse, Status>>, Fault> {
+    guard::read(&request.cypher)?;
     let params = params::encode(&request.params)?;
     if request.timeout_ms == Some(0) {
         return Err(Fault::argument("timeout_ms", "timeout_ms must be at least 1"));
