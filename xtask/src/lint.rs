@@ -4,9 +4,10 @@ use std::process::Command;
 
 use anyhow::ensure;
 
-use crate::process::{cargo, find, show};
+use crate::process::{cargo, show};
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
+use mcp_hub_programs::find;
 
 /// Pinned: a new version may bring new rules.
 const CARGO_DENY: &str = "0.20.2";

@@ -1,10 +1,11 @@
 //! Running other programs.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use mcp_hub_programs::variable;
 
 /// Runs a program whose output people see; false when it failed.
 pub(crate) fn show(command: &mut Command) -> anyhow::Result<bool> {
@@ -46,22 +47,4 @@ pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
     command.current_dir(root);
     command
-}
-
-/// A program on the PATH, or in a folder that is often not on it.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let path = variable("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/usr/local/sbin".into(), "/sbin".into()])
-        .map(|folder| folder.join(program))
-        .find(|program| program.is_file())
-}
-
-/// An environment variable that is set and not empty.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a build tool has no settings of the product"
-)]
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

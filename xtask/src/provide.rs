@@ -7,6 +7,7 @@
 mod apt;
 mod clients;
 mod container;
+mod neo4j;
 mod servers;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use anyhow::bail;
 pub(crate) use clients::Node;
 use clients::Python;
 use container::Container;
+use servers::Server;
 
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
@@ -53,8 +55,12 @@ impl Provided {
         let mut counts = Counts::default();
         for need in needs {
             let result = match need.as_str() {
-                "postgres" => provided.postgres(policy.install),
-                "pgbouncer" => servers::pgbouncer(policy.install),
+                "postgres" => servers::postgres(policy.install).map(|server| provided.keep(server)),
+                "pgbouncer" => servers::pgbouncer(policy.install).map(|server| provided.keep(server)),
+                "mariadb" => servers::mariadb(policy.install).map(|server| provided.keep(server)),
+                "neo4j" => {
+                    servers::neo4j(&workspace.root, policy.install).map(|server| provided.keep(server))
+                }
                 "python" => provided.python(workspace, policy.install),
                 "node" => provided.node(workspace, policy.install),
                 unknown => bail!("nothing provides {unknown:?}, which a package's metadata says it needs"),
@@ -71,11 +77,12 @@ impl Provided {
         Ok((provided, counts))
     }
 
-    fn postgres(&mut self, install: bool) -> anyhow::Result<String> {
-        let postgres = servers::postgres(install)?;
-        self.variables.extend(postgres.variable);
-        self.containers.extend(postgres.container);
-        Ok(postgres.how)
+    fn keep(&mut self, server: Server) -> String {
+        if let Some(container) = server.container {
+            self.variables.extend(container.variables());
+            self.containers.push(container);
+        }
+        server.how
     }
 
     fn python(&mut self, workspace: &Workspace, install: bool) -> anyhow::Result<String> {

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::process::{cargo, read, variable};
+use crate::process::{cargo, read};
 use crate::provide::{Policy, Provided};
 use crate::report::{Counts, Report};
 use crate::workspace::{Built, TestProgram, Workspace};
 use crate::{docs, proto};
+use mcp_hub_programs::variable;
 
 /// The part beside those of the packages: generated pages and the examples in comments.
 const DOCS: &str = "docs";

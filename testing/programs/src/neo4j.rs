@@ -33,16 +33,33 @@ pub struct Neo4j {
 }
 
 impl Neo4j {
+    /// The folder of the jars below [`Neo4j::cache`].
+    pub const LIBRARY: &str = "lib";
+
+    /// The version that the tests use, such as 5.26.30.
+    ///
+    /// # Panics
+    ///
+    /// When testing/neo4j/pom.xml names none.
+    pub fn version() -> &'static str {
+        PROJECT
+            .split_once("<neo4j.version>")
+            .and_then(|(_, rest)| rest.split_once("</neo4j.version>"))
+            .map(|(version, _)| version)
+            .expect("testing/neo4j/pom.xml names the version")
+    }
+
     /// Java, and the jars from the folder that the environment names, else from the user's cache.
     pub fn find() -> Option<Self> {
         let library = match variable(NEO4J_LIB) {
             Some(folder) => folder.into(),
-            None => Self::cache().filter(Cache::is_complete)?.library(),
+            None => Self::cache()?.join(Self::LIBRARY),
         };
         Some(Self {
             java: Self::java()?,
             library,
         })
+        .filter(|neo4j| neo4j.library.is_dir())
     }
 
     /// Java from `JAVA_HOME`, else from the PATH.
@@ -53,70 +70,51 @@ impl Neo4j {
             .or_else(|| find("java"))
     }
 
-    /// Where the jars are kept. Outside the target directory, so that a clean build does not get them again; absent
-    /// where the user has no home.
-    pub fn cache() -> Option<Cache> {
+    /// The folder of this version below the user's cache; absent where the user has no home.
+    ///
+    /// It is outside the target directory, so that a clean build does not get the jars again.
+    pub fn cache() -> Option<PathBuf> {
         let caches = variable("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .or_else(|| Some(Path::new(&variable("HOME")?).join(".cache")))?;
-        let name = format!("neo4j-{}", version());
-        Some(Cache(caches.join("mcp-hub-test").join(name)))
+        Some(
+            caches
+                .join("mcp-hub-test")
+                .join(format!("neo4j-{}", Self::version())),
+        )
     }
 
-    /// What Java is given to run the server in `home`, which also has neo4j.conf. The server stays in the foreground
-    /// and writes to stdout.
+    /// An archive of the loaded classes beside the jars, which takes a third off the start. Java passes over one that
+    /// another Java or other jars made.
+    pub fn archive(&self) -> PathBuf {
+        self.library.with_file_name("classes.jsa")
+    }
+
+    /// What Java is given to run the server in `home`, where its neo4j.conf is. The server stays in the foreground and
+    /// writes to stdout.
     pub fn arguments(&self, home: &Path) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = JAVA_OPTIONS.map(OsString::from).to_vec();
-        arguments.extend(["-cp".into(), self.library.join("*").into(), MAIN_CLASS.into()]);
-        arguments.extend(["--home-dir=", "--config-dir="].map(|option| {
-            let mut argument = OsString::from(option);
-            argument.push(home);
-            argument
-        }));
-        arguments.push("--console-mode".into());
-        arguments
+        let option = |name: &str, value: &Path| {
+            let mut option = OsString::from(name);
+            option.push(value);
+            option
+        };
+        let archive = Some(self.archive()).filter(|archive| archive.is_file());
+        JAVA_OPTIONS
+            .map(OsString::from)
+            .into_iter()
+            .chain(archive.map(|archive| option("-XX:SharedArchiveFile=", &archive)))
+            .chain(["-cp".into(), self.library.join("*").into(), MAIN_CLASS.into()])
+            .chain([option("--home-dir=", home), option("--config-dir=", home)])
+            .chain(["--console-mode".into()])
+            .collect()
     }
-}
-
-/// The folder of one version of Neo4j below the user's cache.
-#[derive(Debug)]
-pub struct Cache(PathBuf);
-
-impl Cache {
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.0
-    }
-
-    /// Where the jars are.
-    pub fn library(&self) -> PathBuf {
-        self.0.join("lib")
-    }
-
-    /// The last thing that is written: without it the folder is half made.
-    pub fn mark(&self) -> PathBuf {
-        self.0.join("complete")
-    }
-
-    fn is_complete(&self) -> bool {
-        self.mark().is_file()
-    }
-}
-
-/// The version that the tests use.
-fn version() -> &'static str {
-    PROJECT
-        .split_once("<neo4j.version>")
-        .and_then(|(_, rest)| rest.split_once("</neo4j.version>"))
-        .map(|(version, _)| version)
-        .expect("testing/neo4j/pom.xml names the version")
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_project_names_the_version() {
-        let numbers: Vec<u32> = super::version()
+        let numbers: Vec<u32> = super::Neo4j::version()
             .split('.')
             .map(|number| number.parse().expect("a number"))
             .collect();

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use anyhow::{bail, ensure};
 
-use crate::process::{find, line, read};
+use crate::process::{line, read};
+use mcp_hub_programs::find;
 
 /// Whether the lists of packages were read, which is done once per run.
 static LISTS: OnceLock<()> = OnceLock::new();

@@ -11,8 +11,9 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 
 use super::apt;
-use crate::process::{find, read};
+use crate::process::read;
 use crate::workspace::Workspace;
+use mcp_hub_programs::find;
 
 /// The last thing that is written into a folder: without it the folder is half made.
 const COMPLETE: &str = "complete";
@@ -112,7 +113,7 @@ impl Node {
     /// A program beside Node, which finds Node on its PATH.
     fn command(&self, program: &str) -> Command {
         let bin = self.python.folder.join("bin");
-        let rest = crate::process::variable("PATH").unwrap_or_default();
+        let rest = mcp_hub_programs::variable("PATH").unwrap_or_default();
         let mut command = Command::new(bin.join(program));
         command.env("PATH", format!("{}:{rest}", bin.display()));
         command

@@ -1,104 +1,111 @@
-//! PostgreSQL and PgBouncer.
+//! The servers: each by address, by its programs, by getting those, or in a container.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
+use mcp_hub_programs::{MariaDb, Neo4j, names, variable};
 
-use super::apt;
 use super::container::Container;
-use crate::process::{find, variable};
+use super::{apt, neo4j as jars};
 
-const URL: &str = "MCP_HUB_TEST_POSTGRES_URL";
-const BIN: &str = "MCP_HUB_TEST_POSTGRES_BIN";
-
-/// A PostgreSQL, or the programs to start one.
+/// A server, or the programs to start one. The tests look for programs in the places where this did.
 #[derive(Debug)]
-pub(crate) struct Postgres {
+pub(crate) struct Server {
     /// For people.
     pub(crate) how: String,
-    /// For the tests.
-    pub(crate) variable: Option<(&'static str, OsString)>,
     /// When it is one.
     pub(crate) container: Option<Container>,
 }
 
-impl Postgres {
-    fn programs(folder: PathBuf) -> Self {
-        Self {
-            how: folder.display().to_string(),
-            variable: Some((BIN, folder.into())),
-            container: None,
-        }
-    }
+/// The first way that works.
+struct Ways<Get, Run> {
+    /// The variable that may hold an address.
+    url: &'static str,
+    /// Looks for the programs and says where they are.
+    find: fn() -> Option<String>,
+    /// Where that looked, for people.
+    places: &'static str,
+    /// Gets the programs.
+    get: Get,
+    /// Starts a container.
+    run: Run,
 }
 
-/// By address, programs, package or container.
-pub(crate) fn postgres(install: bool) -> anyhow::Result<Postgres> {
-    if variable(URL).is_some() {
-        return Ok(Postgres {
-            how: format!("the server that {URL} names"),
-            variable: None,
-            container: None,
-        });
-    }
-    if let Some(folder) = programs() {
-        return Ok(Postgres::programs(folder));
-    }
-    let package = apt::install(&["postgresql"], install);
-    if package.is_ok()
-        && let Some(folder) = programs()
-    {
-        return Ok(Postgres::programs(folder));
-    }
-    Container::postgres()
-        .map(|container| Postgres {
+impl<Get, Run> Ways<Get, Run>
+where
+    Get: FnOnce() -> anyhow::Result<()>,
+    Run: FnOnce() -> anyhow::Result<Container>,
+{
+    fn first(self) -> anyhow::Result<Server> {
+        let here = |how| Server { how, container: None };
+        if variable(self.url).is_some() {
+            return Ok(here(format!("the server that {} names", self.url)));
+        }
+        if let Some(how) = (self.find)() {
+            return Ok(here(how));
+        }
+        let got =
+            (self.get)().and_then(|()| (self.find)().context("what was installed has no such programs"));
+        let error = match got {
+            Ok(how) => return Ok(here(how)),
+            Err(error) => error,
+        };
+        let container = (self.run)()
+            .with_context(|| format!("no {}; not {}; {error:#}; no container", self.url, self.places))?;
+        Ok(Server {
             how: "a container; tests that stop the server are left out".to_owned(),
-            variable: Some((URL, container.url().into())),
             container: Some(container),
         })
-        .with_context(|| {
-            let package = package.err().map_or("the package brought no programs".to_owned(), |e| format!("{e:#}"));
-            format!("no {URL}; no initdb, postgres and pg_ctl in {BIN}, on the PATH or in /usr/lib/postgresql; {package}; no container")
-        })
-}
-
-/// The folder with the programs, as the tests look for them themselves.
-fn programs() -> Option<PathBuf> {
-    let complete = |folder: &PathBuf| {
-        ["initdb", "postgres", "pg_ctl"]
-            .iter()
-            .all(|program| folder.join(program).is_file())
-    };
-    if let Some(folder) = variable(BIN) {
-        return Some(PathBuf::from(folder)).filter(complete);
     }
-    let on_path = find("initdb").and_then(|program| program.parent().map(Path::to_owned));
-    let mut debian: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
-        .collect();
-    debian.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-    on_path
-        .into_iter()
-        .chain(debian.into_iter().map(|(_, folder)| folder))
-        .find(complete)
 }
 
-/// By program or package; a container could not reach the server that the tests start.
-pub(crate) fn pgbouncer(install: bool) -> anyhow::Result<String> {
-    if find("pgbouncer").is_none() {
+/// PostgreSQL.
+pub(crate) fn postgres(install: bool) -> anyhow::Result<Server> {
+    Ways {
+        url: names::POSTGRES_URL,
+        find: || Some(mcp_hub_programs::postgres()?.display().to_string()),
+        places: "initdb, postgres and pg_ctl in MCP_HUB_TEST_POSTGRES_BIN, on the PATH or in /usr/lib/postgresql",
+        get: || apt::install(&["postgresql"], install),
+        run: Container::postgres,
+    }
+    .first()
+}
+
+/// MariaDB. Its package starts a server of the system where there is a systemd; the tests never use that one.
+pub(crate) fn mariadb(install: bool) -> anyhow::Result<Server> {
+    Ways {
+        url: names::MARIADB_URL,
+        find: || Some(MariaDb::find()?.server.display().to_string()),
+        places: "mariadb-install-db and mariadbd in MCP_HUB_TEST_MARIADB_BIN, on the PATH or in /usr/sbin",
+        get: || apt::install(&["mariadb-server"], install),
+        run: Container::mariadb,
+    }
+    .first()
+}
+
+/// Neo4j.
+pub(crate) fn neo4j(root: &Path, install: bool) -> anyhow::Result<Server> {
+    Ways {
+        url: names::NEO4J_URL,
+        find: || {
+            let neo4j = Neo4j::find().filter(|neo4j| jars::suits(&neo4j.java))?;
+            Some(format!("{}, {}", neo4j.library.display(), neo4j.java.display()))
+        },
+        places: "Java 17 or later with Neo4j's jars in MCP_HUB_TEST_NEO4J_LIB or the user's cache",
+        get: || jars::get(root, install),
+        run: Container::neo4j,
+    }
+    .first()
+}
+
+/// PgBouncer, by program or package; a container could not reach the server that the tests start.
+pub(crate) fn pgbouncer(install: bool) -> anyhow::Result<Server> {
+    if mcp_hub_programs::pgbouncer().is_none() {
         apt::install(&["pgbouncer"], install)?;
     }
-    Ok(find("pgbouncer")
-        .context("the package brought no program pgbouncer")?
-        .display()
-        .to_string())
+    let program = mcp_hub_programs::pgbouncer().context("the package brought no program pgbouncer")?;
+    Ok(Server {
+        how: program.display().to_string(),
+        container: None,
+    })
 }
