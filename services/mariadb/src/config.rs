@@ -11,6 +11,7 @@ pub use mcp_hub_chassis::server::SslMode;
 use mcp_hub_chassis::server::{port, read_secret};
 
 use crate::error::Error;
+use crate::guard;
 
 mod url;
 
@@ -92,14 +93,14 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub allow_databases: Vec<String>,
-    /// The databases that may not be asked.
+    /// The databases that may not be asked; "mysql", which has the password hashes, when absent.
     #[arg(
         long,
         env = "MARIADB_DENY_DATABASES",
         value_name = "DATABASES",
         value_delimiter = ','
     )]
-    pub deny_databases: Vec<String>,
+    pub deny_databases: Option<Vec<String>>,
 }
 
 /// Which of the two users logs in.
@@ -138,13 +139,19 @@ impl Config {
         })
     }
 
-    /// Whether the lists let a call ask this database. Names are compared as the file systems of most servers do: by case.
+    /// The databases that may not be asked.
+    pub(crate) fn denied_databases(&self) -> Vec<String> {
+        self.deny_databases.clone().unwrap_or_else(|| vec!["mysql".to_owned()])
+    }
+
+    /// Whether the lists let a call ask this database. What is allowed must be written alike, as the file systems of most servers have
+    /// it; what is denied is denied in any spelling that a server may take for it.
     pub(crate) fn may_ask(&self, database: &str) -> bool {
         if database.eq_ignore_ascii_case("information_schema") {
             return true;
         }
-        let listed = |list: &[String]| list.iter().any(|name| name == database);
-        (self.allow_databases.is_empty() || listed(&self.allow_databases)) && !listed(&self.deny_databases)
+        let allowed = self.allow_databases.is_empty() || self.allow_databases.iter().any(|name| name == database);
+        allowed && !self.denied_databases().iter().any(|denied| guard::may_be(database, denied))
     }
 
     /// Refuses settings that can never work, so that a mistake shows at start.

@@ -13,6 +13,7 @@ use mcp_hub_proto::mariadb::v1::mariadb_service_server::MariadbServiceServer;
 use mcp_hub_proto::mariadb::v1::mariadb_write_service_server::MariadbWriteServiceServer;
 use tokio::net::TcpListener;
 
+mod catalogue;
 pub mod config;
 pub mod database;
 pub mod error;

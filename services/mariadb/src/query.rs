@@ -10,6 +10,7 @@ use mcp_hub_proto::data::v1 as data;
 use mcp_hub_proto::mariadb::v1::{QueryRequest, QueryResponse};
 use prost::Message as _;
 
+use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::execution::{self, Plan, Sink};
@@ -44,6 +45,7 @@ pub(crate) async fn query(
     let read = guard::read(&request.sql)?;
     check_count(&read, request.params.len())?;
     let name = request.database.as_deref();
+    catalogue::check_read(database, name, &read).await?;
     let statement = identity(&request);
     let page = Page {
         answer: None,
@@ -54,6 +56,9 @@ pub(crate) async fn query(
     let delivered = page.delivered;
     let plan = Plan::new(read.text, &request.params);
     let mut transaction = database.read(name, timeout).await?;
+    if read.changes_session {
+        transaction.taint();
+    }
     let answer = match transaction.page(plan, page).await {
         Ok(answer) => answer,
         Err(error) => {

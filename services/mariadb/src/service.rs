@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{query, status};
+use crate::{catalogue, query, status};
 
 /// Both services and the status: cheap to clone.
 #[derive(Clone)]
@@ -76,28 +76,28 @@ impl MariadbService for Service {
         &self,
         _request: Request<ListDatabasesRequest>,
     ) -> Result<Response<ListDatabasesResponse>, Status> {
-        missing()
+        answer(catalogue::list_databases(&self.database).await)
     }
 
     async fn list_tables(
         &self,
         request: Request<ListTablesRequest>,
     ) -> Result<Response<ListTablesResponse>, Status> {
-        missing()
+        answer(catalogue::list_tables(&self.database, request.get_ref()).await)
     }
 
     async fn describe_table(
         &self,
         request: Request<DescribeTableRequest>,
     ) -> Result<Response<DescribeTableResponse>, Status> {
-        missing()
+        answer(catalogue::describe_table(&self.database, request.get_ref()).await)
     }
 
     async fn search_objects(
         &self,
         request: Request<SearchObjectsRequest>,
     ) -> Result<Response<SearchObjectsResponse>, Status> {
-        missing()
+        answer(catalogue::search_objects(&self.database, request.get_ref()).await)
     }
 
     async fn explain_query(

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Decode, Row as _};
 
 use super::login;
 use crate::config::{Role, Target};
-use crate::error::Error;
+use crate::error::{Error, without_hosts};
 
 /// How long a statement waits for a lock, in seconds. Shorter than a statement may run: the caller then learns that it is a lock.
 const LOCK_TIMEOUT: u32 = 10;
@@ -191,14 +191,16 @@ impl Session {
         timeout: Duration,
         rows: Option<u64>,
     ) -> Result<(), Error> {
+        // The session is READ ONLY as well: in a transaction alone, a statement that commits by itself, such as TRUNCATE, would leave it
+        // and write. It is said anew each time, because a stored function may have changed it.
         let access = match access {
-            Access::ReadOnly => "READ ONLY",
-            Access::ReadWrite => "READ WRITE",
+            Access::ReadOnly => "SET SESSION TRANSACTION READ ONLY; START TRANSACTION READ ONLY",
+            Access::ReadWrite => "START TRANSACTION READ WRITE",
         };
         // The most that there is: DEFAULT would be the server's own setting.
         let rows = rows.unwrap_or(u64::MAX);
         let limit = set_timeout(self.flavor, timeout);
-        let sql = format!("{limit}, sql_select_limit = {rows}; START TRANSACTION {access}");
+        let sql = format!("{limit}, sql_select_limit = {rows}; {access}");
         self.in_transaction = true;
         batch(&mut self.connection, &sql).await.map(drop)
     }
@@ -224,6 +226,7 @@ impl Session {
         Ok(rows
             .into_iter()
             .filter_map(|row| row.into_iter().nth(2).flatten())
+            .map(|message| format!("the server said: {}", without_hosts(&message)))
             .collect())
     }
 }

@@ -32,6 +32,7 @@ pub struct Transaction {
     access: Access,
     timeout: Duration,
     begun: bool,
+    tainted: bool,
 }
 
 /// What a caller's statement did.
@@ -55,6 +56,7 @@ impl Transaction {
             access,
             timeout,
             begun: false,
+            tainted: false,
         })
     }
 
@@ -136,8 +138,10 @@ impl Transaction {
         })
     }
 
-    /// Says that the caller's statements may leave something in the session: nobody gets it after this call.
+    /// Says that the caller's statements may leave something in the session: nobody gets it after this call, because the driver has no
+    /// way to reset one.
     pub fn taint(&mut self) {
+        self.tainted = true;
         if let Some(session) = self.lease.session() {
             session.tainted = true;
         }
@@ -205,6 +209,9 @@ impl Transaction {
             result => result?,
         }
         self.begun = true;
+        if self.tainted {
+            self.taint();
+        }
         Ok(())
     }
 

@@ -132,7 +132,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Whether the server may take `name` for `wanted`, which is ASCII in lower case. Case does not count, and a character that is not ASCII
+/// Whether the server may take `name` for `wanted`. Case does not count, and a character that is not ASCII
 /// may be the upper or lower case, or the unaccented form, of one that is, depending on the collation of names: MariaDB 10.11 takes
 /// `get_loc` and a KELVIN SIGN for `get_lock`.
 pub(crate) fn may_be(name: &str, wanted: &str) -> bool {

@@ -11,6 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::check_count;
+use crate::catalogue;
 use crate::database::Database;
 use crate::error::Error;
 use crate::execution::{Plan, Sink};
@@ -79,7 +80,11 @@ async fn send_all(
     let begun = Instant::now();
     let read = guard::read(&request.sql)?;
     let name = request.database.as_deref();
+    catalogue::check_read(database, name, &read).await?;
     let mut transaction = database.read(name, timeout).await?;
+    if read.changes_session {
+        transaction.taint();
+    }
     // One more than is sent tells whether there are more.
     transaction
         .begin(request.limit.map(|limit| u64::from(limit) + 1))

@@ -1,0 +1,177 @@
+//! The list of tables, page by page.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::Bounds;
+use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_proto::mariadb::v1 as pb;
+
+use super::{exact, given, listed, marks, matches, table_comment, table_type, texts, transaction};
+use crate::database::{Database, Transaction};
+use crate::error::Error;
+
+const LIMIT: Bounds = Bounds {
+    field: "limit",
+    default: 100,
+    maximum: 1000,
+};
+
+/// Lists tables, views and sequences.
+///
+/// # Errors
+/// `OBJECT_NOT_FOUND` for a database that is not there, `ARGUMENT_INVALID` for a foreign cursor, and the server's.
+pub(crate) async fn list_tables(
+    database: &Database,
+    request: &pb::ListTablesRequest,
+) -> Result<pb::ListTablesResponse, Fault> {
+    let mut notices = Vec::new();
+    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let (named, pattern) = (given(request.database.as_ref()), given(request.pattern.as_ref()));
+    let filter = Filter::of([named, pattern]);
+    let after = given(request.cursor.as_ref())
+        .map(|cursor| filter.read(cursor))
+        .transpose()?;
+    let default = database.default_database()?;
+    let mut transaction = transaction(database).await?;
+    let databases = listed(database, &mut transaction, named, default.as_deref()).await?;
+    // One more than wanted tells whether there is a next page.
+    let wanted = limit as usize + 1;
+    let mut names = page(&mut transaction, &databases, pattern, after.as_ref(), wanted).await?;
+    let more = names.len() == wanted;
+    names.truncate(limit as usize);
+    let tables = details(&mut transaction, &names, pattern).await?;
+    transaction.rollback().await?;
+    let next_cursor = names.last().filter(|_| more).map(|last| filter.cursor(last));
+    Ok(pb::ListTablesResponse {
+        tables,
+        next_cursor,
+        notices,
+    })
+}
+
+/// A table's database and name.
+type Name = (String, String);
+
+/// The names behind `after`, in the order of their bytes.
+async fn page(
+    transaction: &mut Transaction,
+    databases: &[String],
+    pattern: Option<&str>,
+    after: Option<&Name>,
+    wanted: usize,
+) -> Result<Vec<Name>, Error> {
+    if databases.is_empty() {
+        return Ok(vec![]);
+    }
+    let (schema, name) = (exact("table_schema"), exact("table_name"));
+    let mut sql = format!(
+        "select table_schema, table_name from information_schema.tables where table_schema in ({})",
+        marks(databases.len())
+    );
+    let mut params = texts(databases);
+    if let Some(pattern) = pattern {
+        sql.push_str(&format!(" and {}", matches("table_name")));
+        params.extend([Some(pattern); 2]);
+    }
+    if let Some((after_schema, after_name)) = after {
+        sql.push_str(&format!(" and ({schema} > ? or {schema} = ? and {name} > ?)"));
+        params.extend([after_schema, after_schema, after_name].map(|text| Some(text.as_str())));
+    }
+    sql.push_str(&format!(" order by {schema}, {name} limit {wanted}"));
+    let rows = transaction.rows(&sql, &params).await?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
+
+/// What there is to say about tables, in their order. One that is gone meanwhile is left out.
+async fn details(
+    transaction: &mut Transaction,
+    names: &[Name],
+    pattern: Option<&str>,
+) -> Result<Vec<pb::Table>, Error> {
+    let mut found: HashMap<Name, pb::Table> = HashMap::new();
+    // A range of names, not a list: MariaDB compares each table with each of a list.
+    let name = exact("table_name");
+    let mut sql = format!(
+        "select table_schema, table_name, table_type, table_rows, table_comment from information_schema.tables
+          where table_schema = ? and {name} >= ? and {name} <= ?"
+    );
+    if pattern.is_some() {
+        sql.push_str(&format!(" and {}", matches("table_name")));
+    }
+    for names in names.chunk_by(|left, right| left.0 == right.0) {
+        let (Some((schema, first)), Some((_, last))) = (names.first(), names.last()) else {
+            continue;
+        };
+        let mut params = vec![Some(schema.as_str()), Some(first), Some(last)];
+        params.extend(pattern.iter().flat_map(|pattern| [Some(*pattern); 2]));
+        for row in transaction.rows(&sql, &params).await? {
+            let (schema, name): Name = (row.get(0)?, row.get(1)?);
+            let r#type = table_type(row.text(2).unwrap_or_default());
+            let comment = row.get::<Option<String>>(4)?.unwrap_or_default();
+            let table = pb::Table {
+                database: schema.clone(),
+                name: name.clone(),
+                r#type: r#type.to_owned(),
+                estimated_rows: row.get::<Option<u64>>(3)?.filter(|_| r#type.ends_with("table")),
+                comment: table_comment(r#type, comment),
+            };
+            found.insert((schema, name), table);
+        }
+    }
+    Ok(names.iter().filter_map(|name| found.remove(name)).collect())
+}
+
+/// What the list is narrowed to: a cursor fits only the list that gave it.
+struct Filter(String);
+
+impl Filter {
+    fn of(parts: [Option<&str>; 2]) -> Self {
+        let parts = parts.map(|part| part.unwrap_or_default().as_bytes());
+        Self(Statement::of(parts).cursor(0))
+    }
+
+    /// The cursor that goes on behind a table: the list's identity, the database, the name.
+    fn cursor(&self, (schema, name): &Name) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}\0{schema}\0{name}", self.0))
+    }
+
+    fn read(&self, cursor: &str) -> Result<Name, Fault> {
+        let text = URL_SAFE_NO_PAD.decode(cursor).ok();
+        let text = text
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .unwrap_or_default();
+        let parts: Vec<&str> = text.splitn(3, '\0').collect();
+        match parts.as_slice() {
+            [list, schema, name] if *list == self.0 => Ok(((*schema).to_owned(), (*name).to_owned())),
+            [_, _, _] => Err(Fault::argument(
+                "cursor",
+                "this cursor belongs to another list: repeat database and pattern exactly, or leave the cursor out",
+            )),
+            _ => Err(Fault::argument(
+                "cursor",
+                "this is not a cursor: pass next_cursor as it was given",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_fits_its_own_list_only() {
+        let filter = Filter::of([Some("shop"), None]);
+        let last = ("shop".to_owned(), "ä.b".to_owned());
+        let cursor = filter.cursor(&last);
+        assert_eq!(filter.read(&cursor), Ok(last));
+        let other = Filter::of([None, Some("shop")]).read(&cursor);
+        assert!(other.expect_err("foreign").message.contains("another list"));
+        for damaged in ["", "x", "!!", &cursor[1..], &cursor[..12]] {
+            assert!(filter.read(damaged).is_err(), "{damaged}");
+        }
+    }
+}
