@@ -27,10 +27,7 @@ const TRAINING: &str = "\
 /// Fills the user's cache, with Java and Maven from packages of the system where they are missing.
 pub(crate) fn get(root: &Path, install: bool) -> anyhow::Result<()> {
     let cache = Neo4j::cache().context("no folder for a cache: neither XDG_CACHE_HOME nor HOME")?;
-    let java = java(install)?;
-    if find("mvn").is_none() {
-        apt::install(&["maven"], install)?;
-    }
+    let java = programs(install)?;
     // Another run may do the same: the folder appears when it is whole.
     let partial = cache.with_added_extension(format!("{}.partial", std::process::id()));
     println!("making {}", cache.display());
@@ -54,15 +51,24 @@ pub(crate) fn get(root: &Path, install: bool) -> anyhow::Result<()> {
     train(&Neo4j { java, library }, &cache.join("training"))
 }
 
-/// A Java that is there and suits, or one from a package.
-fn java(install: bool) -> anyhow::Result<PathBuf> {
-    let there = || Neo4j::java().filter(|java| suits(java));
-    if let Some(java) = there() {
-        return Ok(java);
-    }
+/// Maven, and a Java that suits; what is missing comes from packages.
+fn programs(install: bool) -> anyhow::Result<PathBuf> {
+    let java = || Neo4j::java().filter(|java| suits(java));
+    let maven = || find("mvn");
+    let missing = |java_package| {
+        let java_package = java().is_none().then_some(java_package);
+        let maven_package = maven().is_none().then_some("maven");
+        java_package.into_iter().chain(maven_package).collect::<Vec<_>>()
+    };
     let [older, newer] = JAVA;
-    apt::install(&[older], install).or_else(|_| apt::install(&[newer], install))?;
-    there().context("the package brought no Java 17 or later; is JAVA_HOME or the PATH's Java older?")
+    if !missing(older).is_empty() {
+        apt::install(&missing(older), install).or_else(|error| match java() {
+            None if install => apt::install(&missing(newer), install),
+            _ => Err(error),
+        })?;
+    }
+    maven().context("the package brought no program mvn")?;
+    java().context("JAVA_HOME or the PATH names a Java that is older than 17")
 }
 
 /// Whether Neo4j runs on this Java.

@@ -51,7 +51,7 @@ where
             Err(error) => error,
         };
         let container = (self.run)()
-            .with_context(|| format!("no {}; not {}; {error:#}; no container", self.url, self.places))?;
+            .with_context(|| format!("no {}; no {}; {error:#}; no container", self.url, self.places))?;
         Ok(Server {
             how: "a container; tests that stop the server are left out".to_owned(),
             container: Some(container),
