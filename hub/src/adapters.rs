@@ -24,6 +24,12 @@ const SAMPLE_DESCRIPTION: &str = "sample data: a small web shop with customers, 
 /// A kind of database that the hub has an adapter for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// MariaDB.
+    Mariadb,
+    /// MySQL, by the adapter of MariaDB.
+    Mysql,
+    /// Neo4j.
+    Neo4j,
     /// PostgreSQL.
     Postgres,
     /// A SQLite file.
@@ -32,11 +38,25 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Postgres, Self::Sqlite];
+    pub const ALL: [Self; 5] = [
+        Self::Mariadb,
+        Self::Mysql,
+        Self::Neo4j,
+        Self::Postgres,
+        Self::Sqlite,
+    ];
+
+    /// The kinds that have an adapter of their own.
+    pub fn adapters() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| *kind != Self::Mysql)
+    }
 
     /// The kind's name, which is also the key of the one that the environment describes.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Mariadb => "mariadb",
+            Self::Mysql => "mysql",
+            Self::Neo4j => "neo4j",
             Self::Postgres => "postgres",
             Self::Sqlite => "sqlite",
         }
@@ -56,21 +76,34 @@ impl Kind {
     pub fn program(self) -> clap::Command {
         use mcp_hub_chassis::adapter::command;
         match self {
+            Self::Mariadb | Self::Mysql => {
+                command::<mcp_hub_mariadb::Config>("mcp-hub-mariadb", mcp_hub_mariadb::PORT)
+            }
+            Self::Neo4j => command::<mcp_hub_neo4j::Config>("mcp-hub-neo4j", mcp_hub_neo4j::PORT),
             Self::Postgres => command::<mcp_hub_postgres::Config>("mcp-hub-postgres", mcp_hub_postgres::PORT),
             Self::Sqlite => command::<mcp_hub_sqlite::Config>("mcp-hub-sqlite", mcp_hub_sqlite::PORT),
         }
     }
 
-    fn load(self, sources: &Sources) -> Result<Config, config::Error> {
+    /// Reads its settings; the variables are those of the kind with `key` in place of their first part.
+    fn load(self, key: &str, sources: Sources) -> Result<Config, config::Error> {
+        let sources = Sources {
+            rename: Some((self.prefix(), format!("{}_", key.to_uppercase()))),
+            ..sources
+        };
         match self {
+            Self::Mariadb | Self::Mysql => Ok(Config::Mariadb(Box::new(sources.load()?))),
+            Self::Neo4j => Ok(Config::Neo4j(Box::new(sources.load()?))),
             Self::Postgres => Ok(Config::Postgres(Box::new(sources.load()?))),
             Self::Sqlite => Ok(Config::Sqlite(sources.load()?)),
         }
     }
 
-    /// The first part of its variables' names.
+    /// The first part of its adapter's variables' names.
     fn prefix(self) -> &'static str {
         match self {
+            Self::Mariadb | Self::Mysql => "MARIADB_",
+            Self::Neo4j => "NEO4J_",
             Self::Postgres => "POSTGRES_",
             Self::Sqlite => "SQLITE_",
         }
@@ -80,6 +113,8 @@ impl Kind {
 /// The settings of one adapter.
 #[derive(Clone, Debug)]
 enum Config {
+    Mariadb(Box<mcp_hub_mariadb::Config>),
+    Neo4j(Box<mcp_hub_neo4j::Config>),
     Postgres(Box<mcp_hub_postgres::Config>),
     Sqlite(mcp_hub_sqlite::Config),
 }
@@ -87,6 +122,8 @@ enum Config {
 impl Config {
     fn is_configured(&self) -> bool {
         match self {
+            Self::Mariadb(config) => config.is_configured(),
+            Self::Neo4j(config) => config.is_configured(),
             Self::Postgres(config) => config.is_configured(),
             Self::Sqlite(config) => config.is_configured(),
         }
@@ -94,6 +131,8 @@ impl Config {
 
     async fn serve(self, key: &str, listener: TcpListener, lifecycle: Lifecycle) -> Result<(), BoxError> {
         match self {
+            Self::Mariadb(config) => mcp_hub_mariadb::serve(*config, key, listener, lifecycle).await,
+            Self::Neo4j(config) => mcp_hub_neo4j::serve(*config, key, listener, lifecycle).await,
             Self::Postgres(config) => mcp_hub_postgres::serve(*config, key, listener, lifecycle).await,
             Self::Sqlite(config) => mcp_hub_sqlite::serve(config, key, listener, lifecycle).await,
         }
@@ -116,12 +155,12 @@ impl Databases {
     pub fn configured(file: Option<&Path>) -> Result<Self> {
         let mut databases = BTreeMap::new();
         for kind in Kind::ALL {
-            let config = kind
-                .load(&Sources::environment())
-                .map_err(|error| Error::Environment {
-                    kind: kind.name(),
-                    reason: one_line(&error),
-                })?;
+            let config =
+                kind.load(kind.name(), Sources::environment())
+                    .map_err(|error| Error::Environment {
+                        kind: kind.name(),
+                        reason: one_line(&error),
+                    })?;
             if config.is_configured() {
                 let description = String::new();
                 databases.insert(kind.name().to_owned(), Database { description, config });
@@ -142,13 +181,13 @@ impl Databases {
         Ok(Self(databases))
     }
 
-    /// One of each kind, with writes, in front of a database that is not there.
-    pub(crate) fn of_each_kind() -> Result<Self> {
+    /// One for each adapter, with writes, in front of a database that is not there.
+    pub(crate) fn of_each_adapter() -> Result<Self> {
         let mut databases = BTreeMap::new();
-        for kind in Kind::ALL {
+        for kind in Kind::adapters() {
             let mut settings = toml::Table::new();
             settings.insert("allow-writes".to_owned(), true.into());
-            let config = kind.load(&Sources::file(settings))?;
+            let config = kind.load(kind.name(), Sources::file(settings))?;
             let description = String::new();
             databases.insert(kind.name().to_owned(), Database { description, config });
         }
@@ -210,12 +249,11 @@ impl Database {
     fn of(table: Table) -> Result<Self, TableError> {
         let sources = Sources {
             file: Some(table.settings),
-            rename: Some((table.kind.prefix(), format!("{}_", table.key.to_uppercase()))),
             ..Sources::environment()
         };
         let config = table
             .kind
-            .load(&sources)
+            .load(&table.key, sources)
             .map_err(|error| TableError::Settings(one_line(&error)))?;
         if !config.is_configured() {
             return Err(TableError::Nowhere);
@@ -256,6 +294,8 @@ fn one_line(error: &config::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn database(text: &str) -> Result<Database, String> {
@@ -266,6 +306,17 @@ mod tests {
             settings: text.parse().expect("TOML"),
         };
         Database::of(table).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_service_has_a_kind() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
+        let services = std::fs::read_dir(folder).expect("the services");
+        let services: BTreeSet<String> = services
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+            .collect();
+        let kinds: BTreeSet<String> = Kind::adapters().map(|kind| kind.name().to_owned()).collect();
+        assert_eq!(services, kinds);
     }
 
     #[test]

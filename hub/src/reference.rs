@@ -48,7 +48,7 @@ pub(crate) fn parts() -> Vec<Part> {
         introduction: "The facade as a process of its own.".to_owned(),
         command: facade,
     };
-    let adapters = Kind::ALL.into_iter().map(|kind| Part {
+    let adapters = Kind::adapters().map(|kind| Part {
         title: format!("The {} adapter", kind.name()),
         introduction: configuration::introduction(kind),
         command: kind.program(),

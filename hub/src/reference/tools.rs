@@ -20,7 +20,7 @@ use crate::error::Result;
 pub(super) async fn page(lifecycle: &Lifecycle) -> Result<String> {
     let mut upstreams = Upstreams::default();
     // They live until the process ends; nobody asks their databases.
-    let _adapters = Databases::of_each_kind()?
+    let _adapters = Databases::of_each_adapter()?
         .start(&mut upstreams, lifecycle)
         .await?;
     let facade = Facade::start(Sources::default().load()?, upstreams, lifecycle);
