@@ -93,7 +93,7 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub allow_databases: Vec<String>,
-    /// The databases that may not be asked; "mysql", which has the password hashes, when absent.
+    /// The databases that may not be asked; "mysql", which has the password hashes, when absent. An empty name denies none.
     #[arg(
         long,
         env = "MARIADB_DENY_DATABASES",
@@ -141,7 +141,9 @@ impl Config {
 
     /// The databases that may not be asked.
     pub(crate) fn denied_databases(&self) -> Vec<String> {
-        self.deny_databases.clone().unwrap_or_else(|| vec!["mysql".to_owned()])
+        self.deny_databases
+            .clone()
+            .unwrap_or_else(|| vec!["mysql".to_owned()])
     }
 
     /// Whether the lists let a call ask this database. What is allowed must be written alike, as the file systems of most servers have
@@ -150,8 +152,13 @@ impl Config {
         if database.eq_ignore_ascii_case("information_schema") {
             return true;
         }
-        let allowed = self.allow_databases.is_empty() || self.allow_databases.iter().any(|name| name == database);
-        allowed && !self.denied_databases().iter().any(|denied| guard::may_be(database, denied))
+        let allowed =
+            self.allow_databases.is_empty() || self.allow_databases.iter().any(|name| name == database);
+        allowed
+            && !self
+                .denied_databases()
+                .iter()
+                .any(|denied| guard::may_be(database, denied))
     }
 
     /// Refuses settings that can never work, so that a mistake shows at start.

@@ -221,7 +221,7 @@ impl From<ServerError> for Fault {
 }
 
 /// A message without the hosts in `'user'@'host'`: it is the address by which the server sees us.
-fn without_hosts(message: &str) -> String {
+pub(crate) fn without_hosts(message: &str) -> String {
     let mut clean = String::with_capacity(message.len());
     let mut rest = message;
     for quote in ['\'', '`'] {

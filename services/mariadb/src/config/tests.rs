@@ -81,9 +81,9 @@ fn lists_say_which_databases_may_be_asked() {
     ] {
         assert_eq!(config.may_ask(name), may, "{name}");
     }
-    // Password hashes, unless the operator says so. A KELVIN SIGN is a K to some servers.
+    // Password hashes, unless the operator says so. Some servers take one letter for another.
     let usual = self::config("host = 'h'");
     assert!(usual.may_ask("shop") && !usual.may_ask("mysql") && !usual.may_ask("MySQL"));
-    assert!(self::config("host = 'h'\ndeny_databases = []").may_ask("mysql"));
-    assert!(!self::config("host = 'h'\ndeny_databases = ['bank']").may_ask("ban\u{212a}"));
+    assert!(self::config("host = 'h'\ndeny_databases = ['']").may_ask("mysql"));
+    assert!(!self::config("host = 'h'\ndeny_databases = ['bills']").may_ask("b\u{131}lls"));
 }

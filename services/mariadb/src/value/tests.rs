@@ -25,10 +25,7 @@ fn integers_keep_their_sign_and_their_last_digit() {
 #[test]
 fn a_single_shows_its_own_digits() {
     assert_eq!(shown(&0.1f32.to_le_bytes(), Kind::Float), "0.1");
-    assert_eq!(
-        shown(&1e20f32.to_le_bytes(), Kind::Float),
-        "1e+20".replace("e+", "e")
-    );
+    assert_eq!(shown(&1e20f32.to_le_bytes(), Kind::Float), "1e+20");
 }
 
 #[test]

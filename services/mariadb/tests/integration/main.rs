@@ -1,0 +1,8 @@
+//! The adapter as its callers have it: real gRPC on a loopback port, a real MariaDB (or MySQL) behind it.
+
+mod adapter;
+mod cancel;
+mod params;
+mod query;
+mod restart;
+mod types;
