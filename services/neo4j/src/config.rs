@@ -278,4 +278,4 @@ fn read_secret(file: &Path) -> Result<Secret, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

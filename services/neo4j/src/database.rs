@@ -11,16 +11,19 @@ use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, Lifecycle, arguments};
 use mcp_hub_proto::adapter::v1 as adapter;
 
-use crate::config::{Address, Config, Role};
+use crate::config::{Address, Config, Role, Target};
 use crate::error::Error;
 use crate::wire::packstream::{Entries, Packed};
 
 mod lease;
 mod pool;
+mod routing;
 mod summary;
 mod transaction;
 
+use lease::Lease;
 use pool::Pool;
+use routing::Routes;
 pub use summary::{QueryType, Summary};
 pub(crate) use transaction::{Next, limit};
 pub use transaction::{Outcome, Transaction};
@@ -38,6 +41,7 @@ struct Inner {
     application_name: String,
     lifecycle: Lifecycle,
     pools: Mutex<HashMap<(Role, Address), Arc<Pool>>>,
+    routes: Arc<Routes>,
     /// The name of the user's home database, once the server has told it.
     home: Mutex<Option<String>>,
 }
@@ -50,6 +54,7 @@ impl Database {
             application_name: format!("mcp-hub/{name}"),
             lifecycle,
             pools: Mutex::default(),
+            routes: Arc::default(),
             home: Mutex::default(),
         }))
     }
@@ -89,6 +94,16 @@ impl Database {
         self.begin(Role::Writer, database, timeout).await
     }
 
+    /// A transaction of our own on the database that knows users and rights, which no caller may name unless the settings say so.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) async fn read_system(&self, timeout: Duration) -> Result<Transaction, Error> {
+        let target = self.0.config.target(Role::Reader)?;
+        self.begin_on(Role::Reader, &target, Some("system"), timeout)
+            .await
+    }
+
     async fn begin(
         &self,
         role: Role,
@@ -97,19 +112,83 @@ impl Database {
     ) -> Result<Transaction, Error> {
         let target = self.0.config.target(role)?;
         let database = self.allowed(database, target.database.as_deref())?;
-        let pool = self.pool(role, &target.address);
-        let lease = pool.lease(LONGEST_WAIT.min(timeout)).await?;
-        let mut begin: Entries = vec![("tx_metadata".to_owned(), self.metadata())];
+        self.begin_on(role, &target, database.as_deref(), timeout).await
+    }
+
+    async fn begin_on(
+        &self,
+        role: Role,
+        target: &Target,
+        database: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Transaction, Error> {
+        let lease = self
+            .lease(role, target, database, LONGEST_WAIT.min(timeout))
+            .await?;
         // The server must not see a limit of 0: that is none.
         let milliseconds = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1);
-        begin.push(("tx_timeout".to_owned(), milliseconds.into()));
+        let mut begin: Entries = vec![
+            ("tx_metadata".to_owned(), self.metadata()),
+            ("tx_timeout".to_owned(), milliseconds.into()),
+        ];
         if role == Role::Reader {
             begin.push(("mode".to_owned(), "r".into()));
         }
         if let Some(database) = database {
             begin.push(("db".to_owned(), database.into()));
         }
-        Ok(Transaction::begin(lease, begin, timeout))
+        Ok(Transaction::begin(lease, begin, timeout, self.0.routes.clone()))
+    }
+
+    /// A connection to the server of the settings, or to one of its cluster that does for the role.
+    async fn lease(
+        &self,
+        role: Role,
+        target: &Target,
+        database: Option<&str>,
+        wait: Duration,
+    ) -> Result<Lease, Error> {
+        let routes = &self.0.routes;
+        if !target.routing {
+            return self.pool(role, &target.address).lease(wait).await;
+        }
+        if let Some(table) = routes.known(database) {
+            let servers = routes.servers(&table, role);
+            if let Some(lease) = self.first(role, &servers, wait).await? {
+                return Ok(lease);
+            }
+            // They may be gone and others in their place.
+            routes.forget();
+        }
+        let mut guide = self.pool(role, &target.address).lease(wait).await?;
+        let table = match routes.ask(guide.connection(), target, database).await {
+            Err(error) if error.is_lost_connection() && guide.was_used() => {
+                guide.replace().await?;
+                routes.ask(guide.connection(), target, database).await?
+            }
+            result => result?,
+        };
+        // It may be one of the servers, and the pool may be of one connection.
+        drop(guide);
+        let servers = routes.servers(&table, role);
+        let first = self.first(role, &servers, wait).await?;
+        first.ok_or_else(|| {
+            routes.forget();
+            routing::no_server(&servers, role)
+        })
+    }
+
+    /// A connection to the first of the servers that can be reached; `None` when none can.
+    async fn first(&self, role: Role, servers: &[Address], wait: Duration) -> Result<Option<Lease>, Error> {
+        for address in servers {
+            match self.pool(role, address).lease(wait).await {
+                Err(Error::Unreachable { reason, .. }) => {
+                    tracing::warn!(%address, reason, "a server that the cluster advertises can't be reached");
+                }
+                result => return result.map(Some),
+            }
+        }
+        Ok(None)
     }
 
     /// What `SHOW TRANSACTIONS` and the server's log say about a transaction of ours.

@@ -11,6 +11,10 @@ use mcp_hub_chassis::fault::Reason;
 
 use crate::wire::packstream::Packed;
 
+/// What a login needs whose password an administrator made to be changed.
+pub(crate) const EXPIRED: &str = "the user's password must be changed first: \
+                                  ALTER CURRENT USER SET PASSWORD FROM '..' TO '..' on the database system";
+
 /// Why something did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,12 +33,18 @@ pub enum Error {
         source: Option<io::Error>,
     },
     /// The server can be reached, but not used. The reason is clean as well.
-    #[error("can't log in: {reason}")]
+    #[error("can't be used: {reason}")]
     Unavailable {
         /// Why.
         reason: String,
         /// The cause, for the log.
         source: Option<io::Error>,
+    },
+    /// The server refuses the login. The reason is clean as well.
+    #[error("the login is refused: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
     },
     /// All connections are in use and stayed so.
     #[error("all connections are in use")]
@@ -90,24 +100,35 @@ impl ServerError {
             .and_then(|offset| u64::try_from(offset).ok());
         // Behind the first line the statement is repeated, with a caret below the place.
         let line = message.lines().next().unwrap_or_default();
+        let (message, named) = without_offset(line);
         Self {
             code: code.to_owned(),
-            message: line.to_owned(),
-            position: offset.or_else(|| offset_of(line)).map(|offset| offset + 1),
+            message,
+            position: offset.or(named).map(|offset| offset + 1),
         }
     }
 
-    /// Whether a `RESET`, an administrator or the server's clock ended the transaction.
-    pub(crate) fn is_terminated(&self) -> bool {
+    /// Turns the place, which the server counts in units of UTF-16, into characters of the statement that it is about.
+    pub(crate) fn locate(&mut self, cypher: &str) {
+        let Some(position) = self.position else { return };
+        let mut units = 0;
+        let before = cypher.chars().take_while(|character| {
+            units += character.len_utf16() as u64;
+            units < position
+        });
+        self.position = Some(before.count() as u64 + 1);
+    }
+
+    /// Whether the server's clock ended the transaction.
+    pub(crate) fn is_timeout(&self) -> bool {
         self.code
             .starts_with("Neo.ClientError.Transaction.TransactionTimedOut")
-            || matches!(
-                self.code.as_str(),
-                "Neo.ClientError.Transaction.Terminated"
-                    | "Neo.TransientError.Transaction.Terminated"
-                    | "Neo.ClientError.Transaction.LockClientStopped"
-                    | "Neo.TransientError.Transaction.LockClientStopped"
-            )
+    }
+
+    /// Whether somebody else ended the transaction.
+    fn is_terminated(&self) -> bool {
+        let (_, name) = self.code.rsplit_once('.').unwrap_or_default();
+        self.code.contains(".Transaction.") && matches!(name, "Terminated" | "LockClientStopped")
     }
 
     /// Whether the server is no longer the one that writes.
@@ -131,19 +152,19 @@ impl ServerError {
         match self.code.as_str() {
             "Neo.ClientError.Statement.AccessMode" => Reason::WriteNotAllowed,
             "Neo.ClientError.Statement.ParameterMissing" => Reason::ArgumentInvalid,
-            "Neo.ClientError.Database.DatabaseNotFound" => Reason::ObjectNotFound,
-            "Neo.ClientError.Procedure.ProcedureNotFound" => Reason::ObjectNotFound,
+            "Neo.ClientError.Database.DatabaseNotFound" | "Neo.ClientError.Procedure.ProcedureNotFound" => {
+                Reason::ObjectNotFound
+            }
             "Neo.ClientError.Security.Forbidden" => Reason::AccessDenied,
             "Neo.ClientError.Cluster.NotALeader" | "Neo.ClientError.General.ForbiddenOnReadOnlyDatabase" => {
                 Reason::DatabaseBusy
             }
-            code if code.starts_with("Neo.ClientError.Transaction.TransactionTimedOut") => {
-                Reason::StatementTimedOut
-            }
+            _ if self.is_timeout() => Reason::StatementTimedOut,
             "Neo.TransientError.General.DatabaseUnavailable"
             | "Neo.TransientError.Database.DatabaseUnavailable"
             | "Neo.DatabaseError.Database.UnableToStartDatabase" => Reason::DatabaseUnavailable,
             code if code.starts_with("Neo.ClientError.Security.") => Reason::DatabaseUnavailable,
+            _ if self.is_terminated() => Reason::Cancelled,
             // Locks, memory limits, leader elections: trying again helps.
             code if code.starts_with("Neo.TransientError.") => Reason::DatabaseBusy,
             _ => Reason::StatementInvalid,
@@ -151,10 +172,16 @@ impl ServerError {
     }
 }
 
-/// The place that a message names: "(line 1, column 8 (offset: 7))".
-fn offset_of(message: &str) -> Option<u64> {
-    let (_, rest) = message.rsplit_once("(offset: ")?;
-    rest.split(')').next()?.parse().ok()
+/// A message and the place that it names: "Variable `x` not defined (line 1, column 8 (offset: 7))".
+fn without_offset(message: &str) -> (String, Option<u64>) {
+    let found = message.rsplit_once(" (offset: ").and_then(|(before, rest)| {
+        let (digits, after) = rest.split_once(')')?;
+        Some((format!("{before}{after}"), digits.parse().ok()?))
+    });
+    match found {
+        Some((message, offset)) => (message, Some(offset)),
+        None => (message.to_owned(), None),
+    }
 }
 
 impl Error {
@@ -175,7 +202,9 @@ impl From<Error> for Fault {
         match error {
             Error::Fault(fault) => fault,
             Error::Server(error) => (*error).into(),
-            Error::Unreachable { ref reason, .. } | Error::Unavailable { ref reason, .. } => {
+            Error::Unreachable { ref reason, .. }
+            | Error::Unavailable { ref reason, .. }
+            | Error::Refused { ref reason } => {
                 tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "no connection");
                 Self::new(
                     Reason::DatabaseUnavailable,
@@ -230,5 +259,109 @@ impl From<ServerError> for Fault {
                 "position",
                 error.position.map(|p| p.to_string()).unwrap_or_default(),
             )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(code: &str, message: &str) -> ServerError {
+        ServerError::read(&Packed::Map(vec![
+            ("code".to_owned(), code.into()),
+            ("message".to_owned(), message.into()),
+        ]))
+    }
+
+    #[test]
+    fn a_statement_s_mistake_is_told_with_its_place() {
+        let mut error = server(
+            "Neo.ClientError.Statement.SyntaxError",
+            "Variable `x` not defined (line 1, column 14 (offset: 13))\n\"return '😀', x\"\n    ^",
+        );
+        error.locate("return '😀', x");
+        let fault = Fault::from(error);
+        assert_eq!(fault.reason, Reason::StatementInvalid);
+        assert_eq!(fault.message, "Variable `x` not defined (line 1, column 14)");
+        assert_eq!(
+            fault.metadata["sqlstate"],
+            "Neo.ClientError.Statement.SyntaxError"
+        );
+        assert_eq!(fault.metadata["position"], "13");
+    }
+
+    #[test]
+    fn the_place_of_newer_servers_is_read() {
+        let position = Packed::Map(vec![("offset".to_owned(), Packed::Int(7))]);
+        let record = Packed::Map(vec![("_position".to_owned(), position)]);
+        let error = ServerError::read(&Packed::Map(vec![
+            ("neo4j_code".to_owned(), "Neo.X".into()),
+            ("message".to_owned(), "no".into()),
+            ("diagnostic_record".to_owned(), record),
+        ]));
+        assert_eq!((error.code.as_str(), error.position), ("Neo.X", Some(8)));
+    }
+
+    #[test]
+    fn codes_have_reasons() {
+        for (code, reason) in [
+            ("Neo.ClientError.Statement.AccessMode", Reason::WriteNotAllowed),
+            (
+                "Neo.ClientError.Statement.ParameterMissing",
+                Reason::ArgumentInvalid,
+            ),
+            ("Neo.ClientError.Statement.SyntaxError", Reason::StatementInvalid),
+            (
+                "Neo.ClientError.Database.DatabaseNotFound",
+                Reason::ObjectNotFound,
+            ),
+            ("Neo.ClientError.Security.Forbidden", Reason::AccessDenied),
+            (
+                "Neo.ClientError.Security.Unauthorized",
+                Reason::DatabaseUnavailable,
+            ),
+            (
+                "Neo.ClientError.Transaction.TransactionTimedOut",
+                Reason::StatementTimedOut,
+            ),
+            (
+                "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration",
+                Reason::StatementTimedOut,
+            ),
+            ("Neo.ClientError.Transaction.Terminated", Reason::Cancelled),
+            ("Neo.TransientError.Transaction.Terminated", Reason::Cancelled),
+            (
+                "Neo.TransientError.General.DatabaseUnavailable",
+                Reason::DatabaseUnavailable,
+            ),
+            (
+                "Neo.TransientError.Transaction.DeadlockDetected",
+                Reason::DatabaseBusy,
+            ),
+            (
+                "Neo.TransientError.General.MemoryPoolOutOfMemoryError",
+                Reason::DatabaseBusy,
+            ),
+            ("Neo.ClientError.Cluster.NotALeader", Reason::DatabaseBusy),
+            ("", Reason::StatementInvalid),
+        ] {
+            assert_eq!(server(code, "x").reason(), reason, "{code}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_whatever_the_server_quotes() {
+        let mut error = server("x", "password=hunter22 is wrong");
+        error.redact(&["hunter22".to_owned()]);
+        assert_eq!(error.message, "password=*** is wrong");
+    }
+
+    #[test]
+    fn a_cause_of_unavailability_stays_in_the_log() {
+        let fault = Fault::from(Error::Unreachable {
+            reason: "connection refused".to_owned(),
+            source: Some(io::Error::other("10.0.0.5:7687")),
+        });
+        assert_eq!(fault.message, "the database can't be used: connection refused");
     }
 }

@@ -10,8 +10,8 @@ use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jService;
 use mcp_hub_proto::neo4j::v1::neo4j_write_service_server::Neo4jWriteService;
 use mcp_hub_proto::neo4j::v1::{
     ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, GetRelationshipsRequest,
-    GetRelationshipsResponse, ListNodesRequest, ListNodesResponse, QueryRequest, QueryResponse, SchemaRequest,
-    SchemaResponse, SearchRequest, SearchResponse, StreamQueryRequest, StreamQueryResponse,
+    GetRelationshipsResponse, ListNodesRequest, ListNodesResponse, QueryRequest, QueryResponse,
+    SchemaRequest, SchemaResponse, SearchRequest, SearchResponse, StreamQueryRequest, StreamQueryResponse,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};

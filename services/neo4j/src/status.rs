@@ -104,7 +104,9 @@ impl Status {
     fn down(&self, error: Error) {
         let chain = mcp_hub_chassis::fault::chain(&error);
         let reason = match error {
-            Error::Unreachable { reason, .. } | Error::Unavailable { reason, .. } => reason,
+            Error::Unreachable { reason, .. }
+            | Error::Unavailable { reason, .. }
+            | Error::Refused { reason } => reason,
             Error::TimedOut(_) => "it does not answer".to_owned(),
             error => Fault::from(error).message,
         };
@@ -159,5 +161,8 @@ async fn ask(database: &Database) -> Result<(String, String), Error> {
     database.set_home(&kernel.get::<String>(3)?);
     let version = kernel.get::<Option<String>>(1)?.unwrap_or_default();
     let edition = kernel.get::<Option<String>>(2)?.unwrap_or_default();
-    Ok(("Neo4j".to_owned(), format!("{version} {edition}").trim().to_owned()))
+    Ok((
+        "Neo4j".to_owned(),
+        format!("{version} {edition}").trim().to_owned(),
+    ))
 }

@@ -16,14 +16,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::error::{Error, ServerError};
 
 mod chunks;
+#[cfg(test)]
+pub(crate) mod fake;
 mod login;
 pub(crate) mod message;
 pub(crate) mod packstream;
 mod socket;
-mod tls;
 
 use chunks::Chunks;
-pub(crate) use login::connect;
+pub(crate) use login::{connect, routing_context};
 use message::{Request, Response};
 use packstream::{Entries, Packed};
 use socket::Socket;

@@ -2,7 +2,7 @@ use clap::FromArgMatches as _;
 
 use super::*;
 
-fn config(arguments: &[&str]) -> Config {
+pub(crate) fn config(arguments: &[&str]) -> Config {
     let command = <Config as clap::Args>::augment_args(clap::Command::new("test").no_binary_name(true));
     let matches = command.try_get_matches_from(arguments).expect("parses");
     Config::from_arg_matches(&matches).expect("parses")

@@ -19,6 +19,10 @@ const ASK_AFTER: Duration = Duration::from_mins(1);
 /// How long that question may take.
 const ASK_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long a login that the server refused is not tried again: after some wrong passwords the server locks the user out, also for
+/// those who know the right one. Another password is tried at once.
+const REFUSED_FOR: Duration = Duration::from_secs(20);
+
 /// A connection that is older is closed, so that load spreads again after a fail-over.
 const LONGEST_LIFE: Duration = Duration::from_mins(30);
 
@@ -33,6 +37,8 @@ pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
     /// The target of the last login.
     target: Mutex<Option<Target>>,
+    /// The last login that was refused: as whom, when and why.
+    refused: Mutex<Option<(Target, Instant, String)>>,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
     open: AtomicU32,
@@ -65,6 +71,7 @@ impl Pool {
             size,
             idle: Mutex::default(),
             target: Mutex::default(),
+            refused: Mutex::default(),
             generation: AtomicU64::new(0),
             open: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
@@ -91,8 +98,17 @@ impl Pool {
     pub(super) async fn connect(&self) -> Result<Pooled, Error> {
         let generation = self.generation.load(Ordering::Acquire);
         let target = self.config.target(self.role)?;
-        let connection = wire::connect(&target, &self.address).await?;
-        *self.target() = Some(target);
+        if let Some(reason) = self.refusal(&target) {
+            return Err(Error::Refused { reason });
+        }
+        let connection = match wire::connect(&target, &self.address).await {
+            Err(Error::Refused { reason }) => {
+                *lock(&self.refused) = Some((target, Instant::now(), reason.clone()));
+                return Err(Error::Refused { reason });
+            }
+            result => result?,
+        };
+        *lock(&self.target) = Some(target);
         self.open.fetch_add(1, Ordering::AcqRel);
         Ok(Pooled {
             connection,
@@ -127,10 +143,10 @@ impl Pool {
         let Ok(now) = self.config.target(self.role) else {
             return;
         };
-        let changed = self.target().as_ref().is_some_and(|then| *then != now);
+        let changed = lock(&self.target).as_ref().is_some_and(|then| *then != now);
         if changed {
             tracing::info!("the login has changed: the pool is replaced");
-            *self.target() = Some(now);
+            *lock(&self.target) = Some(now);
             self.generation.fetch_add(1, Ordering::AcqRel);
             let old = std::mem::take(&mut *self.idle());
             for idle in old {
@@ -163,13 +179,20 @@ impl Pool {
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Why this login would be refused, as it was a moment ago.
+    fn refusal(&self, target: &Target) -> Option<String> {
+        let refused = lock(&self.refused);
+        let (then, at, reason) = refused.as_ref()?;
+        (then == target && at.elapsed() < REFUSED_FOR).then(|| reason.clone())
     }
 
-    fn target(&self) -> MutexGuard<'_, Option<Target>> {
-        self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        lock(&self.idle)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The simplest question that there is.

@@ -1,11 +1,13 @@
 //! A transaction, for our own statements and for a caller's.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
 use mcp_hub_proto::data::v1::ResultSet;
 
 use super::lease::Lease;
+use super::routing::Routes;
 use super::summary::Summary;
 use crate::error::Error;
 use crate::row::Row;
@@ -22,6 +24,7 @@ pub struct Transaction {
     lease: Lease,
     begin: Entries,
     timeout: Duration,
+    routes: Arc<Routes>,
 }
 
 /// What a caller's statement did.
@@ -45,11 +48,12 @@ pub(crate) enum Next {
 
 impl Transaction {
     /// Nothing is sent yet: the beginning goes along with the first statement.
-    pub(super) fn begin(lease: Lease, begin: Entries, timeout: Duration) -> Self {
+    pub(super) fn begin(lease: Lease, begin: Entries, timeout: Duration, routes: Arc<Routes>) -> Self {
         let mut transaction = Self {
             lease,
             begin,
             timeout,
+            routes,
         };
         transaction.queue_begin();
         transaction
@@ -161,13 +165,35 @@ impl Transaction {
         connection.queue(Request::Run, vec![cypher.into(), Packed::Map(params), nothing]);
         connection.queue(first, vec![count(rows)]);
         connection.flush().await?;
-        if connection.awaits_begin() {
-            connection.success().await?;
-        }
-        let metadata = Packed::Map(connection.success().await?);
+        let metadata = self.columns().await.map_err(|error| match error {
+            Error::Server(mut error) => {
+                error.locate(cypher);
+                self.judge(Error::Server(error))
+            }
+            error => error,
+        })?;
         let columns = metadata.get("fields").map(Packed::items).unwrap_or_default();
         let columns = columns.iter().filter_map(Packed::as_str).map(str::to_owned);
         Ok(columns.collect())
+    }
+
+    /// The answer to a statement, behind that to the transaction's beginning.
+    async fn columns(&mut self) -> Result<Packed, Error> {
+        let connection = self.lease.connection();
+        if connection.awaits_begin() {
+            connection.success().await?;
+        }
+        Ok(Packed::Map(connection.success().await?))
+    }
+
+    /// A server that is no longer the one that writes has made all that is known about its cluster worthless.
+    fn judge(&self, error: Error) -> Error {
+        if let Error::Server(error) = &error
+            && error.is_not_a_leader()
+        {
+            self.routes.forget();
+        }
+        error
     }
 
     /// Asks for more rows.
@@ -189,7 +215,8 @@ impl Transaction {
     /// # Errors
     /// The server's, [`Error::TooLarge`], [`Error::Lost`].
     pub(crate) async fn next(&mut self) -> Result<Next, Error> {
-        match self.lease.connection().receive().await? {
+        let response = self.lease.connection().receive().await;
+        match response.map_err(|error| self.judge(error))? {
             Response::Record(values) => Ok(Next::Row(values)),
             Response::Success(metadata) => Ok(if wire::has_more(&metadata) {
                 Next::More
@@ -221,13 +248,7 @@ pub(crate) async fn limit<T>(
     statement: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     match tokio::time::timeout(limit, statement).await {
-        Ok(Err(Error::Server(error)))
-            if error
-                .code
-                .starts_with("Neo.ClientError.Transaction.TransactionTimedOut") =>
-        {
-            Err(Error::TimedOut(limit))
-        }
+        Ok(Err(Error::Server(error))) if error.is_timeout() => Err(Error::TimedOut(limit)),
         Ok(result) => result,
         Err(_) => Err(Error::TimedOut(limit)),
     }

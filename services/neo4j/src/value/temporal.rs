@@ -137,7 +137,11 @@ fn fraction(nanoseconds: i64) -> String {
 
 /// The day since 1970-01-01 of a year, a month and a day, which must be one of the calendar's: the inverse of [`civil`].
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let (shifted, month_from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (shifted, month_from_march) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
     let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;

@@ -11,7 +11,7 @@ use super::message::Request;
 use super::packstream::{Entries, Packed};
 use super::{Connection, Version, socket};
 use crate::config::{Address, CONNECT_TIMEOUT, Target};
-use crate::error::{Error, ServerError};
+use crate::error::{EXPIRED, Error, ServerError};
 
 /// What a server's port for Bolt recognises a client by.
 const MAGIC: [u8; 4] = [0x60, 0x60, 0xB0, 0x17];
@@ -29,14 +29,17 @@ const AGENT: &str = concat!("mcp-hub/", env!("CARGO_PKG_VERSION"));
 pub(crate) async fn connect(target: &Target, address: &Address) -> Result<Connection, Error> {
     let login = async {
         let socket = socket::open(target, address).await?;
-        log_in(socket, target, address).await
+        log_in(socket, target).await
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, login).await {
-        Err(_) => Err(Error::Unavailable {
+        Err(_) => Err(Error::Unreachable {
             reason: "timed out".to_owned(),
             source: None,
         }),
-        Ok(Err(Error::Server(error))) => Err(refused(&error, target)),
+        Ok(Err(Error::Server(error))) => {
+            tracing::debug!(code = error.code, message = error.message, "the login is refused");
+            Err(refused(&error, target))
+        }
         Ok(Err(Error::Lost(source))) => Err(Error::Unavailable {
             reason: "the server closed the connection".to_owned(),
             source: Some(source),
@@ -45,7 +48,7 @@ pub(crate) async fn connect(target: &Target, address: &Address) -> Result<Connec
     }
 }
 
-async fn log_in(mut socket: socket::Socket, target: &Target, address: &Address) -> Result<Connection, Error> {
+async fn log_in(mut socket: socket::Socket, target: &Target) -> Result<Connection, Error> {
     let mut hello = MAGIC.to_vec();
     hello.extend(VERSIONS.as_flattened());
     socket.write_all(&hello).await.map_err(Error::Lost)?;
@@ -70,7 +73,7 @@ async fn log_in(mut socket: socket::Socket, target: &Target, address: &Address) 
     let mut login = authentication(target);
     let mut extra: Entries = vec![("user_agent".to_owned(), AGENT.into())];
     if target.routing {
-        extra.push(("routing".to_owned(), routing_context(address)));
+        extra.push(("routing".to_owned(), routing_context(target)));
     }
     if version >= (5, 3) {
         let agent = Packed::Map(vec![("product".to_owned(), AGENT.into())]);
@@ -100,9 +103,12 @@ async fn log_in(mut socket: socket::Socket, target: &Target, address: &Address) 
     Ok(connection)
 }
 
-/// What a server that routes learns of how we came to it.
-pub(crate) fn routing_context(address: &Address) -> Packed {
-    Packed::Map(vec![("address".to_owned(), address.to_string().into())])
+/// What a server that routes learns of us: by which address we came, and what the URI says behind its question mark.
+pub(crate) fn routing_context(target: &Target) -> Packed {
+    let mut context: Entries = vec![("address".to_owned(), target.address.to_string().into())];
+    let options = target.context.iter();
+    context.extend(options.map(|(key, value)| (key.clone(), value.as_str().into())));
+    Packed::Map(context)
 }
 
 fn authentication(target: &Target) -> Entries {
@@ -142,24 +148,22 @@ fn refused(error: &ServerError, target: &Target) -> Error {
             "the server wants a password, and none is set".to_owned()
         }
         "Neo.ClientError.Security.Unauthorized" => format!("login refused for user \"{user}\""),
-        "Neo.ClientError.Security.CredentialsExpired" => expired(user),
+        "Neo.ClientError.Security.CredentialsExpired" => EXPIRED.to_owned(),
         "Neo.ClientError.Security.AuthenticationRateLimit" => {
             format!("too many wrong logins of user \"{user}\": the server takes none for some seconds")
         }
-        code => format!("the server refused the login ({code})"),
+        code if code.starts_with("Neo.ClientError.Security.") => {
+            format!("the server refused the login ({code})")
+        }
+        // It may be starting up.
+        code => {
+            return Error::Unavailable {
+                reason: format!("the server takes no login now ({code})"),
+                source: None,
+            };
+        }
     };
-    Error::Unavailable {
-        reason,
-        source: Some(io::Error::other(error.message.clone())),
-    }
-}
-
-/// The password must be changed before anything else, which the server says at the first statement.
-pub(crate) fn expired(user: &str) -> String {
-    format!(
-        "the password of user \"{user}\" must be changed first: \
-         ALTER CURRENT USER SET PASSWORD FROM '..' TO '..' on the database system"
-    )
+    Error::Refused { reason }
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use mcp_hub_chassis::tls::{self, Check, Options};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::tls;
 use crate::config::{Address, Encryption, Target};
 use crate::error::Error;
 
@@ -32,10 +32,32 @@ pub(super) async fn open(target: &Target, address: &Address) -> Result<Socket, E
     SockRef::from(&stream)
         .set_tcp_keepalive(&keepalive)
         .map_err(unreachable)?;
-    match target.encryption {
-        Encryption::None => Ok(Box::new(stream)),
-        Encryption::Verified | Encryption::Unverified => {
-            Ok(Box::new(tls::handshake(target, address, stream).await?))
+    let check = match target.encryption {
+        Encryption::None => return Ok(Box::new(stream)),
+        Encryption::Verified => Check::Everything,
+        Encryption::Unverified => Check::Nothing,
+    };
+    let options = Options {
+        check,
+        authorities: target.sslrootcert.as_deref(),
+        client: None,
+    };
+    match tls::connect(&options, &address.host, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => {
+            let reason = match &error {
+                // A server without TLS takes the first message for a wrong one of its own protocol, and goes.
+                tls::Error::Handshake(_) => {
+                    "the server does not speak TLS here: switch it on there, or use a \
+                                             scheme without +s"
+                        .to_owned()
+                }
+                error => error.to_string(),
+            };
+            Err(Error::Unavailable {
+                reason,
+                source: Some(io::Error::other(error)),
+            })
         }
     }
 }
@@ -53,7 +75,7 @@ fn unreachable(error: io::Error) -> Error {
         _ if error.raw_os_error().is_none() => "the host's name can't be looked up",
         _ => "the network failed",
     };
-    Error::Unavailable {
+    Error::Unreachable {
         reason: reason.to_owned(),
         source: Some(error),
     }

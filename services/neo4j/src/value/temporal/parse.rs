@@ -28,7 +28,11 @@ pub(crate) fn parse(kind: TemporalKind, text: &str) -> Option<Packed> {
 /// once.
 fn zoned_date_time(mut text: Text<'_>) -> Option<Packed> {
     let (local, nanoseconds) = text.date_time()?;
-    let offset = if text.0.starts_with('[') { None } else { Some(text.offset()?) };
+    let offset = if text.0.starts_with('[') {
+        None
+    } else {
+        Some(text.offset()?)
+    };
     if text.0.is_empty() {
         let offset = offset?;
         let fields = [local.checked_sub(offset)?, nanoseconds, offset];
@@ -170,7 +174,11 @@ impl Text<'_> {
             let number = own * self.number(1, 18)?;
             let fraction = self.fraction()?;
             let unit = self.0.chars().next()?;
-            let range = if next > DATES { next - 1..UNITS.len() } else { next..DATES };
+            let range = if next > DATES {
+                next - 1..UNITS.len()
+            } else {
+                next..DATES
+            };
             let index = range.clone().find(|index| UNITS[*index].0 == unit)?;
             // Only seconds have parts: half a month is no length.
             if fraction != 0 && unit != 'S' {
@@ -226,7 +234,11 @@ mod tests {
             (ZonedTime, "10:00-18:00", "10:00:00-18:00"),
             (DateTime, "2024-01-01 10:00:00", "2024-01-01T10:00:00"),
             (DateTime, "1969-12-31T23:59:59.9", "1969-12-31T23:59:59.900"),
-            (ZonedDateTime, "2024-01-01T10:00:00+01:00", "2024-01-01T10:00:00+01:00"),
+            (
+                ZonedDateTime,
+                "2024-01-01T10:00:00+01:00",
+                "2024-01-01T10:00:00+01:00",
+            ),
             (
                 ZonedDateTime,
                 "2024-01-01T10:00:00.123456789+01:00[Europe/Paris]",

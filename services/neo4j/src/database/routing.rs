@@ -1,0 +1,143 @@
+//! Which servers of a cluster to use, as the cluster itself says it: what `neo4j://` means.
+//!
+//! A server names its cluster by the addresses that its configuration advertises. In front of one server that stands alone they do no
+//! harm: told by which address we came (`address` in the routing context), it names that one. A cluster names each member's own,
+//! and when those are names of another network (a pod's, a container's, 127.0.0.1) nothing here can be reached by them, although the
+//! server that says so answers. That is told as what it is. Using the one reachable server in its cluster's place would be no help:
+//! it may be a follower, which refuses writes, and whose reads are those of the past.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::{Address, Role, Target};
+use crate::error::Error;
+use crate::wire::message::Request;
+use crate::wire::packstream::Packed;
+use crate::wire::{Connection, routing_context};
+
+/// Why no server of the cluster can be used, for callers and operators; the log has the addresses.
+const ADVERTISED: &str = "the server answers, but the addresses that it advertises for its cluster can't be reached from here: set \
+                          server.bolt.advertised_address (or server.default_advertised_address) at each server to one that can, or \
+                          use bolt:// in NEO4J_URI, which asks this one server only";
+
+/// The least and the most time that a table counts, whatever its server says.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// What is known of a cluster.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// The servers of each database; `None` is the user's home.
+    tables: Mutex<HashMap<Option<String>, Arc<Table>>>,
+    turn: AtomicUsize,
+}
+
+/// The servers of one database.
+#[derive(Debug, PartialEq)]
+pub(super) struct Table {
+    readers: Vec<Address>,
+    writers: Vec<Address>,
+    until: Instant,
+}
+
+impl Routes {
+    /// The table of a database, unless it is too old.
+    pub(super) fn known(&self, database: Option<&str>) -> Option<Arc<Table>> {
+        let tables = self.tables();
+        let table = tables.get(&database.map(str::to_owned))?;
+        (Instant::now() < table.until).then(|| table.clone())
+    }
+
+    /// Asks a server for the table of a database.
+    ///
+    /// # Errors
+    /// The server's, such as one for a database that does not exist; [`Error::Lost`].
+    pub(super) async fn ask(
+        &self,
+        connection: &mut Connection,
+        target: &Target,
+        database: Option<&str>,
+    ) -> Result<Arc<Table>, Error> {
+        let name = database.map_or(Packed::Null, Packed::from);
+        // Before version 4.4 it would be the name itself.
+        let extra = Packed::Map(vec![("db".to_owned(), name)]);
+        connection.queue(
+            Request::Route,
+            vec![routing_context(target), Packed::List(vec![]), extra],
+        );
+        connection.flush().await?;
+        let metadata = Packed::Map(connection.success().await?);
+        let table = metadata.get("rt").and_then(Table::read);
+        let table = Arc::new(table.ok_or(Error::Protocol("a routing table that can't be read"))?);
+        self.tables().insert(database.map(str::to_owned), table.clone());
+        Ok(table)
+    }
+
+    /// Forgets all tables: the cluster has changed.
+    pub(super) fn forget(&self) {
+        self.tables().clear();
+    }
+
+    /// The servers of a table for a role, beginning with another one at each call.
+    pub(super) fn servers(&self, table: &Table, role: Role) -> Vec<Address> {
+        let mut servers = table.of(role).to_vec();
+        if !servers.is_empty() {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % servers.len();
+            servers.rotate_left(turn);
+        }
+        servers
+    }
+
+    fn tables(&self) -> MutexGuard<'_, HashMap<Option<String>, Arc<Table>>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Reads `{ttl: seconds, servers: [{role: "READ" | "WRITE" | "ROUTE", addresses: [..]}]}`.
+    fn read(table: &Packed) -> Option<Self> {
+        let seconds = u64::try_from(table.get("ttl")?.as_int()?).ok()?;
+        let life = Duration::from_secs(seconds).clamp(SHORTEST, LONGEST);
+        let of = |role: &str| {
+            let servers = table.get("servers").map(Packed::items).unwrap_or_default();
+            let servers = servers
+                .iter()
+                .filter(|server| server.get("role").and_then(Packed::as_str) == Some(role));
+            let addresses =
+                servers.flat_map(|server| server.get("addresses").map(Packed::items).unwrap_or_default());
+            addresses
+                .filter_map(|address| Address::parse(address.as_str()?))
+                .collect()
+        };
+        Some(Self {
+            readers: of("READ"),
+            writers: of("WRITE"),
+            until: Instant::now() + life,
+        })
+    }
+
+    fn of(&self, role: Role) -> &[Address] {
+        match role {
+            Role::Reader => &self.readers,
+            Role::Writer => &self.writers,
+        }
+    }
+}
+
+/// Why none of a table's servers can be used.
+pub(super) fn no_server(servers: &[Address], role: Role) -> Error {
+    let reason = match role {
+        _ if !servers.is_empty() => ADVERTISED,
+        Role::Reader => "the cluster has no server for reads now",
+        Role::Writer => "the cluster has no server for writes now",
+    };
+    Error::Unavailable {
+        reason: reason.to_owned(),
+        source: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! The adapter as its callers have it: real gRPC on a loopback port, a real Neo4j behind it.
+
+mod adapter;
+mod cancel;
+mod corpus;
+mod guard;
+mod login;
+mod memory;
+mod params;
+mod query;
+mod restart;
+mod routing;
+mod stream;
+mod tls;
+mod types;
