@@ -2,7 +2,10 @@
 
 mod adapter;
 mod cancel;
+mod corpus;
+mod guard;
 mod params;
 mod query;
+mod readonly;
 mod restart;
 mod types;
