@@ -12,6 +12,7 @@ use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jServiceServer;
 use mcp_hub_proto::neo4j::v1::neo4j_write_service_server::Neo4jWriteServiceServer;
 use tokio::net::TcpListener;
 
+mod catalogue;
 pub mod config;
 pub mod database;
 pub mod error;

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{query, status};
+use crate::{catalogue, query, status};
 
 /// Both services and the status: cheap to clone.
 #[derive(Clone)]
@@ -71,22 +71,25 @@ impl Neo4jService for Service {
         ))
     }
 
-    async fn schema(&self, _request: Request<SchemaRequest>) -> Result<Response<SchemaResponse>, Status> {
-        answer(Err(to_come()))
+    async fn schema(&self, request: Request<SchemaRequest>) -> Result<Response<SchemaResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(catalogue::schema(&self.database, request.get_ref(), remaining).await)
     }
 
     async fn list_nodes(
         &self,
-        _request: Request<ListNodesRequest>,
+        request: Request<ListNodesRequest>,
     ) -> Result<Response<ListNodesResponse>, Status> {
-        answer(Err(to_come()))
+        let remaining = remaining(&request);
+        answer(catalogue::list_nodes(&self.database, request.get_ref(), remaining).await)
     }
 
     async fn get_relationships(
         &self,
-        _request: Request<GetRelationshipsRequest>,
+        request: Request<GetRelationshipsRequest>,
     ) -> Result<Response<GetRelationshipsResponse>, Status> {
-        answer(Err(to_come()))
+        let remaining = remaining(&request);
+        answer(catalogue::get_relationships(&self.database, request.get_ref(), remaining).await)
     }
 
     async fn search(&self, _request: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
