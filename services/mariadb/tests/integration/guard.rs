@@ -173,20 +173,31 @@ const PIECES: &[&str] = &[
     "@",
     "select ",
     "with h as (select 1) delete from t ",
+    " ",
+    "/**/",
+    "/* ' */",
+    "--\n",
+    "-- '\n",
+    "#`\n",
+    "'' ",
+    " 'h' ",
+    " `h` ",
+    ", 1",
+    " + 1 ",
 ];
 
-/// A statement with one or two pieces put somewhere into it.
+/// A read with up to three pieces put somewhere into it.
 fn spliced() -> impl Strategy<Value = String> {
     let statements: Vec<&str> = MUST_ALLOW
         .iter()
-        .chain(MUST_REJECT.iter().flat_map(|(_, statements)| *statements))
+        .filter(|sql| !sql.contains('?'))
         .copied()
         .collect();
     let piece = (
         prop::sample::select(PIECES.to_vec()),
         any::<prop::sample::Index>(),
     );
-    let pieces = prop::collection::vec(piece, 1..=2);
+    let pieces = prop::collection::vec(piece, 1..=3);
     (prop::sample::select(statements), pieces).prop_map(|(sql, pieces)| {
         let mut text = sql.to_owned();
         for (piece, place) in pieces {
@@ -212,30 +223,18 @@ async fn what_passes_leaves_no_trace() {
     let adapter = Adapter::start(&format!("url = '{url}'\npool_size = 1")).await;
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Runs::default(), rng);
-    let mut passed = 0;
-    for _ in 0..4_000 {
+    let (mut passed, mut tried) = (0, 0);
+    while passed < 200 {
+        tried += 1;
+        assert!(tried < 20_000, "only {passed} passed: the test says nothing");
         let sql = spliced().new_tree(&mut runner).expect("a statement").current();
-        let request = QueryRequest {
-            params: vec![value(&json!(1)); 2],
-            ..QueryRequest::default()
-        };
-        for count in 0..=2 {
-            let request = QueryRequest {
-                sql: sql.clone(),
-                params: request.params[..count].to_vec(),
-                ..QueryRequest::default()
-            };
-            if adapter.ask(request).await.is_ok() {
-                passed += 1;
-                last = sql.clone();
-                let left = adapter
-                    .query("select @hit is null, is_used_lock('hit') is null")
-                    .await;
-                let left = crate::adapter::rows(&left.expect("works"));
-                assert_eq!(left, ["[1,1]"], "{sql}");
-            }
+        if adapter.query(&sql).await.is_ok() {
+            passed += 1;
+            let left = adapter
+                .query("select @hit is null, is_used_lock('hit') is null")
+                .await;
+            assert_eq!(rows(&left.expect("works")), ["[1,1]"], "{sql}");
         }
     }
-    assert!(passed > 100, "only {passed} passed: the test says nothing");
     assert_eq!(server.value("select count(*) from t").await, "2");
 }
