@@ -15,7 +15,8 @@ use crate::wait::eventually;
 const DEADLINE: Duration = Duration::from_mins(2);
 
 /// The shell is the server's parent, so that it can wait for its end. `jobs` makes every shell notice a child that has
-/// ended; without it `kill -0` would take a zombie for a running process.
+/// ended; without it `kill -0` would take a zombie for a running process. The number of one that has ended is forgotten:
+/// the system may give it to another.
 const SUPERVISE: &str = r#"
     folder=$1
     shift
@@ -27,7 +28,7 @@ const SUPERVISE: &str = r#"
     while read -r order; do
         case $order in
             START) "$@" >>"$folder/log" 2>&1 </dev/null & server=$! ;;
-            STATE) if running; then echo running; else echo ended; fi ;;
+            STATE) if running; then echo running; else server=; echo ended; fi ;;
             *) kill -s "$order" "$server" ;;
         esac
     done
