@@ -27,6 +27,7 @@ mod service;
 mod status;
 mod types;
 mod value;
+mod write;
 
 pub use config::Config;
 pub use error::Error;

@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{catalogue, query, status};
+use crate::{catalogue, query, status, write};
 
 /// Both services and the status: cheap to clone.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl MariadbService for Service {
 impl MariadbWriteService for Service {
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         let remaining = remaining(&request);
-        missing()
+        answer(write::execute(&self.database, request.get_ref(), remaining).await)
     }
 
     async fn create_database(
@@ -121,7 +121,7 @@ impl MariadbWriteService for Service {
         request: Request<CreateDatabaseRequest>,
     ) -> Result<Response<CreateDatabaseResponse>, Status> {
         let remaining = remaining(&request);
-        missing()
+        answer(write::create_database(&self.database, request.get_ref(), remaining).await)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::lexer::{Kind as Lexeme, Token};
+use super::lexer::Kind as Lexeme;
 use super::lexical::Lexed;
 use super::{Kind, Name};
 
@@ -93,6 +93,54 @@ pub(super) fn of(lexed: &Lexed<'_>, kind: Kind) -> BTreeSet<Name> {
             database: None,
             name: query,
         });
+    }
+    found
+}
+
+/// The tables whose rows the `INSERT`, `REPLACE`, `UPDATE` or `DELETE` at `main` changes. Those that it only joins with may be among them.
+pub(super) fn targets(lexed: &Lexed<'_>, main: usize) -> BTreeSet<Name> {
+    const MODIFIERS: &[&str] = &[
+        "low_priority",
+        "high_priority",
+        "delayed",
+        "quick",
+        "ignore",
+        "into",
+    ];
+    let Some(verb) = lexed.get(main) else {
+        return BTreeSet::new();
+    };
+    let several = verb.is_one_of(&["update", "delete"]);
+    if !several && !verb.is_one_of(&["insert", "replace"]) {
+        return BTreeSet::new();
+    }
+    let mut found = BTreeSet::new();
+    let mut expected = true;
+    let mut depth = 0_usize;
+    let mut at = main + 1;
+    while let Some(token) = lexed.get(at) {
+        let ends = token.is_one_of(&["set", "where", "order", "limit", "returning", "values", "select"]);
+        match token.kind {
+            Lexeme::Sign('(') => depth += 1,
+            Lexeme::Sign(')') => depth = depth.saturating_sub(1),
+            Lexeme::Sign(',') => expected = depth == 0,
+            _ if ends && depth == 0 => break,
+            _ if token.is_one_of(&["from", "using", "join", "straight_join"]) => expected = true,
+            _ if expected && !token.is_one_of(MODIFIERS) => {
+                let Some((name, behind)) = name(lexed, at) else {
+                    break;
+                };
+                found.insert(name);
+                if !several {
+                    break;
+                }
+                expected = false;
+                at = behind;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
     }
     found
 }

@@ -152,6 +152,29 @@ fn a_read_tells_what_it_touches() {
 }
 
 #[test]
+fn a_write_tells_which_tables_it_changes() {
+    for (sql, expected) in [
+        ("insert into t (a) select a from u", "t"),
+        ("insert ignore shop.t values (1)", "shop.t"),
+        ("replace low_priority t set a = 1", "t"),
+        ("update ignore t, `u x` as x set t.a = 1", "t u x"),
+        (
+            "update t join u on t.id = u.id set t.a = (select max(a) from v)",
+            "t u",
+        ),
+        ("delete from t where id in (select id from u)", "t"),
+        ("delete t, u from t join u using (id) where t.a = 1", "t u"),
+        ("with x as (select 1 from v) delete from t", "t"),
+        ("select * from t for update", ""),
+        ("drop table t", ""),
+    ] {
+        let targets = write(sql).expect("is a write").targets;
+        let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+        assert_eq!(targets.join(" "), expected, "{sql}");
+    }
+}
+
+#[test]
 fn foreign_code_is_noticed() {
     for sql in [
         "select f(1)",

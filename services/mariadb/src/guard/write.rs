@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::lexer::{Kind as Lexeme, Token};
 use super::lexical::Lexed;
 use super::read::{STATEMENTS, behind_with};
-use super::{Kind, Name, Refusal, relations};
+use super::{Name, Refusal, relations};
 
 /// How much of a statement a sentence about it shows.
 const SHOWN: usize = 120;
@@ -27,8 +27,10 @@ pub(crate) struct Write<'a> {
     pub text: &'a str,
     /// Names in front of dots, and behind `DATABASE`: databases, but tables and aliases too.
     pub qualifiers: BTreeSet<String>,
-    /// The tables that it names.
-    pub relations: BTreeSet<Name>,
+    /// How many `?` there are.
+    pub parameters: usize,
+    /// The tables whose rows it changes.
+    pub targets: BTreeSet<Name>,
     /// Whether it ends the transaction that it stands in, so that it must stand alone and can't be undone.
     pub commits: bool,
     /// What it destroys, as a sentence, when that is much or can't be seen; such a statement wants a confirmation.
@@ -92,7 +94,8 @@ pub(super) fn inspect<'a>(lexed: &Lexed<'a>) -> Result<Write<'a>, Refusal> {
     Ok(Write {
         text: lexed.text,
         qualifiers: lexed.qualifiers(),
-        relations: relations::of(lexed, Kind::Select),
+        parameters: lexed.parameters,
+        targets: relations::targets(lexed, main),
         commits,
         effect: effect(lexed, main, &name),
         name,

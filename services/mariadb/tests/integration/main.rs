@@ -9,3 +9,4 @@ mod query;
 mod readonly;
 mod restart;
 mod types;
+mod write;

@@ -1,0 +1,515 @@
+//! `Execute` and `CreateDatabase`: changes, in one transaction or none, never sent twice.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::answer::Caps;
+use mcp_hub_chassis::arguments::TIMEOUT_MS;
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{Fault, confirmation};
+use mcp_hub_proto::mariadb::v1 as pb;
+use prost::Message as _;
+
+use crate::database::{Database, Transaction};
+use crate::error::Error;
+use crate::guard::{self, Name, Write};
+use crate::{catalogue, execution};
+
+/// The most statements of a call.
+const MOST_STATEMENTS: usize = 200;
+
+/// The characters of an answer, shared by its statements.
+const CHARACTERS: usize = 60_000;
+
+/// The most rows that a statement shows. What it changes is not limited by it.
+const ROWS: u32 = 100;
+
+/// Characters of a cell. Short, because a row that fits no answer would undo the change that it tells of.
+const CELL: usize = 512;
+
+/// The longest name of a database, in characters.
+const MAX_NAME: usize = 64;
+
+/// Runs statements in one transaction, or one that commits by itself.
+///
+/// # Errors
+/// The guard's refusal, `CONFIRMATION_REQUIRED`, `CONDITION_FAILED`, wrong arguments, the server's error, time-outs. Each says what became
+/// of the changes.
+pub(crate) async fn execute(
+    database: &Database,
+    request: &pb::ExecuteRequest,
+    remaining: Option<Duration>,
+) -> Result<pb::ExecuteResponse, Fault> {
+    let deadline = remaining.map(|remaining| Instant::now() + remaining);
+    let mut notices = Vec::new();
+    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
+    let writes = judge(request)?;
+    let dry_run = request.dry_run.unwrap_or_default();
+    if !dry_run {
+        confirm(request, &writes)?;
+    }
+    let name = request.database.as_deref();
+    catalogue::check_writes(database, name, &writes).await?;
+    let mut transaction = database.write(name, timeout).await?;
+    // A session that has died is noticed here and replaced: a statement must not be the first to find out, because it is not sent again.
+    transaction.begin(None).await?;
+    let call = Call {
+        statements: writes.len(),
+        commits: writes.iter().any(|write| write.commits),
+        lasting: lasting(&mut transaction, &writes).await?,
+    };
+    if let (true, Some(table)) = (dry_run, call.lasting.first()) {
+        let message = format!(
+            "this can't be tried: the storage engine of {table} has no transactions, so what is written there can't be rolled back"
+        );
+        return Err(Fault::new(Reason::NotSupported, message));
+    }
+    let mut outcomes = Vec::with_capacity(writes.len());
+    let mut changed = 0;
+    for (index, (write, statement)) in writes.iter().zip(&request.statements).enumerate() {
+        let outcome = run(&mut transaction, write, statement, &call, timeout, deadline).await;
+        let outcome = outcome.map_err(|error| call.failed(error, index))?;
+        if write.counts() {
+            changed += outcome.affected_rows.unwrap_or_default();
+        }
+        outcomes.push(outcome);
+        let said = transaction.take_notices().await;
+        notices.append(&mut said.map_err(|error| call.failed(error, index))?);
+    }
+    if let Some(expected) = request
+        .expect_rows
+        .filter(|expected| u64::from(*expected) != changed)
+    {
+        end_unchanged(transaction).await;
+        let message = format!(
+            "the statements changed {changed} rows and not {expected}: they were rolled back, {}",
+            call.left()
+        );
+        return Err(Fault::new(Reason::ConditionFailed, message));
+    }
+    if dry_run {
+        end_unchanged(transaction).await;
+        notices.push("dry run: all statements ran and were rolled back, nothing was changed".to_owned());
+    } else {
+        transaction
+            .commit()
+            .await
+            .map_err(|error| call.not_committed(error))?;
+        notices.extend(call.lasting.iter().map(|table| {
+            format!("the storage engine of {table} has no transactions: a later failure would not have undone its changes")
+        }));
+    }
+    Ok(pb::ExecuteResponse {
+        outcomes,
+        committed: Some(!dry_run),
+        notices,
+    })
+}
+
+/// Asks the guard about each statement, and whether they can be run as they are wanted.
+fn judge(request: &pb::ExecuteRequest) -> Result<Vec<Write<'_>>, Fault> {
+    let statements = &request.statements;
+    if statements.is_empty() || statements.len() > MOST_STATEMENTS {
+        let message = format!(
+            "give 1 to {MOST_STATEMENTS} statements; these are {}",
+            statements.len()
+        );
+        return Err(Fault::argument("statements", message));
+    }
+    let mut writes = Vec::with_capacity(statements.len());
+    for (index, statement) in statements.iter().enumerate() {
+        let judged = judge_one(request, statement);
+        writes.push(judged.map_err(|fault| unchanged(fault, index, statements.len()))?);
+    }
+    Ok(writes)
+}
+
+fn judge_one<'a>(request: &pb::ExecuteRequest, statement: &'a pb::Statement) -> Result<Write<'a>, Fault> {
+    let write = guard::write(&statement.sql)?;
+    if write.parameters != statement.params.len() {
+        return Err(execution::wrong_count(write.parameters, statement.params.len()));
+    }
+    if !write.commits {
+        return Ok(write);
+    }
+    let name = &write.name;
+    let refuse =
+        |message: String, hint: &str| Err(Fault::new(Reason::StatementInvalid, message).with("hint", hint));
+    if request.statements.len() > 1 {
+        return refuse(
+            format!("{name} commits by itself, so it must be the only statement of a call"),
+            "Send it in a call of its own.",
+        );
+    }
+    if request.dry_run.unwrap_or_default() {
+        return refuse(
+            format!("{name} commits by itself, so it can't be tried and rolled back"),
+            "Leave dry_run out.",
+        );
+    }
+    if request.expect_rows.is_some() {
+        return refuse(
+            format!("{name} commits by itself, so it can't be rolled back when expect_rows does not hold"),
+            "Leave expect_rows out.",
+        );
+    }
+    Ok(write)
+}
+
+/// Lets a destructive call pass when it was confirmed.
+fn confirm(request: &pb::ExecuteRequest, writes: &[Write<'_>]) -> Result<(), Fault> {
+    let effects: Vec<&str> = writes
+        .iter()
+        .filter_map(|write| write.effect.as_deref())
+        .collect();
+    if effects.is_empty() {
+        return Ok(());
+    }
+    // What is confirmed is exactly this request, so the confirmation itself is not part of it.
+    let confirmed = pb::ExecuteRequest {
+        confirmation: None,
+        dry_run: None,
+        ..request.clone()
+    };
+    let given = request.confirmation.as_deref();
+    confirmation::require(&confirmed.encode_to_vec(), &effects.join(" "), given)
+}
+
+/// The tables that are written and whose storage engine has no transactions: MyISAM, Aria, MEMORY, CSV and the like.
+async fn lasting(transaction: &mut Transaction, writes: &[Write<'_>]) -> Result<Vec<String>, Error> {
+    let targets: BTreeSet<&Name> = writes.iter().flat_map(|write| &write.targets).collect();
+    if targets.is_empty() {
+        return Ok(vec![]);
+    }
+    let sql = format!(
+        "select t.table_schema, t.table_name from information_schema.tables t
+           join information_schema.engines e on e.engine = t.engine
+          where e.transactions <> 'YES' and ({})",
+        vec!["t.table_schema = coalesce(?, database()) and t.table_name = ?"; targets.len()].join(" or ")
+    );
+    let params: Vec<Option<&str>> = targets
+        .iter()
+        .flat_map(|name| [name.database.as_deref(), Some(name.name.as_str())])
+        .collect();
+    let rows = transaction.rows(&sql, &params).await?;
+    let names = rows.iter().map(|row| {
+        let text = |column| row.text(column).unwrap_or_default();
+        format!("{}.{}", text(0), text(1))
+    });
+    Ok(names.collect())
+}
+
+/// A call under way: what its failure leaves.
+struct Call {
+    statements: usize,
+    /// Its one statement ends the transaction by itself.
+    commits: bool,
+    /// Tables whose changes no rollback undoes.
+    lasting: Vec<String>,
+}
+
+impl Call {
+    /// What is left after a rollback.
+    fn left(&self) -> String {
+        if self.lasting.is_empty() {
+            "nothing was changed".to_owned()
+        } else {
+            format!(
+                "but changes of {} stay, because its storage engine has no transactions",
+                self.lasting.join(", ")
+            )
+        }
+    }
+
+    /// An error of a statement.
+    fn failed(&self, error: Error, index: usize) -> Fault {
+        let known = is_known(&error);
+        let mut fault = Fault::from(error);
+        if self.commits {
+            if !known {
+                fault
+                    .message
+                    .push_str("; whether it was done is not known, so look before trying again");
+                fault.retry_after = None;
+            }
+            return fault;
+        }
+        place(&mut fault, index, self.statements);
+        fault.message.push_str(&format!(" ({})", self.left()));
+        fault
+    }
+
+    /// An error of the commit. If the server said it, nothing was changed; if it said nothing, nobody knows.
+    fn not_committed(&self, error: Error) -> Fault {
+        let known = is_known(&error);
+        let mut fault = Fault::from(error);
+        if known {
+            place(&mut fault, self.statements, self.statements);
+            fault.message.push_str(&format!(" ({})", self.left()));
+        } else {
+            fault.message.push_str(
+                " while committing: whether the changes were made is not known, so look before trying again",
+            );
+            fault.retry_after = None;
+        }
+        fault
+    }
+}
+
+/// Whether the server itself said that a statement failed.
+fn is_known(error: &Error) -> bool {
+    match error {
+        Error::Fault(_) => true,
+        Error::Server(server) => !error.is_interrupted() && !server.ends_the_session(),
+        _ => false,
+    }
+}
+
+/// Says which statement a failure is about.
+fn place(fault: &mut Fault, index: usize, statements: usize) {
+    if statements > 1 {
+        let place = if index < statements {
+            format!("statement {} of {statements}", index + 1)
+        } else {
+            "at the commit".to_owned()
+        };
+        fault.message = format!("{place}: {}", fault.message);
+    }
+}
+
+/// A refusal before anything ran.
+fn unchanged(mut fault: Fault, index: usize, statements: usize) -> Fault {
+    place(&mut fault, index, statements);
+    fault.message.push_str(" (nothing was changed)");
+    fault
+}
+
+async fn run(
+    transaction: &mut Transaction,
+    write: &Write<'_>,
+    statement: &pb::Statement,
+    call: &Call,
+    timeout: Duration,
+    deadline: Option<Instant>,
+) -> Result<pb::StatementOutcome, Error> {
+    if let Some(deadline) = deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::TimedOut(timeout));
+        }
+        if left < timeout {
+            transaction
+                .set_timeout(left.max(Duration::from_millis(1)))
+                .await?;
+        }
+    }
+    let caps = Caps {
+        rows: ROWS,
+        characters: CHARACTERS / call.statements.min(6),
+        cell: CELL,
+    };
+    let outcome = transaction.run(write.text, &statement.params, caps).await?;
+    Ok(pb::StatementOutcome {
+        affected_rows: outcome.affected,
+        last_insert_id: outcome.last_insert_id,
+        result: outcome.result,
+    })
+}
+
+/// Rolls back. A connection that is lost meanwhile has the same effect.
+async fn end_unchanged(transaction: Transaction) {
+    if let Err(error) = transaction.rollback().await {
+        tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "rollback");
+    }
+}
+
+/// Creates a database.
+///
+/// # Errors
+/// Wrong names; the server's error, also when there is such a database, or no such character set or collation.
+pub(crate) async fn create_database(
+    database: &Database,
+    request: &pb::CreateDatabaseRequest,
+    remaining: Option<Duration>,
+) -> Result<pb::CreateDatabaseResponse, Fault> {
+    let name = &request.database_name;
+    let mut sql = format!("CREATE DATABASE {}", quoted(name)?);
+    if !database.config().may_ask(name) {
+        let message = format!("database \"{name}\" may not be asked here, so it is not created");
+        return Err(Fault::new(Reason::AccessDenied, message));
+    }
+    for (field, word, value) in [
+        ("character_set", "CHARACTER SET", &request.character_set),
+        ("collation", "COLLATE", &request.collation),
+    ] {
+        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+            sql.push_str(&format!(" {word} {}", plain(field, value)?));
+        }
+    }
+    let timeout = Duration::from_millis(TIMEOUT_MS.maximum.into());
+    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let created = database.run_outside_transaction(None, &sql, timeout).await;
+    created.map_err(|error| {
+        let known = is_known(&error);
+        let mut fault = Fault::from(error);
+        if !known && fault.reason != Reason::DatabaseBusy {
+            fault
+                .message
+                .push_str("; whether the database was created is not known, so look with list_databases");
+            fault.retry_after = None;
+        }
+        fault
+    })?;
+    let mut transaction = database.write(None, timeout).await?;
+    let sql = "select default_character_set_name, default_collation_name from information_schema.schemata
+                where schema_name = ?";
+    let rows = transaction.rows(sql, &[Some(name)]).await?;
+    transaction.rollback().await?;
+    let text = |column| {
+        rows.first()
+            .and_then(|row| row.text(column))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    Ok(pb::CreateDatabaseResponse {
+        database_name: name.clone(),
+        character_set: text(0),
+        collation: text(1),
+    })
+}
+
+/// A name as an identifier of SQL: any name, taken as it is.
+fn quoted(name: &str) -> Result<String, Fault> {
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains('\0') {
+        let message = format!("database_name must have 1 to {MAX_NAME} characters");
+        return Err(Fault::argument("database_name", message));
+    }
+    Ok(format!("`{}`", name.replace('`', "``")))
+}
+
+/// The name of a character set or collation, which has letters, digits and `_` only.
+fn plain<'a>(field: &str, name: &'a str) -> Result<&'a str, Fault> {
+    if name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        Ok(name)
+    } else {
+        Err(Fault::argument(
+            field,
+            format!("there is no {} \"{name}\"", field.replace('_', " ")),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(sql: &str) -> pb::ExecuteRequest {
+        pb::ExecuteRequest {
+            statements: vec![pb::Statement {
+                sql: sql.to_owned(),
+                params: vec![],
+            }],
+            ..pb::ExecuteRequest::default()
+        }
+    }
+
+    fn confirmed(request: &pb::ExecuteRequest) -> Result<(), Fault> {
+        confirm(request, &judge(request)?)
+    }
+
+    #[test]
+    fn a_destructive_statement_needs_the_digest_of_its_own_request() {
+        assert_eq!(confirmed(&request("delete from t where id = 1")), Ok(()));
+        let mut delete = request("delete from t");
+        let fault = confirmed(&delete).expect_err("asks");
+        assert_eq!(fault.reason, Reason::ConfirmationRequired);
+        assert_eq!(
+            fault.metadata["effect"],
+            "`delete from t` removes all rows of the table."
+        );
+        delete.confirmation = Some(fault.metadata["digest"].clone());
+        assert_eq!(confirmed(&delete), Ok(()));
+        // Rehearsed before, with the same digest after.
+        delete.dry_run = Some(false);
+        assert_eq!(confirmed(&delete), Ok(()));
+        delete.database = Some("other".to_owned());
+        assert!(confirmed(&delete).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_statement() {
+        let mut two = request("insert into t values (1)");
+        two.statements.extend(request("commit").statements);
+        let fault = judge(&two).expect_err("refused");
+        assert_eq!(
+            fault.message,
+            "statement 2 of 2: COMMIT controls transactions (nothing was changed)"
+        );
+        assert!(judge(&pb::ExecuteRequest::default()).is_err());
+        let fault = judge(&request("insert into t values (?)")).expect_err("a value is missing");
+        assert_eq!(fault.metadata["field"], "params");
+    }
+
+    #[test]
+    fn what_commits_by_itself_stands_alone() {
+        assert!(judge(&request("create table t (a int)")).is_ok());
+        let mut two = request("insert into t values (1)");
+        two.statements
+            .extend(request("alter table t add b int").statements);
+        let dry_run = pb::ExecuteRequest {
+            dry_run: Some(true),
+            ..request("call p()")
+        };
+        let expects = pb::ExecuteRequest {
+            expect_rows: Some(1),
+            ..request("rename table t to u")
+        };
+        for (request, part) in [
+            (
+                two,
+                "statement 2 of 2: ALTER TABLE commits by itself, so it must be the only",
+            ),
+            (dry_run, "CALL commits by itself, so it can't be tried"),
+            (
+                expects,
+                "RENAME TABLE commits by itself, so it can't be rolled back",
+            ),
+        ] {
+            let fault = judge(&request).expect_err(part);
+            assert!(fault.message.starts_with(part), "{fault}");
+            assert!(fault.metadata.contains_key("hint"), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn an_unclear_end_is_told_as_such_and_not_to_be_repeated() {
+        let call = |commits, lasting: &[&str]| Call {
+            statements: 1,
+            commits,
+            lasting: lasting.iter().map(ToString::to_string).collect(),
+        };
+        let lost = || Error::Lost("gone".into());
+        let fault = call(false, &[]).not_committed(lost());
+        assert!(fault.message.contains("not known"), "{fault}");
+        assert_eq!(fault.retry_after, None);
+        // Before the commit the server rolls back.
+        let fault = call(false, &[]).failed(lost(), 0);
+        assert!(fault.message.ends_with("(nothing was changed)"), "{fault}");
+        let fault = call(true, &[]).failed(lost(), 0);
+        assert!(fault.message.contains("not known"), "{fault}");
+        let fault = call(false, &["shop.log"]).failed(lost(), 0);
+        assert!(fault.message.contains("changes of shop.log stay"), "{fault}");
+    }
+
+    #[test]
+    fn names_are_quoted_as_they_are() {
+        assert_eq!(quoted("my-`DB` ä"), Ok("`my-``DB`` ä`".to_owned()));
+        for name in ["", "a\0b", &"x".repeat(65)] {
+            assert!(quoted(name).is_err(), "{name:?}");
+        }
+        assert!(plain("collation", "utf8mb4_bin").is_ok() && plain("collation", "a b").is_err());
+    }
+}
