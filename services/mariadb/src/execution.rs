@@ -100,6 +100,9 @@ pub(crate) async fn run<S: Sink>(
         let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments).persistent(true);
         let mut results = session.connection.fetch_many(query);
         while let Some(result) = results.try_next().await.map_err(located)? {
+            // A server that is faster than we are leaves the socket ready for good: without this nobody else is polled, not even the
+            // clock that ends the statement.
+            tokio::task::coop::consume_budget().await;
             match result {
                 Either::Right(row) => way.take(&row, &types).await,
                 Either::Left(done) => {

@@ -9,7 +9,7 @@ use sqlx::mysql::{MySql, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Decode, Row as _};
 
 use super::login;
-use crate::config::{Role, Target};
+use crate::config::{CONNECT_TIMEOUT, Role, Target};
 use crate::error::{Error, without_hosts};
 
 /// How long a statement waits for a lock, in seconds. Shorter than a statement may run: the caller then learns that it is a lock.
@@ -33,6 +33,15 @@ const MODES_OF_READING: [&str; 9] = [
     "ORACLE",
     "POSTGRESQL",
 ];
+
+/// Texts go both ways in this character set.
+const NAMES: &str = "SET NAMES utf8mb4";
+
+/// TIMESTAMP is shown in UTC.
+const TIME_ZONE: &str = "time_zone = '+00:00'";
+
+/// MariaDB keeps the warnings of a statement until the next one that reads a table: they would be told to another caller.
+const FORGET_WARNINGS: &str = "DO (SELECT 1 FROM information_schema.engines LIMIT 1); ";
 
 /// The most warnings of a statement that are told.
 const WARNINGS: u32 = 10;
@@ -103,6 +112,10 @@ pub(crate) struct Session {
     pub(crate) flavor: Flavor,
     /// What stands before each statement, for those who look at the server: the driver sends no connection attributes.
     pub(crate) mark: Arc<str>,
+    /// The modes that it shall have.
+    modes: String,
+    /// Whether the server shows the variables that a session has set.
+    shows_variables: bool,
     /// Where it was logged in to: its database, and what must not be quoted.
     pub(super) target: Arc<Target>,
     /// Whom to kill.
@@ -148,33 +161,21 @@ impl Session {
         generation: u64,
     ) -> Result<Self, Error> {
         let mut connection = login::connect(&target).await?;
-        let set = async {
-            let rows = batch(&mut connection, "SELECT VERSION(), CONNECTION_ID(), @@hostname, @@port, @@server_id, @@session.sql_mode, @@global.sql_mode").await?;
-            let row = rows
-                .first()
-                .ok_or_else(|| Error::Protocol("no row from a SELECT without FROM".to_owned()))?;
-            let column = |index| row.get(index).cloned().flatten().unwrap_or_default();
-            let flavor = Flavor::read(&column(0));
-            let identity = Identity::read(row)?;
-            let modes = modes(&column(5), &column(6));
-            batch(&mut connection, &settings(flavor, role, &modes)).await?;
-            Ok((flavor, identity))
-        };
-        let set: Result<_, Error> = tokio::time::timeout(crate::config::CONNECT_TIMEOUT, set)
-            .await
-            .unwrap_or_else(|_| {
-                Err(Error::Unavailable {
-                    reason: "timed out".to_owned(),
-                    source: None,
-                })
-            });
-        let (flavor, identity) = set?;
+        let set_up = tokio::time::timeout(CONNECT_TIMEOUT, set_up(&mut connection, role)).await;
+        let known = set_up.unwrap_or_else(|_| {
+            Err(Error::Unavailable {
+                reason: "timed out".to_owned(),
+                source: None,
+            })
+        })?;
         Ok(Self {
             connection,
-            flavor,
+            flavor: known.flavor,
             mark,
+            modes: known.modes,
+            shows_variables: known.shows_variables,
             target,
-            identity,
+            identity: known.identity,
             spoilt: false,
             tainted: false,
             in_transaction: false,
@@ -185,22 +186,30 @@ impl Session {
     }
 
     /// Begins a transaction, with the limits of its statements.
+    ///
+    /// What the guard relies on is set anew each time: a function inside a view may have changed it, which no text shows.
     pub(super) async fn begin(
         &mut self,
         access: Access,
         timeout: Duration,
         rows: Option<u64>,
     ) -> Result<(), Error> {
-        // The session is READ ONLY as well: in a transaction alone, a statement that commits by itself, such as TRUNCATE, would leave it
-        // and write. It is said anew each time, because a stored function may have changed it.
         let access = match access {
-            Access::ReadOnly => "SET SESSION TRANSACTION READ ONLY; START TRANSACTION READ ONLY",
-            Access::ReadWrite => "START TRANSACTION READ WRITE",
+            Access::ReadOnly => "READ ONLY",
+            Access::ReadWrite => "READ WRITE",
         };
         // The most that there is: DEFAULT would be the server's own setting.
         let rows = rows.unwrap_or(u64::MAX);
         let limit = set_timeout(self.flavor, timeout);
-        let sql = format!("{limit}, sql_select_limit = {rows}; {access}");
+        let mut sql = format!(
+            "{NAMES}; {limit}, sql_select_limit = {rows}, sql_mode = '{}', {TIME_ZONE}; ",
+            self.modes
+        );
+        if self.flavor.is_mariadb() {
+            sql.push_str(FORGET_WARNINGS);
+        }
+        sql.push_str("START TRANSACTION ");
+        sql.push_str(access);
         self.in_transaction = true;
         batch(&mut self.connection, &sql).await.map(drop)
     }
@@ -212,10 +221,16 @@ impl Session {
             .map(drop)
     }
 
-    /// Ends the transaction, and frees what a rollback does not.
+    /// Ends the transaction, frees what a rollback does not, and looks whether variables are left, as far as the server shows them.
     pub(super) async fn end(&mut self, keep: bool) -> Result<(), Error> {
         let end = if keep { "COMMIT" } else { "ROLLBACK" };
-        batch(&mut self.connection, &format!("{end}; DO RELEASE_ALL_LOCKS()")).await?;
+        let mut sql = format!("{end}; DO RELEASE_ALL_LOCKS()");
+        if self.shows_variables {
+            sql.push_str("; SELECT COUNT(*) FROM information_schema.user_variables");
+        }
+        let rows = batch(&mut self.connection, &sql).await?;
+        let left = rows.first().and_then(|row| row.first().cloned().flatten());
+        self.tainted |= left.is_some_and(|count| count != "0");
         self.in_transaction = false;
         Ok(())
     }
@@ -272,15 +287,40 @@ pub(super) async fn kill(target: &Target, victim: &Identity) -> Result<(), Error
     killed
 }
 
+/// What a new session tells.
+struct Known {
+    flavor: Flavor,
+    identity: Identity,
+    modes: String,
+    shows_variables: bool,
+}
+
+async fn set_up(connection: &mut MySqlConnection, role: Role) -> Result<Known, Error> {
+    const ASK: &str = "SELECT VERSION(), CONNECTION_ID(), @@hostname, @@port, @@server_id, @@session.sql_mode, @@global.sql_mode, \
+        (SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_name = 'user_variables' AND plugin_status = 'ACTIVE')";
+    let rows = batch(connection, ASK).await?;
+    let row = rows.first().map(Vec::as_slice).unwrap_or_default();
+    let column = |index: usize| row.get(index).and_then(Option::as_deref).unwrap_or_default();
+    let known = Known {
+        flavor: Flavor::read(column(0)),
+        identity: Identity::read(row)?,
+        modes: modes(column(5), column(6)),
+        shows_variables: column(7) == "1",
+    };
+    batch(connection, &settings(&known, role)).await?;
+    Ok(known)
+}
+
 /// What a new session is set to.
-fn settings(flavor: Flavor, role: Role, modes: &str) -> String {
+fn settings(known: &Known, role: Role) -> String {
     let mut settings = format!(
-        "SET NAMES utf8mb4; \
-         SET SESSION sql_mode = '{modes}', time_zone = '+00:00', lc_messages = 'en_US', autocommit = 1, completion_type = 0, \
-         lock_wait_timeout = {LOCK_TIMEOUT}, innodb_lock_wait_timeout = {LOCK_TIMEOUT}, net_write_timeout = {WRITE_TIMEOUT}"
+        "{NAMES}; SET SESSION sql_mode = '{}', {TIME_ZONE}, lc_messages = 'en_US', autocommit = 1, completion_type = 0, \
+         lock_wait_timeout = {LOCK_TIMEOUT}, innodb_lock_wait_timeout = {LOCK_TIMEOUT}, net_write_timeout = {WRITE_TIMEOUT}",
+        known.modes
     );
-    if flavor.is_mariadb() {
-        settings.push_str(&format!(", idle_transaction_timeout = {IDLE_TIMEOUT}"));
+    if known.flavor.is_mariadb() {
+        settings.push_str(", idle_transaction_timeout = ");
+        settings.push_str(&IDLE_TIMEOUT.to_string());
     }
     if role == Role::Reader {
         settings.push_str("; SET SESSION TRANSACTION READ ONLY");

@@ -8,10 +8,6 @@ use serde_json::json;
 
 use crate::adapter::{Adapter, Server, assert_fault, column_types, rows};
 
-/// Rows without end.
-const COUNTING: &str = "with recursive n (n) as (select 1 union all select n + 1 from n where n < 900) \
-    select row_number() over () as n from n a, n b, n c";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_has_columns_and_rows() {
     let Some(mariadb) = MariaDb::shared().await else {
@@ -76,7 +72,6 @@ async fn every_kind_of_read_works() {
         "show variables like 'version'",
         "show status like 'Uptime'",
         "show databases",
-        "show grants",
         "show warnings",
         "show engines",
         "show collation like 'utf8mb4_bin'",
@@ -133,7 +128,7 @@ async fn an_endless_query_pages() {
     server.make_many().await;
     let adapter = Adapter::of(mariadb.url()).await;
     let mut request = QueryRequest {
-        sql: "select a.n + ? from many.n a, many.n b, many.n c, many.n d where a.n = 1 /* pages */"
+        sql: "select /* pages */ a.n + ? from many.n a, many.n b, many.n c, many.n d where a.n = 1"
             .to_owned(),
         params: vec![crate::adapter::value(&json!(1))],
         limit: Some(3),
@@ -210,9 +205,10 @@ async fn an_answer_stops_at_its_size_and_goes_on() {
     let Some(mariadb) = MariaDb::shared().await else {
         return;
     };
+    Server::of(mariadb.url()).make_many().await;
     let adapter = Adapter::of(mariadb.url()).await;
     let mut request = QueryRequest {
-        sql: format!("select n, repeat('x', 1500) from ({COUNTING} limit 100000) m /* sized */"),
+        sql: "select /* sized */ n, repeat('x', 1500) from many.n order by n".to_owned(),
         limit: Some(10_000),
         ..QueryRequest::default()
     };
@@ -309,7 +305,7 @@ async fn the_server_s_warnings_are_told() {
         result.notices,
         ["the server said: Truncated incorrect INTEGER value: '12x'"]
     );
-    assert!(adapter.query("select 1").await.expect("works").notices.is_empty());
+    assert_eq!(adapter.query("select 1").await.expect("works").notices, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -417,7 +413,6 @@ async fn nothing_of_a_call_is_left_to_the_next() {
     server
         .run(&[
             "create function leaves() returns int deterministic begin
-                 create temporary table if not exists left_over (a int);
                  set @left_over = 42; set sql_mode = 'ANSI_QUOTES'; do get_lock('left over', 0); return 1; end",
             "create view leaving as select leaves() as a",
         ])
@@ -435,10 +430,5 @@ async fn nothing_of_a_call_is_left_to_the_next() {
         );
         let result = adapter.query("select @left_over, \"a\"").await.expect("works");
         assert_eq!(rows(&result), [r#"[null,"a"]"#], "{sql}");
-        assert_fault(
-            adapter.query("select * from left_over").await,
-            Reason::StatementInvalid,
-            "left_over",
-        );
     }
 }

@@ -74,7 +74,7 @@ async fn a_crash_while_queries_run_is_told_and_survived() {
     fill_the_pool(&adapter).await;
     let mut client = adapter.client.clone();
     let call = adapter.lifecycle.spawn(async move {
-        let sql = "select sleep(60) /* crashes */".to_owned();
+        let sql = "select sleep(60), 'crashes'".to_owned();
         client
             .query(QueryRequest {
                 sql,
@@ -131,6 +131,7 @@ impl Way {
         adapter.spawn_until_stopped(async move {
             while let Ok((mut inner, _)) = listener.accept().await {
                 let mut is_open = is_open.clone();
+                is_open.mark_unchanged();
                 tasks.spawn_until_stopped(async move {
                     let mut outer = TcpStream::connect(("127.0.0.1", port)).await.expect("connects");
                     // What was open when it fell silent stays silent for good.
