@@ -9,5 +9,5 @@ mod http;
 mod process;
 
 pub use client::{Door, Inspection, Session, ask_adapter, inspect};
-pub use http::get;
+pub use http::{get, post};
 pub use process::{Exit, Process, program};

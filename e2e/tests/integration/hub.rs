@@ -71,3 +71,9 @@ pub(crate) fn rows(result: &Value) -> Vec<Value> {
         .unwrap_or_else(|| panic!("rows: {parsed}"))
         .clone()
 }
+
+/// The one number of a count's only row.
+pub(crate) fn count(rows: &[Value]) -> u64 {
+    let number = rows.first().and_then(|row| row[0].as_u64());
+    number.unwrap_or_else(|| panic!("a number: {rows:?}"))
+}

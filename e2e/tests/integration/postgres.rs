@@ -1,39 +1,37 @@
 //! A PostgreSQL that joins, is down, comes up, or is wrong.
 
-use std::time::Duration;
-
-use mcp_hub_e2e::{Door, Session, get};
-use mcp_hub_testing::{PgBouncer, Postgres, eventually};
+use mcp_hub_e2e::{Door, Session};
+use mcp_hub_testing::{PgBouncer, Postgres};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
-use crate::hub::{Hub, rows, text};
+use crate::hub::{Hub, count, rows, text};
+use crate::promises::{self, Subject};
 
 const PASSWORD: &str = "correct-horse-battery";
+
+fn subject(environment: Vec<(&'static str, String)>) -> Subject<'static> {
+    Subject {
+        key: "postgres",
+        environment,
+        language: "sql",
+        secrets: vec![PASSWORD.to_owned(), "127.0.0.1".to_owned()],
+    }
+}
 
 #[tokio::test]
 async fn it_joins_when_its_host_is_set() {
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
-    let port = postgres.port().to_string();
-    let environment = [
-        ("POSTGRES_HOST", postgres.host()),
-        ("POSTGRES_PORT", &*port),
-        ("POSTGRES_USER", "postgres"),
-    ];
-    let hub = Hub::start(&[], &environment).await;
-    assert!(hub.banner.contains("PostgreSQL"), "{}", hub.banner);
-    let Some(mut session) = Session::python(&Door::Http(hub.url("/mcp"))).await else {
-        return;
-    };
-    let result = session
-        .call(
-            "postgres_query",
-            json!({"sql": "select 9007199254740993::int8, null, 'žluť'"}),
-        )
-        .await;
-    assert_eq!(rows(&result), [json!(["9007199254740993", null, "žluť"])]);
-    session.close().await;
+    let subject = subject(vec![
+        ("POSTGRES_HOST", postgres.host().to_owned()),
+        ("POSTGRES_PORT", postgres.port().to_string()),
+        ("POSTGRES_USER", "postgres".to_owned()),
+    ]);
+    let statement = "select 9007199254740993::int8, null, 'žluť'";
+    let row = json!(["9007199254740993", null, "žluť"]);
+    promises::it_joins(&subject, "PostgreSQL", statement, row).await;
 }
 
 #[tokio::test]
@@ -76,49 +74,8 @@ async fn one_that_is_down_is_listed_with_the_reason_and_joins_when_it_is_up() {
         "postgres://postgres:{PASSWORD}@127.0.0.1:{}/postgres",
         postgres.port()
     );
-    let hub = Hub::start(&["--sample"], &[("POSTGRES_URL", &url)]).await;
-    let line = hub
-        .banner
-        .lines()
-        .find(|line| line.trim_start().starts_with("postgres"))
-        .expect("it is listed");
-    assert!(line.contains("unavailable"), "{}", hub.banner);
-    assert!(
-        hub.banner.contains("refused") || hub.banner.contains("refuses"),
-        "the reason: {}",
-        hub.banner
-    );
-    assert_eq!(get(hub.port, "/readyz").await.expect("an answer"), 200);
-
-    let Some(mut session) = Session::python(&Door::Sse(hub.url("/sse"))).await else {
-        return;
-    };
-    // The other database is not disturbed.
-    let others = session.call("sqlite_query", json!({"sql": "select 1"})).await;
-    assert_eq!(rows(&others), [json!([1])]);
-    let down = session.call("postgres_query", json!({"sql": "select 1"})).await;
-    assert_eq!(down["isError"], true, "{down}");
-    for secret in [PASSWORD, "127.0.0.1", &postgres.port().to_string()] {
-        assert!(!down.to_string().contains(secret), "{secret} in {down}");
-    }
-
-    postgres.start_again().await;
-    let mut session = Some(session);
-    let answer = eventually(Duration::from_secs(20), async || {
-        let result = session
-            .as_mut()
-            .expect("a session")
-            .call("postgres_query", json!({"sql": "select 2"}))
-            .await;
-        if result["isError"] == true {
-            Err(text(&result).to_owned())
-        } else {
-            Ok(result)
-        }
-    })
-    .await;
-    assert_eq!(rows(&answer), [json!([2])]);
-    session.take().expect("a session").close().await;
+    let subject = subject(vec![("POSTGRES_URL", url)]);
+    promises::one_that_is_down_joins_when_it_is_up(&subject, async || postgres.start_again().await).await;
 }
 
 #[tokio::test]
@@ -157,37 +114,42 @@ async fn a_client_that_dies_takes_its_statement_along() {
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
+    let subject = subject(vec![("POSTGRES_URL", postgres.url().to_owned())]);
     let hub = Hub::start(&[], &[("POSTGRES_URL", postgres.url())]).await;
-    let Some(mut watcher) = Session::python(&Door::HttpLegacy(hub.url("/mcp"))).await else {
+    let Some(watcher) = Session::python(&Door::HttpLegacy(hub.url("/mcp"))).await else {
         return;
     };
-    for (number, door) in [
-        Door::Sse(hub.url("/sse")),
-        Door::Http(hub.url("/mcp")),
-        Door::HttpLegacy(hub.url("/mcp")),
-    ]
-    .iter()
-    .enumerate()
-    {
-        let Some(mut dying) = Session::python(door).await else {
-            return;
-        };
-        let sql = format!("select 'call number {number}' from pg_sleep(50)");
-        dying.begin("postgres_query", json!({"sql": sql})).await;
-        let running = json!({
+    let watcher = Mutex::new(watcher);
+    let running = async |mark: &str| {
+        let question = json!({
             "sql": "select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and query like $1",
-            "params": [format!("%call number {number}%")],
+            "params": [format!("%{mark}%")],
         });
-        eventually(Duration::from_secs(10), async || {
-            rows(&watcher.call("postgres_query", running.clone()).await) == [json!([1])]
-        })
-        .await;
-        // SIGKILL: the client says nothing any more.
-        drop(dying);
-        eventually(Duration::from_secs(2), async || {
-            rows(&watcher.call("postgres_query", running.clone()).await) == [json!([0])]
-        })
-        .await;
-    }
-    watcher.close().await;
+        let answer = watcher.lock().await.call("postgres_query", question).await;
+        count(&rows(&answer))
+    };
+    let statement = |mark: &str| format!("select '{mark}' from pg_sleep(50)");
+    promises::a_client_that_dies_takes_its_statement_along(&subject, statement, running).await;
+    watcher.into_inner().close().await;
+}
+
+#[tokio::test]
+async fn two_in_the_settings_file_are_two_services() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let settings = [
+        format!("url = \"{}\"", postgres.url()),
+        format!("url = \"{}\"", postgres.url_of("template1")),
+    ];
+    let databases = [json!("postgres"), json!("template1")];
+    let settings = [&*settings[0], &*settings[1]];
+    promises::two_of_a_kind_are_two_services(
+        "postgres",
+        "sql",
+        settings,
+        "select current_database()::text",
+        databases,
+    )
+    .await;
 }
