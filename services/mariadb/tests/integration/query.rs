@@ -87,7 +87,8 @@ async fn every_kind_of_read_works() {
             sql == "show warnings" || !result.rows.is_empty() || sql.starts_with("show index"),
             "{sql}"
         );
-        assert!(!result.columns.is_empty(), "{sql}");
+        // Nothing to show, and the server does not tell of what: it describes this statement only with a row.
+        assert!(sql == "show warnings" || !result.columns.is_empty(), "{sql}");
     }
 }
 
