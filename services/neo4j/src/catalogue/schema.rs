@@ -29,8 +29,8 @@ const MOST_TYPES: usize = 60;
 /// How much of a big graph is named, in characters: labels with their counts, more labels, relationship types, indexes. About 1,500
 /// tokens together.
 const COUNTED_LABELS: usize = 600;
-const NAMED_LABELS: usize = 1_600;
-const NAMED_TYPES: usize = 800;
+const NAMED_LABELS: usize = 3_000;
+const NAMED_TYPES: usize = 1_000;
 const NAMED_INDEXES: usize = 500;
 
 /// Shows the graph's schema.
