@@ -18,6 +18,7 @@ pub mod config;
 pub mod database;
 pub mod error;
 mod execution;
+mod explain;
 mod guard;
 mod params;
 mod posture;

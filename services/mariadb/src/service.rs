@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{catalogue, query, status, write};
+use crate::{catalogue, explain, query, status, write};
 
 /// Both services and the status: cheap to clone.
 #[derive(Clone)]
@@ -105,7 +105,7 @@ impl MariadbService for Service {
         request: Request<ExplainQueryRequest>,
     ) -> Result<Response<ExplainQueryResponse>, Status> {
         let remaining = remaining(&request);
-        missing()
+        answer(explain::explain_query(&self.database, request.get_ref(), remaining).await)
     }
 }
 
@@ -123,11 +123,6 @@ impl MariadbWriteService for Service {
         let remaining = remaining(&request);
         answer(write::create_database(&self.database, request.get_ref(), remaining).await)
     }
-}
-
-// Until the modules are there.
-fn missing<T>() -> Result<Response<T>, Status> {
-    Err(Fault::new(mcp_hub_chassis::fault::Reason::NotSupported, "not there yet").into())
 }
 
 fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {

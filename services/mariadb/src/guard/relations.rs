@@ -125,7 +125,9 @@ pub(super) fn targets(lexed: &Lexed<'_>, main: usize) -> BTreeSet<Name> {
             Lexeme::Sign(')') => depth = depth.saturating_sub(1),
             Lexeme::Sign(',') => expected = depth == 0,
             _ if ends && depth == 0 => break,
-            _ if token.is_one_of(&["from", "using", "join", "straight_join"]) => expected = true,
+            // USING with a bracket is a condition.
+            _ if token.is("using") => expected = !lexed.is_sign(at + 1, '('),
+            _ if token.is_one_of(&["from", "join", "straight_join"]) => expected = true,
             _ if expected && !token.is_one_of(MODIFIERS) => {
                 let Some((name, behind)) = name(lexed, at) else {
                     break;

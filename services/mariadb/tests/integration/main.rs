@@ -2,11 +2,18 @@
 
 mod adapter;
 mod cancel;
+mod catalogue;
 mod corpus;
+mod explain;
 mod guard;
+mod login;
+mod memory;
 mod params;
 mod query;
 mod readonly;
 mod restart;
+mod status;
+mod stream;
+mod tls;
 mod types;
 mod write;
