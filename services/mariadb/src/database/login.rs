@@ -110,7 +110,7 @@ fn judge(error: sqlx::Error, target: &Target) -> Error {
                 .and_then(|inner| inner.downcast_ref::<rustls::Error>())
             {
                 Some(error) => tls(error),
-                None => network(error.kind()),
+                None => network(error.kind(), target),
             };
             unavailable(reason, Some(error.into()))
         }
@@ -181,7 +181,11 @@ fn refused(error: &MySqlDatabaseError, target: &Target) -> Error {
     unavailable(reason, Some(format!("{error}").into()))
 }
 
-fn network(kind: io::ErrorKind) -> &'static str {
+fn network(kind: io::ErrorKind, target: &Target) -> &'static str {
+    let is_file = matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
+    if is_file && !target.host.starts_with('/') {
+        return "TLS: the certificates of the settings can't be read";
+    }
     match kind {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::TimedOut => "timed out",

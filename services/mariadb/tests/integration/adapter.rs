@@ -250,17 +250,18 @@ impl Server {
         self.value("select version()").await.contains("MariaDB")
     }
 
-    /// Number, state and text of what the adapters' sessions run now, as far as the text contains `part`.
-    async fn sessions(&self, part: &str) -> Vec<[String; 3]> {
+    /// Number, state and text of what the sessions of the adapters of a key run now, as far as the text contains `part`.
+    async fn sessions(&self, key: &str, part: &str) -> Vec<[String; 3]> {
         let mut transaction = self.0.read(None, SOON).await.expect("a transaction");
         let rows = transaction
             .rows("show full processlist", &[])
             .await
             .expect("rows");
         transaction.rollback().await.expect("rolls back");
+        let mark = format!("/* mcp-hub/{key} */");
         let sessions = rows.iter().filter_map(|row| {
             let text = row.text(7)?;
-            let ours = text.starts_with("/* mcp-hub/test */") && text.contains(part);
+            let ours = text.starts_with(&mark) && text.contains(part);
             let id: u64 = row.get(0).expect("a number");
             let state = row.text(6).unwrap_or_default().to_owned();
             ours.then(|| [id.to_string(), state, text.to_owned()])
@@ -270,18 +271,27 @@ impl Server {
 
     /// What the adapters' sessions run now, as far as a statement's text contains `part`.
     pub(crate) async fn running(&self, part: &str) -> Vec<String> {
-        let sessions = self.sessions(part).await.into_iter();
+        self.running_as("test", part).await
+    }
+
+    /// The same of the adapters of a key.
+    pub(crate) async fn running_as(&self, key: &str, part: &str) -> Vec<String> {
+        let sessions = self.sessions(key, part).await.into_iter();
         sessions.map(|[_, _, text]| text).collect()
     }
 
     /// The number of the session that runs `part`.
     pub(crate) async fn connection_of(&self, part: &str) -> Option<String> {
-        self.sessions(part).await.into_iter().next().map(|[id, _, _]| id)
+        self.sessions("test", part)
+            .await
+            .into_iter()
+            .next()
+            .map(|[id, _, _]| id)
     }
 
     /// What the session that runs `part` is doing.
     pub(crate) async fn state_of(&self, part: &str) -> Option<String> {
-        self.sessions(part)
+        self.sessions("test", part)
             .await
             .into_iter()
             .next()
