@@ -38,9 +38,6 @@ pub(crate) type Version = (u8, u8);
 /// A connection to a server, logged in.
 pub(crate) struct Connection {
     socket: Socket,
-    version: Version,
-    /// What the server calls itself: `Neo4j/5.26.30`.
-    agent: String,
     input: BytesMut,
     chunks: Chunks,
     output: BytesMut,
@@ -58,16 +55,6 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The version that both sides speak.
-    pub(crate) fn version(&self) -> Version {
-        self.version
-    }
-
-    /// What the server calls itself: `Neo4j/5.26.30`.
-    pub(crate) fn agent(&self) -> &str {
-        &self.agent
-    }
-
     /// Queues a request.
     pub(crate) fn queue(&mut self, request: Request, fields: Vec<Packed>) {
         chunks::write(&mut self.output, &Packed::Struct(request.tag(), fields));
@@ -215,13 +202,13 @@ impl Connection {
     /// closed the stream; between requests it says nothing but empty chunks, which keep the network awake.
     pub(crate) fn is_alive(&mut self) -> bool {
         loop {
+            if !matches!(self.chunks.next(&mut self.input), Ok(None)) {
+                return false;
+            }
             match self.socket.read_buf(&mut self.input).now_or_never() {
                 None => return !self.broken,
                 Some(Ok(0) | Err(_)) => return false,
-                Some(Ok(_)) => match self.chunks.next(&mut self.input) {
-                    Ok(None) => {}
-                    Ok(Some(_)) | Err(_) => return false,
-                },
+                Some(Ok(_)) => {}
             }
         }
     }
@@ -298,3 +285,6 @@ pub(crate) fn has_more(metadata: &Entries) -> bool {
     let more = metadata.iter().find(|(key, _)| key == "has_more");
     more.is_some_and(|(_, value)| *value == Packed::Bool(true))
 }
+
+#[cfg(test)]
+mod tests;

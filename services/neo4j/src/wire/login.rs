@@ -17,7 +17,10 @@ use crate::error::{EXPIRED, Error, ServerError};
 const MAGIC: [u8; 4] = [0x60, 0x60, 0xB0, 0x17];
 
 /// The versions that we speak, the best first, as the handshake has them: how many minor versions below, minor, major.
-const VERSIONS: [[u8; 4]; 4] = [[0, 8, 8, 5], [0, 0, 4, 4], [0; 4], [0; 4]];
+const VERSIONS: Versions = [[0, 8, 8, 5], [0, 0, 4, 4], [0; 4], [0; 4]];
+
+/// What a handshake offers.
+pub(super) type Versions = [[u8; 4]; 4];
 
 /// How the database sees us where it does not see the adapter's name.
 const AGENT: &str = concat!("mcp-hub/", env!("CARGO_PKG_VERSION"));
@@ -27,9 +30,18 @@ const AGENT: &str = concat!("mcp-hub/", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// [`Error::Unavailable`] with a clean reason.
 pub(crate) async fn connect(target: &Target, address: &Address) -> Result<Connection, Error> {
+    connect_as(target, address, VERSIONS).await
+}
+
+/// The same, with a choice of versions.
+pub(super) async fn connect_as(
+    target: &Target,
+    address: &Address,
+    versions: Versions,
+) -> Result<Connection, Error> {
     let login = async {
         let socket = socket::open(target, address).await?;
-        log_in(socket, target).await
+        log_in(socket, target, versions).await
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, login).await {
         Err(_) => Err(Error::Unreachable {
@@ -48,9 +60,13 @@ pub(crate) async fn connect(target: &Target, address: &Address) -> Result<Connec
     }
 }
 
-async fn log_in(mut socket: socket::Socket, target: &Target) -> Result<Connection, Error> {
+async fn log_in(
+    mut socket: socket::Socket,
+    target: &Target,
+    versions: Versions,
+) -> Result<Connection, Error> {
     let mut hello = MAGIC.to_vec();
-    hello.extend(VERSIONS.as_flattened());
+    hello.extend(versions.as_flattened());
     socket.write_all(&hello).await.map_err(Error::Lost)?;
     socket.flush().await.map_err(Error::Lost)?;
     let mut answer = [0; 4];
@@ -58,8 +74,6 @@ async fn log_in(mut socket: socket::Socket, target: &Target) -> Result<Connectio
     let version = agreed(answer)?;
     let mut connection = Connection {
         socket,
-        version,
-        agent: String::new(),
         input: BytesMut::with_capacity(8 * 1024),
         chunks: Chunks::default(),
         output: BytesMut::new(),
@@ -70,7 +84,7 @@ async fn log_in(mut socket: socket::Socket, target: &Target) -> Result<Connectio
         broken: false,
         secrets: target.secrets(),
     };
-    let mut login = authentication(target);
+    let mut authentication = authentication(target);
     let mut extra: Entries = vec![("user_agent".to_owned(), AGENT.into())];
     if target.routing {
         extra.push(("routing".to_owned(), routing_context(target)));
@@ -85,20 +99,23 @@ async fn log_in(mut socket: socket::Socket, target: &Target) -> Result<Connectio
     }
     if version >= (5, 1) {
         connection.queue(Request::Hello, vec![Packed::Map(extra)]);
-        connection.queue(Request::Logon, vec![Packed::Map(login)]);
+        connection.queue(Request::Logon, vec![Packed::Map(authentication)]);
     } else {
-        extra.append(&mut login);
+        extra.append(&mut authentication);
         connection.queue(Request::Hello, vec![Packed::Map(extra)]);
     }
     connection.flush().await?;
     let metadata = Packed::Map(connection.success().await?);
-    metadata
-        .get("server")
-        .and_then(Packed::as_str)
-        .unwrap_or_default()
-        .clone_into(&mut connection.agent);
-    if version >= (5, 1) {
-        connection.success().await?;
+    let login = if version >= (5, 1) {
+        Packed::Map(connection.success().await?)
+    } else {
+        metadata
+    };
+    // The server lets such a user in and then forbids whatever is asked.
+    if login.get("credentials_expired").and_then(Packed::as_bool) == Some(true) {
+        return Err(Error::Refused {
+            reason: EXPIRED.to_owned(),
+        });
     }
     Ok(connection)
 }

@@ -159,3 +159,31 @@ async fn a_full_pool_says_so_and_recovers() {
     call.abort();
     assert_eq!(rows(&adapter.query("return 1").await.expect("works")), ["[1]"]);
 }
+
+/// The server looks between rows whether it is to end, and an expression has none. It computes to its end, whoever asks it not to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_without_end_costs_one_connection() {
+    let Some(neo4j) = Neo4j::shared().await else {
+        return;
+    };
+    let adapter = Adapter::start(&format!("{}\npool_size = 1", crate::adapter::settings(neo4j))).await;
+    // Some seconds, so that the server is free again afterwards.
+    let cypher = "return reduce(s = 0, i in range(1, 200000000) | s + i) as s /* expression */";
+    let result = adapter
+        .ask(QueryRequest {
+            timeout_ms: Some(200),
+            ..request(cypher)
+        })
+        .await;
+    assert_fault(result, Reason::StatementTimedOut, "200 ms");
+    // Its connection is given up, so that the next call is served although the server still computes.
+    assert_eq!(
+        rows(&adapter.query("return 1 as n").await.expect("works")),
+        ["[1]"]
+    );
+    let server = Server::of(neo4j);
+    eventually(Duration::from_mins(1), async || {
+        server.running("expression").await.is_empty()
+    })
+    .await;
+}

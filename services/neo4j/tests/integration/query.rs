@@ -188,7 +188,12 @@ async fn a_mistake_is_told_with_its_place() {
     };
     let adapter = Adapter::of(neo4j).await;
     for (cypher, code, position, part) in [
-        ("retrun 1", "Statement.SyntaxError", "1", "Invalid input 'retrun'"),
+        (
+            "match (n) retrun n",
+            "Statement.SyntaxError",
+            "11",
+            "Invalid input 'retrun'",
+        ),
         (
             "match (n)\nreturn m",
             "Statement.SyntaxError",
@@ -202,12 +207,11 @@ async fn a_mistake_is_told_with_its_place() {
             "Variable `x` not defined",
         ),
         ("return 1/0", "Statement.ArithmeticError", "", "/ by zero"),
-        ("return 1 + date('x') as n", "Statement.SyntaxError", "", "x"),
         (
-            "call nothing.here()",
-            "Procedure.ProcedureNotFound",
+            "return date('x') as n",
+            "Statement.SyntaxError",
             "",
-            "nothing.here",
+            "Text cannot be parsed",
         ),
     ] {
         let fault = adapter.query(cypher).await.expect_err(cypher);
@@ -262,12 +266,9 @@ async fn only_databases_of_the_settings_can_be_asked() {
     );
     assert_eq!(fault.metadata["did_you_mean"], "neo4j");
     let result = adapter
-        .ask(named(
-            "system",
-            "show databases yield name return name order by name",
-        ))
+        .ask(named("system", "call db.info() yield name return name"))
         .await;
-    assert_eq!(rows(&result.expect("works")), [r#"["neo4j"]"#, r#"["system"]"#]);
+    assert_eq!(rows(&result.expect("works")), [r#"["system"]"#]);
 
     let adapter = Adapter::start(&format!("{settings}\ndatabase = 'nowhere'")).await;
     assert_fault(

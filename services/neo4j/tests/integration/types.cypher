@@ -13,7 +13,7 @@ true
 -1.0/0.0
 ''
 'é😀"\\'
-// lists and maps: nulls kept, order kept, nothing dropped
+// lists and maps: nulls kept, nothing dropped; the order of a map is the server's
 []
 [1, null, 'a', [2.5, []]]
 {z: 1, a: null, m: {b: [1, {c: date('2024-01-01')}]}}
