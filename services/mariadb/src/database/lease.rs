@@ -20,8 +20,11 @@ use crate::types::Types;
 /// How long an abandoned statement may take to end by itself before it is killed.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// How long the killed statement may take to end before its session is closed.
-const DRAIN: Duration = Duration::from_secs(1);
+/// How long the killed statement may take to end before its session is closed: what is on the way is read to its end.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// How long cleaning up may take.
+const CLEAN: Duration = Duration::from_secs(1);
 
 /// Work that has the session, and gives it back.
 type Work<T> = BoxFuture<'static, (Session, Result<T, Error>)>;
@@ -198,14 +201,14 @@ impl<T: Send + 'static> Drop for Running<T> {
     }
 }
 
-/// Ends work that nobody waits for: patiently, then by a kill. `None` when it does not end: dropping it has closed its connection.
+/// Ends work that nobody waits for: patiently, then by a kill. `None` when it does not end soon: dropping it has closed its connection.
 async fn recover<T>(mut work: Work<T>, target: &Target, identity: &Identity) -> Option<Session> {
     let ended = match tokio::time::timeout(PATIENCE, &mut work).await {
-        Ok(ended) => ended,
+        Ok(ended) => Some(ended),
         Err(_) => {
             // While the kill is under way, reading goes on: a server that waits for us to take its rows does not hear of it.
-            let both = async { tokio::join!(session::kill(target, identity), &mut work) };
-            let (killed, ended) = tokio::time::timeout(DRAIN, both).await.ok()?;
+            let drained = async move { tokio::time::timeout(DRAIN, work).await.ok() };
+            let (killed, ended) = tokio::join!(session::kill(target, identity), drained);
             if let Err(error) = killed {
                 tracing::warn!(
                     error = mcp_hub_chassis::fault::chain(&error),
@@ -215,7 +218,7 @@ async fn recover<T>(mut work: Work<T>, target: &Target, identity: &Identity) -> 
             ended
         }
     };
-    let (mut session, result) = ended;
+    let (mut session, result) = ended?;
     session.spoilt |= spoils(&result);
     Some(session)
 }
@@ -223,10 +226,10 @@ async fn recover<T>(mut work: Work<T>, target: &Target, identity: &Identity) -> 
 /// Rolls back, and gives the session back to the pool.
 async fn clean(pool: &Pool, mut session: Session) {
     if session.in_transaction && !session.spoilt {
-        let mut ended = tokio::time::timeout(DRAIN, session.end(false)).await;
+        let mut ended = tokio::time::timeout(CLEAN, session.end(false)).await;
         // A kill that came too late for its statement hits the first one after it.
         if matches!(&ended, Ok(Err(error)) if error.is_interrupted()) {
-            ended = tokio::time::timeout(DRAIN, session.end(false)).await;
+            ended = tokio::time::timeout(CLEAN, session.end(false)).await;
         }
         session.spoilt |= !matches!(ended, Ok(Ok(())));
     }

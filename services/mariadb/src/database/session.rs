@@ -265,26 +265,26 @@ impl Identity {
 /// # Errors
 /// When no connection can be had, or it reaches another server.
 pub(super) async fn kill(target: &Target, victim: &Identity) -> Result<(), Error> {
-    let mut connection = login::connect(target).await?;
-    let killed = async {
-        let rows = batch(
-            &mut connection,
-            "SELECT VERSION(), CONNECTION_ID(), @@hostname, @@port, @@server_id",
-        )
-        .await?;
-        let here = Identity::read(rows.first().map(Vec::as_slice).unwrap_or_default())?;
-        if here.server != victim.server {
-            return Err(Error::Protocol(
-                "another server answers: the statement there is not known".to_owned(),
-            ));
-        }
-        batch(&mut connection, &format!("KILL QUERY {}", victim.id))
-            .await
-            .map(drop)
-    }
-    .await;
+    let target = Target {
+        database: None,
+        ..target.clone()
+    };
+    let mut connection = login::connect(&target).await?;
+    let killed = tokio::time::timeout(CONNECT_TIMEOUT, kill_by(&mut connection, victim)).await;
     login::close(connection).await;
-    killed
+    killed.unwrap_or_else(|_| Err(Error::Lost("no answer to a kill".into())))
+}
+
+async fn kill_by(connection: &mut MySqlConnection, victim: &Identity) -> Result<(), Error> {
+    const ASK: &str = "SELECT VERSION(), CONNECTION_ID(), @@hostname, @@port, @@server_id";
+    let rows = batch(connection, ASK).await?;
+    let here = Identity::read(rows.first().map(Vec::as_slice).unwrap_or_default())?;
+    if here.server != victim.server {
+        let reason = "another server answers, where that number is somebody else's";
+        return Err(Error::Protocol(reason.to_owned()));
+    }
+    let kill = format!("KILL QUERY {}", victim.id);
+    batch(connection, &kill).await.map(drop)
 }
 
 /// What a new session tells.
