@@ -4,7 +4,9 @@ use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, arguments};
 use mcp_hub_proto::mariadb::v1 as pb;
 
-use super::{databases, given, listed, marks, table_comment, table_type, texts, transaction};
+use super::{
+    databases, given, is_of_the_system, listed, marks, table_comment, table_type, texts, transaction,
+};
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 
@@ -86,12 +88,20 @@ async fn find(
     }
     let quoted = |column: &str| format!("concat('`', replace({column}, '`', '``'), '`')");
     let (schema, name) = (quoted("table_schema"), quoted("table_name"));
-    // Alike by the collation here, exactly below: a server may tell ORDERS from orders or not.
+    // Alike here, exactly below: a server may tell ORDERS from orders or not.
+    let alike = |column: &str| format!("convert({column} using utf8mb4) collate utf8mb4_general_ci = ?");
+    let meanings = [
+        "table_name".to_owned(),
+        "concat(table_schema, '.', table_name)".to_owned(),
+        name.clone(),
+        format!("concat({schema}, '.', {name})"),
+        format!("concat(table_schema, '.', {name})"),
+    ];
     let sql = format!(
         "select table_schema, table_name, @@lower_case_table_names from information_schema.tables
-          where table_schema in ({}) and (table_name = ? or concat(table_schema, '.', table_name) = ? or {name} = ?
-                or concat({schema}, '.', {name}) = ? or concat(table_schema, '.', {name}) = ?)",
-        marks(admitted.len())
+          where table_schema in ({}) and ({})",
+        marks(admitted.len()),
+        meanings.map(|meaning| alike(&meaning)).join(" or ")
     );
     let mut params = texts(admitted);
     params.extend([Some(table); 5]);
@@ -100,7 +110,8 @@ async fn find(
     let mut found = Vec::new();
     for row in rows {
         let (database, name): (String, String) = (row.get(0)?, row.get(1)?);
-        let folds = row.get::<u32>(2)? != 0;
+        // The system's own names are the same in any case on all servers.
+        let folds = row.get::<u32>(2)? != 0 || is_of_the_system(&database);
         let same = |text: String| text == table || folds && text.to_lowercase() == table.to_lowercase();
         let is_home =
             home.is_some_and(|home| home == database || folds && home.eq_ignore_ascii_case(&database));

@@ -41,7 +41,7 @@ async fn shop(mariadb: &MariaDb, name: &str) -> (Adapter, Server) {
                constraint positive check (total >= 0),
                constraint buyer foreign key (customer_id) references customers (id) on delete cascade)
              comment 'What they bought'",
-            "create table lines (
+            "create table parts (
                order_id bigint unsigned, line int, primary key (order_id, line),
                constraint of_order foreign key (order_id) references orders (id))",
             "create view open_orders as select id, total from orders where state = 'open'",
@@ -164,20 +164,20 @@ async fn tables_are_listed_with_what_they_are() {
         "table catalogue_tables.My-DB table",
         "table catalogue_tables.customers",
         "table catalogue_tables.events",
-        "table catalogue_tables.lines",
         "table catalogue_tables.my.dotted",
         "view catalogue_tables.open_orders",
         "table catalogue_tables.orders",
+        "table catalogue_tables.parts",
     ];
     if server.is_mariadb().await {
-        expected.insert(5, "sequence catalogue_tables.numbers");
+        expected.insert(4, "sequence catalogue_tables.numbers");
         expected.push("system versioned table catalogue_tables.prices");
     }
     assert_eq!(names(&all.tables), expected);
     for (pattern, expected) in [
         ("ORDER", "open_orders orders"),
         ("order_", "orders"),
-        ("%s", "customers events lines open_orders orders"),
+        ("%s", "customers events open_orders orders parts"),
         ("my-db", "My-DB table"),
         ("nothing", ""),
     ] {
@@ -363,7 +363,7 @@ async fn a_description_has_everything() {
     );
     assert_eq!(
         foreign(&orders.referenced_by),
-        ["of_order: order_id -> catalogue_describe.lines id "]
+        ["of_order: order_id -> catalogue_describe.parts id "]
     );
     assert_eq!(
         orders.checks,
@@ -385,18 +385,8 @@ async fn a_description_has_everything() {
             .expect("is there")
     };
     assert_eq!(column("email").comment, "Where the invoice goes");
-    assert_eq!(
-        (
-            column("name").default.as_str(),
-            column("name").character_set.as_str()
-        ),
-        (
-            "'it\\'s me'"
-                .replace("\\'", if is_mariadb { "\\'" } else { "''" })
-                .as_str(),
-            "latin1"
-        )
-    );
+    let name = column("name");
+    assert_eq!((name.default.as_str(), name.character_set.as_str()), ("'it''s me'", "latin1"));
     assert_eq!(column("profile").r#type, "json");
     assert!(customers.checks.is_empty(), "{:?}", customers.checks);
     let joined = column("joined").default.to_lowercase();

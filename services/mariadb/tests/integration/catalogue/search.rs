@@ -47,7 +47,7 @@ async fn search_finds_all_kinds_best_first() {
     let found = lines(search(&adapter, "order", &[], here).await);
     let mut expected = vec![
         "TABLE catalogue_search.orders on  |  | What they bought",
-        "COLUMN catalogue_search.order_id on lines | bigint unsigned | ",
+        "COLUMN catalogue_search.order_id on parts | bigint unsigned | ",
         "VIEW catalogue_search.open_orders on  |  | ",
     ];
     if is_mariadb {
