@@ -208,6 +208,10 @@ impl From<ServerError> for Fault {
         let reason = error.reason();
         let message = match reason {
             Reason::WriteNotAllowed => format!("{}: this tool only reads", error.message),
+            Reason::NotSupported if error.number == 1295 => {
+                "the server does not run this kind of statement by the prepared protocol, which is the only one that is used"
+                    .to_owned()
+            }
             _ => error.message,
         };
         Self::new(reason, message)

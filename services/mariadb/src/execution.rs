@@ -2,7 +2,8 @@
 //!
 //! Everything goes by the prepared protocol, so that one text is one statement. A statement is prepared first, because that alone
 //! tells how many parameters it wants (the driver can't go on after a wrong count) and which columns it has when no row comes; the
-//! driver keeps the prepared statement for the execution, and for the next call with the same text.
+//! driver keeps the prepared statement for the execution. It is not kept longer: MySQL would read the next call's parameters as the
+//! types of this one's.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -83,7 +84,10 @@ pub(crate) async fn run<S: Sink>(
         Error::Server(error) => Error::Server(Box::new(error.locate(&plan.sql))),
         error => error,
     };
-    let statement = prepare(session, &text).await.map_err(located)?;
+    // A call that was given up may have left its own.
+    session.connection.clear_cached_statements().await?;
+    let sql = AssertSqlSafe(text.clone()).into_sql_str();
+    let statement = session.connection.prepare(sql).await.map_err(located)?;
     let wanted = statement.parameters().and_then(Either::right).unwrap_or_default();
     if wanted != plan.params.len() {
         return Err(wrong_count(wanted, plan.params.len()).into());
@@ -122,11 +126,13 @@ pub(crate) async fn run<S: Sink>(
             }
         }
     }
-    if way.columns.is_empty() && !statement.columns().is_empty() {
-        let columns = described(session, &text, &types, statement).await?;
-        if let Some(sink) = &mut way.sink {
-            sink.columns(columns.iter().map(Column::shown).collect());
-        }
+    session.connection.clear_cached_statements().await?;
+    if way.columns.is_empty()
+        && !statement.columns().is_empty()
+        && let Some(sink) = &mut way.sink
+    {
+        let columns = types.columns(statement.columns());
+        sink.columns(columns.iter().map(Column::shown).collect());
     }
     Ok(Done {
         sink: way.sink,
@@ -170,25 +176,6 @@ impl<S: Sink> Way<S> {
     }
 }
 
-/// The columns of a statement that returned no row. A prepared statement that was kept from an earlier call may tell of columns that
-/// are no more, so it is prepared anew.
-async fn described(
-    session: &mut Session,
-    text: &Arc<str>,
-    types: &Types,
-    statement: MySqlStatement,
-) -> Result<Vec<Column>, Error> {
-    session.connection.clear_cached_statements().await?;
-    drop(statement);
-    let statement = prepare(session, text).await?;
-    Ok(types.columns(statement.columns()))
-}
-
-async fn prepare(session: &mut Session, text: &Arc<str>) -> Result<MySqlStatement, sqlx::Error> {
-    let text = AssertSqlSafe(text.clone()).into_sql_str();
-    (&mut session.connection).prepare(text).await
-}
-
 /// Runs one of our own statements, its parameters texts, and returns all rows. What columns come from is not looked up.
 ///
 /// # Errors
@@ -205,7 +192,7 @@ pub(crate) async fn rows(
             .map_err(|error| Error::Protocol(error.to_string()))?;
     }
     let text = format!("{}{sql}", session.mark);
-    let query = sqlx::query_with(AssertSqlSafe(text), arguments);
+    let query = sqlx::query_with(AssertSqlSafe(text), arguments).persistent(false);
     let mut stream = query.fetch(&mut session.connection);
     let mut rows = Vec::new();
     let mut columns = Vec::new();

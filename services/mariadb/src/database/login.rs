@@ -12,8 +12,8 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use crate::config::{CONNECT_TIMEOUT, Target};
 use crate::error::{Error, ServerError};
 
-/// How many prepared statements a session keeps, ours and callers'. Each costs the server some kilobytes.
-const STATEMENTS: usize = 16;
+/// How many prepared statements the driver keeps: the one that is executed next.
+const STATEMENTS: usize = 1;
 
 /// Logs in, and nothing more: the session is as the server makes it.
 ///

@@ -105,15 +105,14 @@ impl Pool {
     /// A new session, also for a lease whose own turned out to be dead.
     pub(super) async fn connect(&self, database: Option<&str>) -> Result<Session, Error> {
         let generation = self.generation.load(Ordering::Acquire);
-        self.make_room();
         let mut target = self.config.target(self.role)?;
         target.database = database.map(str::to_owned);
-        let target = Arc::new(target);
-        let session = Session::log_in(target, self.role, self.mark.clone(), generation).await?;
+        let opening = Opening::new(self);
+        let session = Session::log_in(Arc::new(target), self.role, self.mark.clone(), generation).await?;
+        opening.done();
         let mut learnt = self.learnt();
         learnt.flavor = Some(session.flavor);
         learnt.target = Some(login_of(&session.target));
-        self.open.fetch_add(1, Ordering::AcqRel);
         Ok(session)
     }
 
@@ -197,11 +196,8 @@ impl Pool {
         }
     }
 
-    /// Closes the session that was idle for longest, if all that may be open are.
+    /// Closes the session that was idle for longest.
     fn make_room(&self) {
-        if self.open.load(Ordering::Acquire) < self.size {
-            return;
-        }
         let oldest = {
             let mut idle = self.idle();
             (!idle.is_empty()).then(|| idle.remove(0))
@@ -233,6 +229,31 @@ async fn answers(session: &mut Session) -> bool {
         tokio::time::timeout(ASK_LIMIT, session.connection.ping()).await,
         Ok(Ok(()))
     )
+}
+
+/// Counts a session that is being opened, so that no more are open than may be; until it is done, it can be given up.
+struct Opening<'a>(Option<&'a Pool>);
+
+impl<'a> Opening<'a> {
+    /// An idle session of another database makes room.
+    fn new(pool: &'a Pool) -> Self {
+        if pool.open.fetch_add(1, Ordering::AcqRel) >= pool.size {
+            pool.make_room();
+        }
+        Self(Some(pool))
+    }
+
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0 {
+            pool.lost();
+        }
+    }
 }
 
 /// Counts a waiting call as long as it waits, also when it is given up.

@@ -15,6 +15,8 @@ use mcp_hub_proto::json;
 use mcp_hub_proto::mariadb::v1::QueryRequest;
 use mcp_hub_proto::mariadb::v1::mariadb_service_client::MariadbServiceClient;
 use mcp_hub_testing::eventually;
+use sqlx::mysql::MySqlConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::net::TcpListener;
 use tonic::transport::{Channel, Endpoint};
 
@@ -173,18 +175,22 @@ pub(crate) fn assert_fault<T: std::fmt::Debug>(
 }
 
 /// The server itself, asked with all rights and past the adapter.
-pub(crate) struct Server(Database);
+pub(crate) struct Server(Database, String);
 
 impl Server {
     pub(crate) fn of(url: &str) -> Self {
         let config = config(&format!("url = '{url}'\npool_size = 2"));
-        Self(Database::new(config, "observer", Lifecycle::new()))
+        Self(
+            Database::new(config, "observer", Lifecycle::new()),
+            url.to_owned(),
+        )
     }
 
     /// Runs statements one after the other, each committed.
     pub(crate) async fn run(&self, statements: &[&str]) {
         for sql in statements {
-            self.outcome(sql).await;
+            let done = self.raw(sql).await;
+            done.unwrap_or_else(|error| panic!("{sql}: {error}"));
         }
     }
 
@@ -200,6 +206,14 @@ impl Server {
         let outcome = outcome.map_err(|error| Fault::from(error).message)?;
         transaction.commit().await.expect("commits");
         Ok(outcome)
+    }
+
+    /// Runs statements by the protocol that takes several in one text, for what can't be prepared.
+    #[expect(clippy::disallowed_methods, reason = "the tests' own statements")]
+    pub(crate) async fn raw(&self, sql: &str) -> Result<(), String> {
+        let mut connection = MySqlConnection::connect(&self.1).await.expect("connects");
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await;
+        done.map(drop).map_err(|error| error.to_string())
     }
 
     /// Makes a database of the test's own.

@@ -63,7 +63,7 @@ async fn every_kind_of_read_works() {
             .unwrap_or_else(|fault| panic!("{sql}: {fault:?}"));
         assert_eq!(rows(&result), expected, "{sql}");
     }
-    // Those whose rows differ from server to server.
+    // Those whose rows differ from server to server. MySQL can't prepare SHOW WARNINGS.
     for sql in [
         "describe `my-table`",
         "show create table `my-table`",
@@ -72,7 +72,6 @@ async fn every_kind_of_read_works() {
         "show variables like 'version'",
         "show status like 'Uptime'",
         "show databases",
-        "show warnings",
         "show engines",
         "show collation like 'utf8mb4_bin'",
         "show character set like 'utf8mb4'",
@@ -88,7 +87,7 @@ async fn every_kind_of_read_works() {
             "{sql}"
         );
         // Nothing to show, and the server does not tell of what: it describes this statement only with a row.
-        assert!(sql == "show warnings" || !result.columns.is_empty(), "{sql}");
+        assert!(!result.rows.is_empty() && !result.columns.is_empty(), "{sql}");
     }
 }
 
