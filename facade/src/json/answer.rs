@@ -1,7 +1,8 @@
 //! The encoded response of a tool as the text of a JSON object.
 //!
 //! Fields stand in the order of their numbers, under their own names. What says nothing is left out: an empty text, an empty list,
-//! `false` and an unspecified enum of a field without presence. A number is always shown, and so is an `optional` field that is set.
+//! `false` and an unspecified enum of a field without presence. A number is always shown, and so is an `optional` field that is set,
+//! and a list of objects of the answer itself: that there is no table, no foreign key, is an answer.
 
 use std::fmt::Write as _;
 
@@ -53,7 +54,10 @@ fn write_object(
             }
         } else if field.is_list() {
             let items = unpack(&field, values)?;
-            if !items.is_empty() {
+            // What was asked for is said to be empty, rather than left out.
+            let asked_for = depth == 0
+                && matches!(field.kind(), Kind::Message(message) if shared_type(&message).is_none());
+            if asked_for || !items.is_empty() {
                 write_key(out, empty, field.name());
                 write_list(out, &field, &items, depth)?;
             }

@@ -85,12 +85,15 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// JSON in, JSON out, through the same message.
+/// JSON in, JSON out, through the same message; lists of objects that nobody gave are left aside.
 fn through(name: &str, value: Value) -> Result<Value, String> {
     let message = message(name);
-    let bytes = arguments::encode(&message, &object(value)).map_err(|fault| fault.message)?;
+    let given = object(value);
+    let bytes = arguments::encode(&message, &given).map_err(|fault| fault.message)?;
     let text = answer::write(&message, &bytes).map_err(|error| error.to_string())?;
-    Ok(serde_json::from_str(&text).expect("JSON"))
+    let mut out: Map<String, Value> = serde_json::from_str(&text).expect("JSON");
+    out.retain(|name, value| *value != json!([]) || given.contains_key(name));
+    Ok(out.into())
 }
 
 fn refusal(name: &str, value: Value) -> (String, String) {
@@ -116,6 +119,12 @@ fn what_says_nothing_is_left_out_and_what_is_set_is_shown() {
     assert_eq!(
         written("Plain", set),
         r#"{"count":0,"cost":0,"color":"dark_blue","cursor":"","sure":false}"#
+    );
+    // That there is none of what was asked for is an answer; inside of another object it is not.
+    let inner = prost_reflect::Value::Message(DynamicMessage::new(message("All")));
+    assert_eq!(
+        written("All", |dynamic| dynamic.set_field_by_name("inner", inner)),
+        r#"{"inner":{},"inners":[]}"#
     );
 }
 
@@ -175,7 +184,7 @@ fn pieces_of_a_message_are_one_and_the_last_scalar_wins() {
     }
     assert_eq!(
         answer::write(&inner, &bytes).expect("writes"),
-        r#"{"inner":{"bool":true,"string":"b"}}"#
+        r#"{"inner":{"bool":true,"string":"b"},"inners":[]}"#
     );
 }
 
@@ -185,7 +194,7 @@ fn unknown_fields_are_left_aside_and_unknown_enum_values_are_text() {
     prost::encoding::string::encode(999, &"new".to_owned(), &mut bytes);
     assert_eq!(
         answer::write(&message("All"), &bytes).expect("writes"),
-        r#"{"color":"9"}"#
+        r#"{"color":"9","inners":[]}"#
     );
 }
 
