@@ -42,6 +42,16 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``").replace('\\', "\\u005C"))
 }
 
+/// A name as one would write it in Cypher.
+pub(crate) fn quoted_if_needed(name: &str) -> String {
+    let mut characters = name.chars();
+    let is_plain = characters
+        .next()
+        .is_some_and(|first| first.is_alphabetic() || first == '_')
+        && characters.all(|character| character.is_alphanumeric() || character == '_');
+    if is_plain { name.to_owned() } else { quoted(name) }
+}
+
 impl Transaction {
     /// Runs the first statement of a read of ours. A connection that turns out to have died is replaced once.
     ///

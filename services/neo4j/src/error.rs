@@ -126,7 +126,7 @@ impl ServerError {
     }
 
     /// Whether somebody else ended the transaction.
-    fn is_terminated(&self) -> bool {
+    pub(crate) fn is_terminated(&self) -> bool {
         let (_, name) = self.code.rsplit_once('.').unwrap_or_default();
         self.code.contains(".Transaction.") && matches!(name, "Terminated" | "LockClientStopped")
     }

@@ -16,15 +16,18 @@ mod catalogue;
 pub mod config;
 pub mod database;
 pub mod error;
+mod explain;
 mod guard;
 mod params;
 mod posture;
 mod query;
 pub mod row;
+mod search;
 mod service;
 mod status;
 mod value;
 mod wire;
+mod write;
 
 pub use config::Config;
 pub use error::Error;

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{catalogue, query, status};
+use crate::{catalogue, explain, query, search, status, write};
 
 /// Both services and the status: cheap to clone.
 #[derive(Clone)]
@@ -92,28 +92,26 @@ impl Neo4jService for Service {
         answer(catalogue::get_relationships(&self.database, request.get_ref(), remaining).await)
     }
 
-    async fn search(&self, _request: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
-        answer(Err(to_come()))
+    async fn search(&self, request: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(search::search(&self.database, request.get_ref(), remaining).await)
     }
 
     async fn explain_query(
         &self,
-        _request: Request<ExplainQueryRequest>,
+        request: Request<ExplainQueryRequest>,
     ) -> Result<Response<ExplainQueryResponse>, Status> {
-        answer(Err(to_come()))
+        let remaining = remaining(&request);
+        answer(explain::explain_query(&self.database, request.get_ref(), remaining).await)
     }
 }
 
 #[tonic::async_trait]
 impl Neo4jWriteService for Service {
-    async fn execute(&self, _request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
-        answer(Err(to_come()))
+    async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(write::execute(&self.database, request.get_ref(), remaining).await)
     }
-}
-
-/// Replaced by the modules that come next, before this is released.
-fn to_come() -> Fault {
-    Fault::new(mcp_hub_chassis::fault::Reason::NotSupported, "not there yet")
 }
 
 fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {

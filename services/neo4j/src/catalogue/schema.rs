@@ -10,7 +10,7 @@ use std::time::Duration;
 use mcp_hub_chassis::Fault;
 use mcp_hub_proto::neo4j::v1 as pb;
 
-use super::{Index, IndexKind, indexes, quoted, timeout, unknown_label};
+use super::{Index, IndexKind, indexes, quoted_if_needed, timeout, unknown_label};
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use counts::Counts;
@@ -390,16 +390,6 @@ fn names(what: &str, names: impl Iterator<Item = String>, room: usize) -> Option
         (_, 0) => Some(format!("{what}: {text}.")),
         (_, left_out) => Some(format!("{what}: {text}, and {left_out} more.")),
     }
-}
-
-/// A name as one would write it in Cypher.
-fn quoted_if_needed(name: &str) -> String {
-    let mut characters = name.chars();
-    let is_plain = characters
-        .next()
-        .is_some_and(|first| first.is_alphabetic() || first == '_')
-        && characters.all(|character| character.is_alphanumeric() || character == '_');
-    if is_plain { name.to_owned() } else { quoted(name) }
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use super::procedures::{self, Verdict};
 const SHOWN: usize = 120;
 
 /// Words that begin a clause of a query.
-const CLAUSES: [&str; 19] = [
-    "MATCH", "OPTIONAL", "WITH", "UNWIND", "RETURN", "CALL", "FINISH", "UNION", "CREATE", "MERGE", "SET",
-    "DELETE", "DETACH", "NODETACH", "REMOVE", "INSERT", "FOREACH", "DROP", "LIMIT",
+const CLAUSES: [&str; 18] = [
+    "MATCH", "WITH", "UNWIND", "RETURN", "CALL", "FINISH", "UNION", "CREATE", "MERGE", "SET", "DELETE",
+    "DETACH", "NODETACH", "REMOVE", "INSERT", "FOREACH", "DROP", "LIMIT",
 ];
 
 /// Objects of a CREATE or DROP that belong to the system database.
@@ -127,7 +127,7 @@ impl<'a> Clauses<'a> {
             if keyword.is_word("LIMIT") {
                 return true;
             }
-            if !keyword.is_one_of(&["MATCH", "OPTIONAL", "MERGE"]) {
+            if !keyword.is_one_of(&["MATCH", "MERGE"]) {
                 // Whatever CREATE makes, WITH takes over and UNWIND goes through is not found by a pattern.
                 bound.extend(clause.variables());
                 return true;
@@ -148,7 +148,9 @@ impl<'a> Clause<'a> {
     fn has_condition(&self) -> bool {
         let condition = self.0.iter().position(|token| token.is_word("WHERE"));
         let looks = condition.is_some_and(|at| self.0[at + 1..].iter().any(is_variable));
-        looks || self.0.iter().any(|token| token.is('{'))
+        let mut pairs = self.0.windows(2);
+        // Not the bounds of a repeated pattern: `{1,3}`.
+        looks || pairs.any(|pair| pair[0].is('{') && pair[1].is_name())
     }
 
     /// Names that may be variables: not labels, types or properties.

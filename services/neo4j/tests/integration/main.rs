@@ -3,6 +3,7 @@
 mod adapter;
 mod cancel;
 mod corpus;
+mod explain;
 mod guard;
 mod lists;
 mod login;
@@ -12,6 +13,8 @@ mod query;
 mod restart;
 mod routing;
 mod schema;
+mod search;
 mod stream;
 mod tls;
 mod types;
+mod write;
