@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, Lifecycle, arguments};
@@ -174,16 +174,17 @@ impl Database {
         let first = self.first(role, &servers, wait).await?;
         first.ok_or_else(|| {
             routes.forget();
-            routing::no_server(&servers, role)
+            table.nobody(role)
         })
     }
 
     /// A connection to the first of the servers that can be reached; `None` when none can.
     async fn first(&self, role: Role, servers: &[Address], wait: Duration) -> Result<Option<Lease>, Error> {
         for address in servers {
+            let begun = Instant::now();
             match self.pool(role, address).lease(wait).await {
                 Err(Error::Unreachable { reason, .. }) => {
-                    tracing::warn!(%address, reason, "a server that the cluster advertises can't be reached");
+                    self.0.routes.unreachable(address, &reason, begun.elapsed());
                 }
                 result => return result.map(Some),
             }

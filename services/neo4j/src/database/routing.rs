@@ -6,7 +6,7 @@
 //! server that says so answers. That is told as what it is. Using the one reachable server in its cluster's place would be no help:
 //! it may be a follower, which refuses writes, and whose reads are those of the past.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,12 +26,22 @@ const ADVERTISED: &str = "the server answers, but the addresses that it advertis
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(10);
 
+/// An attempt to reach a server that takes longer is not made again at once.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// How long a server that swallows what is sent to it is left alone: each attempt takes as long as a login may.
+const AVOIDED_FOR: Duration = Duration::from_secs(10);
+
 /// What is known of a cluster.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     /// The servers of each database; `None` is the user's home.
     tables: Mutex<HashMap<Option<String>, Arc<Table>>>,
     turn: AtomicUsize,
+    /// Servers that could not be reached, and since when.
+    avoided: Mutex<HashMap<Address, Instant>>,
+    /// Servers that the log has been told about.
+    told: Mutex<HashSet<Address>>,
 }
 
 /// The servers of one database.
@@ -75,14 +85,31 @@ impl Routes {
         Ok(table)
     }
 
+    /// Keeps in mind that a server could not be reached, and how long it took to find out.
+    pub(super) fn unreachable(&self, address: &Address, reason: &str, took: Duration) {
+        if lock(&self.told).insert(address.clone()) {
+            tracing::warn!(%address, reason, "a server that the cluster advertises can't be reached");
+        }
+        if took >= SLOW {
+            let mut avoided = lock(&self.avoided);
+            avoided.retain(|_, since| since.elapsed() < AVOIDED_FOR);
+            avoided.insert(address.clone(), Instant::now());
+        }
+    }
+
     /// Forgets all tables: the cluster has changed.
     pub(super) fn forget(&self) {
         self.tables().clear();
     }
 
-    /// The servers of a table for a role, beginning with another one at each call.
+    /// The servers of a table for a role that are worth trying, beginning with another one at each call.
     pub(super) fn servers(&self, table: &Table, role: Role) -> Vec<Address> {
         let mut servers = table.of(role).to_vec();
+        let avoided = lock(&self.avoided);
+        servers.retain(|server| {
+            let since = avoided.get(server);
+            since.is_none_or(|since| since.elapsed() >= AVOIDED_FOR)
+        });
         if !servers.is_empty() {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed) % servers.len();
             servers.rotate_left(turn);
@@ -91,8 +118,12 @@ impl Routes {
     }
 
     fn tables(&self) -> MutexGuard<'_, HashMap<Option<String>, Arc<Table>>> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tables)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Table {
@@ -118,24 +149,24 @@ impl Table {
         })
     }
 
+    /// Why none of the servers can be used.
+    pub(super) fn nobody(&self, role: Role) -> Error {
+        let reason = match role {
+            role if !self.of(role).is_empty() => ADVERTISED,
+            Role::Reader => "the cluster has no server for reads now",
+            Role::Writer => "the cluster has no server for writes now",
+        };
+        Error::Unavailable {
+            reason: reason.to_owned(),
+            source: None,
+        }
+    }
+
     fn of(&self, role: Role) -> &[Address] {
         match role {
             Role::Reader => &self.readers,
             Role::Writer => &self.writers,
         }
-    }
-}
-
-/// Why none of a table's servers can be used.
-pub(super) fn no_server(servers: &[Address], role: Role) -> Error {
-    let reason = match role {
-        _ if !servers.is_empty() => ADVERTISED,
-        Role::Reader => "the cluster has no server for reads now",
-        Role::Writer => "the cluster has no server for writes now",
-    };
-    Error::Unavailable {
-        reason: reason.to_owned(),
-        source: None,
     }
 }
 

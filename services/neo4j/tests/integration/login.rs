@@ -1,6 +1,7 @@
 //! Logins: passwords in files that change, and failures in clean words.
 
 use std::path::Path;
+use std::time::Duration;
 
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_testing::{Neo4j, Settings, eventually};
@@ -154,7 +155,8 @@ async fn a_server_without_passwords_is_used_and_told_about() {
         rows(&adapter.query("return 1 as n").await.expect("works")),
         ["[1]"]
     );
-    let posture = eventually(SOON, async || {
+    // A server that has just started may be slow to tell about its users, and is asked again after some seconds.
+    let posture = eventually(Duration::from_mins(1), async || {
         let posture = adapter.status().await.posture;
         (!posture.is_empty()).then_some(posture)
     })

@@ -277,3 +277,38 @@ async fn only_databases_of_the_settings_can_be_asked() {
         "nowhere",
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_too_large_is_refused_and_costs_nothing_else() {
+    let Some(neo4j) = Neo4j::shared().await else {
+        return;
+    };
+    let adapter = Adapter::start(&format!("{}\npool_size = 1", crate::adapter::settings(neo4j))).await;
+    for (cypher, part) in [
+        // In a message of a size that is read, but of too many values; in one of a size that is not; in an answer.
+        ("return range(1, 2000000) as l", "more than 1048576 values"),
+        (
+            "return reduce(t = 'x', i in range(1, 25) | t + t) as t",
+            "more than 16 MB",
+        ),
+        (
+            "return [i in range(1, 500) | {number: i, text: reduce(t = 'x', i in range(1, 9) | t + t)}] as l, 1 as a",
+            "",
+        ),
+    ] {
+        match adapter.query(cypher).await {
+            Err(fault) => {
+                assert_eq!(fault.reason, Reason::ResultTooLarge, "{cypher}: {fault:?}");
+                assert!(
+                    fault.message.contains(part) && fault.message.contains("return a part of it"),
+                    "{fault:?}"
+                );
+            }
+            Ok(result) => assert!(part.is_empty() && rows(&result)[0].contains("$cut"), "{cypher}"),
+        }
+        assert_eq!(
+            rows(&adapter.query("return 1 as n").await.expect("works")),
+            ["[1]"]
+        );
+    }
+}

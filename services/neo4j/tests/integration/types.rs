@@ -78,11 +78,12 @@ async fn nodes_relationships_and_paths_are_whole() {
     });
     assert_eq!(row[0], ada);
     assert_eq!(row[1], knows);
-    assert_eq!(
-        row[2],
-        serde_json::json!({"$path": {"nodes": [bob, ada], "rels": [knows]}})
-    );
-    assert_eq!(row[3], serde_json::json!({"$path": {"nodes": [bob], "rels": []}}));
+    let back = serde_json::json!({
+        "$path": "(:TypesTest)<-[:KNOWS]-(:TypesTest:Person)", "nodes": [bob, ada], "rels": [knows],
+    });
+    assert_eq!(row[2], back);
+    let alone = serde_json::json!({"$path": "(:TypesTest)", "nodes": [bob], "rels": []});
+    assert_eq!(row[3], alone);
     assert_eq!(row[4], serde_json::json!([ada, {"r": knows}]));
 }
 
@@ -101,11 +102,10 @@ async fn a_deep_value_is_shown_and_a_bottomless_one_refused() {
         let row = &rows(&result)[0];
         assert!(row.matches('[').count() > depth.min(60), "{depth}: {row}");
     }
-    for depth in [200, 3000] {
+    // Not deeper: from some thousands on the server's own stack overflows, and it answers nothing.
+    for depth in [200, 1000] {
         let cypher = format!("return reduce(l = [], i in range(1, {depth}) | [l]) as l");
-        let begun = std::time::Instant::now();
         let fault = adapter.query(&cypher).await.expect_err("too deep");
-        eprintln!("{depth}: {fault:?} {:?}", begun.elapsed());
         assert_eq!(fault.reason_name(), "RESULT_TOO_LARGE", "{fault:?}");
     }
     let result = adapter.query("return 1 as n").await.expect("the adapter lives");

@@ -189,3 +189,22 @@ fn a_table_of_nonsense_is_no_table() {
     let table = Table::read(&endless).expect("a table");
     assert!(table.until <= Instant::now() + LONGEST);
 }
+
+#[test]
+fn a_server_that_swallows_what_it_is_sent_is_left_alone() {
+    let (one, two) = (nobody(), nobody());
+    let table = Table {
+        readers: vec![one.clone(), two.clone()],
+        writers: vec![one.clone()],
+        until: Instant::now(),
+    };
+    let routes = Routes::default();
+    assert_eq!(routes.servers(&table, Role::Reader).len(), 2);
+    // One that refuses at once costs nothing.
+    routes.unreachable(&two, "connection refused", Duration::ZERO);
+    routes.unreachable(&one, "timed out", SLOW);
+    assert_eq!(routes.servers(&table, Role::Reader), [two]);
+    assert!(routes.servers(&table, Role::Writer).is_empty());
+    let told = table.nobody(Role::Writer).to_string();
+    assert!(told.contains("advertises"), "it is still there: {told}");
+}
