@@ -194,9 +194,11 @@ impl Session {
         timeout: Duration,
         rows: Option<u64>,
     ) -> Result<(), Error> {
+        // The session is READ ONLY as well: a READ ONLY transaction alone does not stop a statement that commits by itself, such as
+        // TRUNCATE, because what follows is another transaction. A stored function may have taken it back.
         let access = match access {
-            Access::ReadOnly => "READ ONLY",
-            Access::ReadWrite => "READ WRITE",
+            Access::ReadOnly => "SET SESSION TRANSACTION READ ONLY; START TRANSACTION READ ONLY",
+            Access::ReadWrite => "START TRANSACTION READ WRITE",
         };
         // The most that there is: DEFAULT would be the server's own setting.
         let rows = rows.unwrap_or(u64::MAX);
@@ -208,7 +210,6 @@ impl Session {
         if self.flavor.is_mariadb() {
             sql.push_str(FORGET_WARNINGS);
         }
-        sql.push_str("START TRANSACTION ");
         sql.push_str(access);
         self.in_transaction = true;
         batch(&mut self.connection, &sql).await.map(drop)
