@@ -386,7 +386,10 @@ async fn a_description_has_everything() {
     };
     assert_eq!(column("email").comment, "Where the invoice goes");
     let name = column("name");
-    assert_eq!((name.default.as_str(), name.character_set.as_str()), ("'it''s me'", "latin1"));
+    assert_eq!(
+        (name.default.as_str(), name.character_set.as_str()),
+        ("'it''s me'", "latin1")
+    );
     assert_eq!(column("profile").r#type, "json");
     assert!(customers.checks.is_empty(), "{:?}", customers.checks);
     let joined = column("joined").default.to_lowercase();

@@ -47,7 +47,10 @@ async fn what_is_denied_is_as_if_it_were_not_there() {
         ] {
             let fault = describe(&adapter, table, database).await.expect_err("denied");
             assert_eq!(fault.reason, Reason::ObjectNotFound, "{settings}: {table}");
-            assert!(!format!("{:?}", fault.metadata).contains("concealed"), "{fault:?}");
+            assert!(
+                !format!("{:?}", fault.metadata).contains("concealed"),
+                "{fault:?}"
+            );
         }
         let orders = describe(&adapter, "orders", None).await.expect("describes");
         assert_eq!(
