@@ -38,6 +38,9 @@ pub enum Error {
     /// The server sent what the driver does not understand.
     #[error("unexpected message from the server: {0}")]
     Protocol(String),
+    /// A column has a type that the driver does not know. It stops reading there, so the session is lost.
+    #[error("a column has a type that the driver does not know: {0}")]
+    UnknownType(String),
     /// A value of one of our own statements is not of the type that we read it as.
     #[error("a value of our own statement is not as expected: column {column}, {wanted}")]
     Unexpected {
@@ -162,6 +165,7 @@ impl From<sqlx::Error> for Error {
             },
             sqlx::Error::Io(error) => Self::Lost(error.into()),
             sqlx::Error::Tls(error) => Self::Lost(error),
+            sqlx::Error::Protocol(text) if text.contains("unknown column type") => Self::UnknownType(text),
             other => Self::Protocol(other.to_string()),
         }
     }
@@ -198,6 +202,11 @@ impl From<Error> for Fault {
                 ),
             )
             .with("timeout_ms", limit.as_millis().to_string()),
+            Error::UnknownType(_) => Self::new(
+                Reason::NotSupported,
+                "a column has a type that can't be read, such as MySQL's VECTOR: select a function of it, such as \
+                 vector_to_string(column) or hex(column)",
+            ),
             Error::Protocol(_) | Error::Unexpected { .. } | Error::Settings(_) => Self::internal(&error),
         }
     }

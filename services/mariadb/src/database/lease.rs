@@ -239,7 +239,7 @@ async fn clean(pool: &Pool, mut session: Session) {
 /// Whether a session can't be used again after this.
 fn spoils<T>(result: &Result<T, Error>) -> bool {
     match result {
-        Err(Error::Protocol(_)) => true,
+        Err(Error::Protocol(_) | Error::UnknownType(_)) => true,
         Err(error) => error.is_lost_connection(),
         Ok(_) => false,
     }

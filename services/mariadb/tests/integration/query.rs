@@ -412,13 +412,15 @@ async fn nothing_of_a_call_is_left_to_the_next() {
     let server = Server::of(&url);
     server
         .run(&[
-            "create function leaves() returns int deterministic begin
+            "create function leave_traces() returns int deterministic begin
                  set @left_over = 42; set sql_mode = 'ANSI_QUOTES'; do get_lock('left over', 0); return 1; end",
-            "create view leaving as select leaves() as a",
+            "create view leaving as select leave_traces() as a",
         ])
         .await;
     let adapter = Adapter::start(&format!("url = '{url}'\npool_size = 1")).await;
-    for sql in ["select leaves()", "select a from leaving"] {
+    // MySQL does not show that the view's function has left a variable.
+    let through_a_view = server.is_mariadb().await.then_some("select a from leaving");
+    for sql in std::iter::once("select leave_traces()").chain(through_a_view) {
         let result = adapter.query(sql).await.expect("works");
         assert_eq!(rows(&result), ["[1]"]);
         assert_eq!(
