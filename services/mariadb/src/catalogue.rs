@@ -64,11 +64,11 @@ async fn databases(database: &Database, transaction: &mut Transaction) -> Result
 async fn listed(
     database: &Database,
     transaction: &mut Transaction,
-    named: Option<&str>,
+    wanted: Option<&str>,
     connected: Option<&str>,
 ) -> Result<Vec<String>, Fault> {
     let names = databases(database, transaction).await?;
-    if let Some(wanted) = named.or(connected) {
+    if let Some(wanted) = wanted.or(connected) {
         let same = |name: &&String| name.as_str() == wanted;
         // The system's own are the same in any case, and so are all where files are.
         let alike = |name: &&String| name.eq_ignore_ascii_case(wanted);

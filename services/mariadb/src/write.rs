@@ -175,7 +175,7 @@ fn confirm(request: &pb::ExecuteRequest, writes: &[Write<'_>]) -> Result<(), Fau
     confirmation::require(&confirmed.encode_to_vec(), &effects.join(" "), given)
 }
 
-/// The tables that are written and whose storage engine has no transactions: MyISAM, Aria, MEMORY, CSV and the like.
+/// The tables that are written and whose storage engine has no transactions: `MyISAM`, Aria, MEMORY, CSV and the like.
 async fn lasting(transaction: &mut Transaction, writes: &[Write<'_>]) -> Result<Vec<String>, Error> {
     let targets: BTreeSet<&Name> = writes.iter().flat_map(|write| &write.targets).collect();
     if targets.is_empty() {
@@ -235,7 +235,7 @@ impl Call {
             return fault;
         }
         place(&mut fault, index, self.statements);
-        fault.message.push_str(&format!(" ({})", self.left()));
+        fault.message = format!("{} ({})", fault.message, self.left());
         fault
     }
 
@@ -245,7 +245,7 @@ impl Call {
         let mut fault = Fault::from(error);
         if known {
             place(&mut fault, self.statements, self.statements);
-            fault.message.push_str(&format!(" ({})", self.left()));
+            fault.message = format!("{} ({})", fault.message, self.left());
         } else {
             fault.message.push_str(
                 " while committing: whether the changes were made is not known, so look before trying again",
@@ -343,7 +343,7 @@ pub(crate) async fn create_database(
         ("collation", "COLLATE", &request.collation),
     ] {
         if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-            sql.push_str(&format!(" {word} {}", plain(field, value)?));
+            sql = format!("{sql} {word} {}", plain(field, value)?);
         }
     }
     let timeout = Duration::from_millis(TIMEOUT_MS.maximum.into());

@@ -55,11 +55,11 @@ pub(crate) async fn describe_table(
         (Some(place), []) => place,
         (Some(last), others) => {
             let all = others.iter().chain([&last]);
-            let names: Vec<String> = all
+            let found: Vec<String> = all
                 .map(|place| format!("{}.{}", place.database, place.name))
                 .collect();
             let message = format!("there are several tables \"{table}\": say which database");
-            return Err(Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", names.join(",")));
+            return Err(Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", found.join(",")));
         }
         (None, _) => return Err(not_found(database, &mut transaction, named, table).await?),
     };

@@ -29,14 +29,14 @@ pub(crate) async fn list_tables(
 ) -> Result<pb::ListTablesResponse, Fault> {
     let mut notices = Vec::new();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let (named, pattern) = (given(request.database.as_ref()), given(request.pattern.as_ref()));
-    let filter = Filter::of([named, pattern]);
+    let (wanted_database, pattern) = (given(request.database.as_ref()), given(request.pattern.as_ref()));
+    let filter = Filter::of([wanted_database, pattern]);
     let after = given(request.cursor.as_ref())
         .map(|cursor| filter.read(cursor))
         .transpose()?;
     let default = database.default_database()?;
     let mut transaction = transaction(database).await?;
-    let databases = listed(database, &mut transaction, named, default.as_deref()).await?;
+    let databases = listed(database, &mut transaction, wanted_database, default.as_deref()).await?;
     // One more than wanted tells whether there is a next page.
     let wanted = limit as usize + 1;
     let mut names = page(&mut transaction, &databases, pattern, after.as_ref(), wanted).await?;
@@ -67,20 +67,21 @@ async fn page(
         return Ok(vec![]);
     }
     let (schema, name) = (exact("table_schema"), exact("table_name"));
-    let mut sql = format!(
-        "select table_schema, table_name from information_schema.tables where table_schema in ({})",
-        marks(databases.len())
-    );
+    let mut conditions = vec![format!("table_schema in ({})", marks(databases.len()))];
     let mut params = texts(databases);
     if let Some(pattern) = pattern {
-        sql.push_str(&format!(" and {}", matches("table_name")));
+        conditions.push(matches("table_name"));
         params.extend([Some(pattern); 2]);
     }
     if let Some((after_schema, after_name)) = after {
-        sql.push_str(&format!(" and ({schema} > ? or {schema} = ? and {name} > ?)"));
+        conditions.push(format!("({schema} > ? or {schema} = ? and {name} > ?)"));
         params.extend([after_schema, after_schema, after_name].map(|text| Some(text.as_str())));
     }
-    sql.push_str(&format!(" order by {schema}, {name} limit {wanted}"));
+    let sql = format!(
+        "select table_schema, table_name from information_schema.tables where {}
+          order by {schema}, {name} limit {wanted}",
+        conditions.join(" and ")
+    );
     let rows = transaction.rows(&sql, &params).await?;
     rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
@@ -94,13 +95,11 @@ async fn details(
     let mut found: HashMap<Name, pb::Table> = HashMap::new();
     // A range of names, not a list: MariaDB compares each table with each of a list.
     let name = exact("table_name");
-    let mut sql = format!(
+    let matching = pattern.map_or_else(|| "1".to_owned(), |_| matches("table_name"));
+    let sql = format!(
         "select table_schema, table_name, table_type, table_rows, table_comment from information_schema.tables
-          where table_schema = ? and {name} >= ? and {name} <= ?"
+          where table_schema = ? and {name} >= ? and {name} <= ? and {matching}"
     );
-    if pattern.is_some() {
-        sql.push_str(&format!(" and {}", matches("table_name")));
-    }
     for names in names.chunk_by(|left, right| left.0 == right.0) {
         let (Some((schema, first)), Some((_, last))) = (names.first(), names.last()) else {
             continue;

@@ -249,7 +249,6 @@ fn operation(key: &str, inner: &Map<String, Value>) -> Option<Operation> {
         "intersect_result" => "intersect".to_owned(),
         "except_result" => "except".to_owned(),
         "recursive_union" => "recursive union".to_owned(),
-        "unary_result" => return None,
         "buffer_result" => "buffer".to_owned(),
         "having_filter" => "having".to_owned(),
         "expression_cache" => "subquery with a cache".to_owned(),
@@ -262,7 +261,7 @@ fn operation(key: &str, inner: &Map<String, Value>) -> Option<Operation> {
         title.push_str(" in a temporary table");
     }
     if let Some(rows) = operation.rows {
-        title.push_str(&format!("  (actual rows={})", super::plan::rounded(rows)));
+        title = format!("{title}  (actual rows={})", super::plan::rounded(rows));
     }
     operation.title = title;
     Some(operation)

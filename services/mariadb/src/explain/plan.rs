@@ -122,27 +122,29 @@ impl Table {
     }
 
     fn write(&self, indent: &str, lines: &mut Vec<String>) {
-        let mut line = format!("{indent}{}: {}", self.name, self.how());
+        let mut parts = vec![format!("{indent}{}: {}", self.name, self.how())];
         if let Some(key) = &self.key {
-            let parts = self.key_parts.join(", ");
-            let parts = if parts.is_empty() {
-                String::new()
+            let columns = self.key_parts.join(", ");
+            parts.push(if columns.is_empty() {
+                format!(" by index {key}")
             } else {
-                format!(" ({parts})")
-            };
-            line.push_str(&format!(" by index {key}{parts}"));
+                format!(" by index {key} ({columns})")
+            });
         }
         if self.covering {
-            line.push_str(", from the index alone");
+            parts.push(", from the index alone".to_owned());
         }
-        line.push_str(&format!("  (rows={}", rounded(self.rows)));
-        if let Some(filtered) = self.filtered {
-            line.push_str(&format!(" kept={} %", rounded(filtered)));
-        }
-        line.push(')');
+        let kept = self
+            .filtered
+            .map(|filtered| format!(" kept={} %", rounded(filtered)));
+        parts.push(format!(
+            "  (rows={}{})",
+            rounded(self.rows),
+            kept.unwrap_or_default()
+        ));
         match self.actual {
-            Some(actual) if actual.loops == 0.0 => line.push_str(" (never ran)"),
-            Some(actual) => line.push_str(&format!(
+            Some(actual) if actual.loops == 0.0 => parts.push(" (never ran)".to_owned()),
+            Some(actual) => parts.push(format!(
                 " (actual rows={} kept={} % runs={} time={:.3} ms)",
                 rounded(actual.rows),
                 rounded(actual.filtered),
@@ -151,7 +153,7 @@ impl Table {
             )),
             None => {}
         }
-        lines.push(line);
+        lines.push(parts.concat());
         for (name, text) in [("condition", &self.condition), ("join buffer", &self.join_buffer)] {
             lines.extend(text.iter().map(|text| format!("{indent}    {name}: {text}")));
         }

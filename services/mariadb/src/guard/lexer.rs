@@ -155,7 +155,7 @@ impl<'a> Lexer<'a> {
             return Ok(Kind::Name(self.word().to_owned()));
         }
         match (byte, self.peek(1)) {
-            (b'\'', _) | (b'"', _) => self.text(),
+            (b'\'' | b'"', _) => self.text(),
             (b'n' | b'N', b'\'') => {
                 self.at += 1;
                 self.text()

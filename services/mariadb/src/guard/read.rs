@@ -194,7 +194,7 @@ fn head(lexed: &Lexed<'_>) -> Result<(Kind, usize), Refusal> {
 
 /// The kind of the query that begins at `index`; nothing when none does.
 fn query(lexed: &Lexed<'_>, index: usize) -> Option<Result<Kind, Refusal>> {
-    let first = (index..).find(|at| !lexed.is_sign(*at, '('))?;
+    let first = (index..lexed.tokens.len()).find(|at| !lexed.is_sign(*at, '('))?;
     let word = lexed.get(first)?;
     if word.is("with") {
         let body = behind_with(lexed, first);

@@ -157,21 +157,11 @@ fn table_statement(lexed: &Lexed<'_>, at: usize) -> bool {
 fn name(lexed: &Lexed<'_>, at: usize) -> Option<(Name, usize)> {
     let first = lexed.get(at)?.name()?.to_owned();
     let second = lexed.is_sign(at + 1, '.').then(|| lexed.get(at + 2)?.name());
-    Some(match second.flatten() {
-        Some(second) => {
-            let name = Name {
-                database: Some(first),
-                name: second.to_owned(),
-            };
-            (name, at + 3)
-        }
-        None => {
-            let name = Name {
-                database: None,
-                name: first,
-            };
-            (name, at + 1)
-        }
+    let found = |database, name| Name { database, name };
+    Some(if let Some(second) = second.flatten() {
+        (found(Some(first), second.to_owned()), at + 3)
+    } else {
+        (found(None, first), at + 1)
     })
 }
 

@@ -34,7 +34,8 @@ pub(super) async fn of(
             None => String::new(),
         };
         if let Some(at) = lower.find("on update") {
-            default = format!("{default} {}", &extra[at..]).trim_start().to_owned();
+            let parts = [default.as_str(), &extra[at..]];
+            default = parts.join(" ").trim_start().into();
         }
         let is_json = is_mariadb && take_json_check(name, checks);
         let character_set = text(6);

@@ -20,14 +20,15 @@ pub(super) async fn of(transaction: &mut Transaction, place: &Place) -> Result<S
         return Ok(String::new());
     };
     let text = |column: usize| first.text(column).unwrap_or_default();
-    let mut whole = format!("{} ({})", text(1).to_lowercase(), text(2));
-    if let Some(method) = first.text(4) {
-        whole.push_str(&format!(
-            " subpartition by {} ({})",
-            method.to_lowercase(),
-            text(5)
-        ));
-    }
+    let below = first
+        .text(4)
+        .map(|method| format!(" subpartition by {} ({})", method.to_lowercase(), text(5)));
+    let whole = format!(
+        "{} ({}){}",
+        text(1).to_lowercase(),
+        text(2),
+        below.unwrap_or_default()
+    );
     let values = if text(1).starts_with("LIST") {
         "in"
     } else {
