@@ -65,7 +65,7 @@ pub(crate) async fn explain_query(
         estimated_rows: plan.estimated_rows,
         db_hits: analyze.then(|| plan.total_hits()),
         rows: plan.actual.map(|actual| actual.rows),
-        execution_ms: analyze.then(|| elapsed.as_secs_f64() * 1000.0),
+        execution_ms: analyze.then_some(elapsed.as_secs_f64() * 1000.0),
     })
 }
 
@@ -106,8 +106,8 @@ fn moved(mut error: Error, prefix: &str, read: &Read<'_>) -> Error {
         };
         error.position = error.position.and_then(moved);
         // The sentence ends with the place in our statement: "(line 1, column 8 (offset: 7))".
-        if let Some((sentence, _)) = error.message.rsplit_once(" (line ") {
-            error.message = sentence.to_owned();
+        if let Some(end) = error.message.rfind(" (line ") {
+            error.message.truncate(end);
         }
     }
     error

@@ -18,6 +18,8 @@ mod clauses;
 mod lexer;
 mod procedures;
 mod refusal;
+mod weight;
+mod words;
 mod write;
 
 #[cfg(test)]

@@ -76,11 +76,13 @@ impl Node {
         let arrow = if depth == 0 { "" } else { "->  " };
         let indent = " ".repeat(depth.saturating_sub(1) * 4 + usize::from(depth > 0) * 2);
         let estimated = rounded(self.estimated_rows);
-        let mut line = format!("{indent}{arrow}{}  (estimated rows={estimated})", self.title());
-        if let Some(actual) = self.actual {
-            line.push_str(&format!(" (rows={} db hits={})", actual.rows, actual.hits));
-        }
-        lines.push(line);
+        let actual = self.actual.map_or_else(String::new, |actual| {
+            format!(" (rows={} db hits={})", actual.rows, actual.hits)
+        });
+        lines.push(format!(
+            "{indent}{arrow}{}  (estimated rows={estimated}){actual}",
+            self.title()
+        ));
         for child in &self.children {
             child.write(depth + 1, lines);
         }

@@ -5,97 +5,8 @@
 
 use super::lexer::{Kind, Token, tokens};
 use super::procedures::{self, Verdict};
+use super::words::{COMMANDS, CONTINUING, OPENING, READING, WRITING};
 use super::{Refusal, refusal};
-
-/// The deepest nesting of brackets, CASE and signs. Neo4j 5 gives up somewhere above 200, people at a dozen.
-const MAX_DEPTH: usize = 50;
-
-/// The deepest nesting of subqueries in expressions: each level beyond 14 doubles the time of planning.
-const MAX_SUBQUERIES: usize = 10;
-
-/// What such a subquery begins with.
-const SUBQUERIES: [&str; 3] = ["EXISTS", "COUNT", "COLLECT"];
-
-/// The most tokens that are no literals and no commas: each may be a step for the planner.
-const MAX_WEIGHT: usize = 8_000;
-
-/// Words that a clause that changes data begins with.
-const WRITING: [&str; 10] = [
-    "CREATE", "MERGE", "SET", "DELETE", "DETACH", "NODETACH", "REMOVE", "INSERT", "FOREACH", "DROP",
-];
-
-/// Words that a statement that reads can begin with, in Cypher 5 and 25.
-const READING: [&str; 12] = [
-    "MATCH", "OPTIONAL", "WITH", "UNWIND", "RETURN", "CALL", "SHOW", "FINISH", "LET", "FILTER", "FOR", "WHEN",
-];
-
-/// Words that a command on the server or the system database begins with; they are commands only there.
-const COMMANDS: [&str; 13] = [
-    "ALTER",
-    "DEALLOCATE",
-    "DENY",
-    "DRYRUN",
-    "ENABLE",
-    "GRANT",
-    "REALLOCATE",
-    "RENAME",
-    "REVOKE",
-    "START",
-    "STOP",
-    "TERMINATE",
-    "DISABLE",
-];
-
-/// Words that can stand behind an operand: operators, and what begins the next clause or part of one.
-const CONTINUING: [&str; 40] = [
-    "AND",
-    "AS",
-    "ASC",
-    "ASCENDING",
-    "CALL",
-    "CONCURRENT",
-    "CONTAINS",
-    "DESC",
-    "DESCENDING",
-    "ELSE",
-    "END",
-    "ENDS",
-    "EXCEPT",
-    "FILTER",
-    "FINISH",
-    "FOR",
-    "IN",
-    "INTERSECT",
-    "IS",
-    "LET",
-    "LIMIT",
-    "MATCH",
-    "NEXT",
-    "OFFSET",
-    "ON",
-    "OPTIONAL",
-    "OR",
-    "ORDER",
-    "RETURN",
-    "SKIP",
-    "STARTS",
-    "THEN",
-    "UNION",
-    "UNWIND",
-    "USING",
-    "WHEN",
-    "WHERE",
-    "WITH",
-    "XOR",
-    "YIELD",
-];
-
-/// Words behind which an operand stands, so that the next word is a name.
-const OPENING: [&str; 31] = [
-    "ALL", "AND", "AS", "BY", "CASE", "CONTAINS", "DISTINCT", "ELSE", "FILTER", "IN", "IS", "LET", "LIMIT",
-    "MATCH", "NOT", "OFFSET", "OPTIONAL", "OR", "RETURN", "SKIP", "THEN", "TO", "UNWIND", "USING", "WHEN",
-    "WHERE", "WITH", "XOR", "YIELD", "ON", "FROM",
-];
 
 /// One statement's tokens.
 pub(super) struct Statement<'a> {
@@ -142,6 +53,11 @@ impl<'a> Statement<'a> {
         let start = self.tokens.first().map_or(0, |token| token.start);
         let end = self.tokens.last().map_or(0, |token| token.end);
         (&self.cypher[start..end], self.cypher[..start].chars().count())
+    }
+
+    /// The statement as it was given.
+    pub(super) fn cypher(&self) -> &'a str {
+        self.cypher
     }
 
     /// The tokens behind the options.
@@ -275,14 +191,11 @@ impl<'a> Statement<'a> {
         words.join(" ")
     }
 
-    /// Whether the token at `index` is a name for what stands in front of it: a property, a label, a parameter.
-    fn is_qualified(&self, index: usize) -> bool {
+    /// Whether the token at `index` is a name for what stands in front of it: a property, a label, a parameter. Not behind `%`, which
+    /// stands for any label and ends an expression: a clause may follow.
+    pub(super) fn is_qualified(&self, index: usize) -> bool {
         let before = index.checked_sub(1).map(|index| &self.tokens()[index]);
-        before.is_some_and(|token| {
-            ['.', ':', '$', '&', '!', '%']
-                .iter()
-                .any(|symbol| token.is(*symbol))
-        })
+        before.is_some_and(|token| ['.', ':', '$', '&', '!'].iter().any(|symbol| token.is(*symbol)))
     }
 
     /// Whether the token at `index` ends an operand or a pattern, so that an operator or a clause must follow.
@@ -329,6 +242,7 @@ impl<'a> Statement<'a> {
             self.check_show(index)?;
         }
         let begins_part = index == 0
+            || self.ends_operand(index - 1)
             || self.follows_union(index)
             || tokens[index - 1].is('{') && next.is_some_and(Token::is_name);
         if word.is_word("USE") && (is_keyword || begins_part) {
@@ -412,7 +326,8 @@ impl<'a> Statement<'a> {
             while first >= 2 && tokens[first - 1].is('.') && tokens[first - 2].is_name() {
                 first -= 2;
             }
-            let is_procedure = first > 0 && tokens[first - 1].is_word("CALL");
+            let is_procedure =
+                first > 0 && tokens[first - 1].is_word("CALL") && !self.is_qualified(first - 1);
             if first == index - 1 || is_procedure {
                 continue;
             }
@@ -424,38 +339,6 @@ impl<'a> Statement<'a> {
             let name = parts.join(".");
             if let Err(does) = procedures::function(&name) {
                 return Err(Refusal::function(&name, does, self.cypher, tokens[first].start));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses what the server's parser and planner would choke on.
-    fn weigh(&self) -> Result<(), Refusal> {
-        let tokens = self.tokens();
-        let (mut open, mut cases, mut signs, mut weight) = (vec![], 0_usize, 0_usize, 0_usize);
-        for (index, token) in tokens.iter().enumerate() {
-            let is_bracket = matches!(token.kind, Kind::Symbol('(' | '[' | '{'));
-            if is_bracket {
-                open.push(token.is('{') && index > 0 && tokens[index - 1].is_one_of(&SUBQUERIES));
-            } else if matches!(token.kind, Kind::Symbol(')' | ']' | '}')) {
-                open.pop();
-            } else if token.is_word("CASE") && !self.is_qualified(index) {
-                cases += 1;
-            } else if token.is_word("END") && index > 0 && self.ends_operand(index - 1) {
-                cases = cases.saturating_sub(1);
-            }
-            if token.is_word("NOT") || matches!(token.kind, Kind::Symbol('-' | '+' | '!')) {
-                signs += 1;
-            } else if !is_bracket {
-                signs = 0;
-            }
-            weight += usize::from(!matches!(
-                token.kind,
-                Kind::String | Kind::Number | Kind::Symbol(',')
-            ));
-            let subqueries = open.iter().filter(|is_subquery| **is_subquery).count();
-            if open.len() + cases + signs > MAX_DEPTH || subqueries > MAX_SUBQUERIES || weight > MAX_WEIGHT {
-                return Err(Refusal::too_complex(self.cypher, token.start));
             }
         }
         Ok(())

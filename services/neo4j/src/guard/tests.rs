@@ -296,7 +296,12 @@ proptest! {
     fn no_spelling_hides_what_the_guard_alone_stops(
         spelling in prop::collection::vec(any::<(bool, bool)>(), 1..12),
         space in space(),
-        front in prop::sample::select(vec!["", "UNWIND [1] AS x ", "MATCH (call:LOAD) WITH call AS show ", "WITH 'CSV' AS load ", "RETURN 1 AS x UNION "]),
+        front in prop::sample::select(vec![
+            "", "UNWIND [1] AS x ", "MATCH (call:LOAD) WITH call AS show ", "WITH 'CSV' AS load ", "RETURN 1 AS x UNION ", "WITH * ",
+            "MATCH (n) WHERE n:% ", "MATCH (n) WHERE n:A|B ", "MATCH (n) WHERE n IS :: ANY ", "MATCH ()-[:A*]->() ", "WITH [1] ", "WITH $x ",
+            "WITH 1 ", "WITH n.load ", "WITH `x` ", "WITH {a: 1} ", "CALL { ", "CALL (*) { ", "RETURN EXISTS { ", "MATCH (n) WHERE true ",
+            "MATCH (n) WHERE n IS NULL ", "WITH CASE WHEN true THEN 1 END ", "WITH n ORDER BY n DESC ", "MATCH (a)-->{1,2}(b) ",
+        ]),
         words in prop::sample::select(vec![
             ("LOAD", "CSV FROM 'x' AS y RETURN y"),
             ("SHOW", "SETTINGS"),

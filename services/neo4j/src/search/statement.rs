@@ -47,25 +47,23 @@ fn call(wanted: &Wanted<'_>, at: usize, of_relationships: bool) -> String {
 
 /// The best matches in several indexes of nodes or of relationships, each once.
 fn group(calls: &[String], of_relationships: bool, hops: u32) -> String {
-    let mut text = format!(
+    let neighbourhood = if hops == 0 {
+        String::new()
+    } else if of_relationships {
+        // Both ends are a step away, and what is around them one more.
+        let own = "COLLECT { MATCH p = ()-[x]->() RETURN p }".to_owned();
+        let ends = ["startNode(x)", "endNode(x)"].map(|end| around(end, hops - 1));
+        let paths: Vec<String> = [Some(own)].into_iter().chain(ends).flatten().collect();
+        format!(", {} AS neighbourhood", paths.join(" + "))
+    } else {
+        format!(", {} AS neighbourhood", around("x", hops).unwrap_or_default())
+    };
+    format!(
         "CALL () {{ {} }} WITH x, score, index ORDER BY score DESC \
          WITH x, collect(score)[0] AS score, collect(index)[0] AS index ORDER BY score DESC, elementId(x) LIMIT $top_k \
-         RETURN x AS match, score, index",
+         RETURN x AS match, score, index{neighbourhood}",
         calls.join(" UNION ALL ")
-    );
-    if hops > 0 {
-        let paths = if of_relationships {
-            // Both ends are a step away, and what is around them one more.
-            let ends = ["startNode(x)", "endNode(x)"].map(|end| around(end, hops - 1));
-            let ends: Vec<String> = ends.into_iter().flatten().collect();
-            let own = "COLLECT { MATCH p = ()-[x]->() RETURN p }".to_owned();
-            [vec![own], ends].concat().join(" + ")
-        } else {
-            around("x", hops).unwrap_or_default()
-        };
-        text.push_str(&format!(", {paths} AS neighbourhood"));
-    }
-    text
+    )
 }
 
 /// The paths around a node, each as long as it gets; `None` for no steps.
@@ -73,18 +71,17 @@ fn around(node: &str, hops: u32) -> Option<String> {
     let followed = FOLLOWED.get(hops as usize)?;
     let (first, rest) = followed.split_first()?;
     let mut pattern = "(n0)-[r1]-(n1)".to_owned();
-    let mut text =
-        format!("COLLECT {{ WITH {node} AS n0 MATCH p1 = {pattern} WITH n0, p1, r1, n1 LIMIT {first} ");
     let mut kept = "n0, p1, r1, n1".to_owned();
+    let mut text = format!("WITH {node} AS n0 MATCH p1 = {pattern} WITH {kept} LIMIT {first}");
     for (step, most) in (2..).zip(rest) {
         let before = step - 1;
-        pattern.push_str(&format!("-[r{step}]-(n{step})"));
-        let new = format!("coalesce(q{step}, p{before}) AS p{step}, r{step}, n{step}");
-        text.push_str(&format!(
-            "CALL ({kept}) {{ OPTIONAL MATCH q{step} = {pattern} WITH p{before}, q{step}, r{step}, n{step} LIMIT {most} RETURN {new} }} "
-        ));
-        kept.push_str(&format!(", p{step}, r{step}, n{step}"));
+        let longer = format!("{pattern}-[r{step}]-(n{step})");
+        text = format!(
+            "{text} CALL ({kept}) {{ OPTIONAL MATCH q{step} = {longer} WITH p{before}, q{step}, r{step}, n{step} LIMIT {most} \
+             RETURN coalesce(q{step}, p{before}) AS p{step}, r{step}, n{step} }}"
+        );
+        pattern = longer;
+        kept = format!("{kept}, p{step}, r{step}, n{step}");
     }
-    text.push_str(&format!("RETURN p{} }}", followed.len()));
-    Some(text)
+    Some(format!("COLLECT {{ {text} RETURN p{} }}", followed.len()))
 }

@@ -121,3 +121,37 @@ async fn read_mode_alone_is_not_enough() {
     }
     assert!(otherwise.is_empty(), "{otherwise:#?}");
 }
+
+/// At the guard's bounds the server still answers, soon; some hundreds of levels deeper it never does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_as_deep_as_may_be_is_answered() {
+    let Some(neo4j) = Neo4j::shared().await else {
+        return;
+    };
+    let adapter = Adapter::of(neo4j).await;
+    for (open, inner, close, times) in [
+        ("(", "1", ")", 50),
+        ("[", "1", "]", 50),
+        ("abs(", "1", ")", 50),
+        ("{a: ", "1", "}", 50),
+        ("NOT ", "true", "", 50),
+        ("CASE WHEN true THEN ", "1", " END", 50),
+        ("[x IN ", "[1]", " | x]", 50),
+        ("EXISTS { MATCH (n:CorpusNone) WHERE ", "true", " }", 10),
+    ] {
+        let cypher = format!("RETURN {}{inner}{} AS x", open.repeat(times), close.repeat(times));
+        let begun = std::time::Instant::now();
+        adapter
+            .query(&cypher)
+            .await
+            .unwrap_or_else(|fault| panic!("{open}: {fault:?}"));
+        assert!(begun.elapsed() < SOON, "{open}: {:?}", begun.elapsed());
+        let deeper = format!(
+            "RETURN {}{inner}{} AS x",
+            open.repeat(times + 1),
+            close.repeat(times + 1)
+        );
+        let fault = adapter.query(&deeper).await.expect_err(open);
+        assert_eq!(fault.reason, Reason::ArgumentInvalid, "{open}");
+    }
+}

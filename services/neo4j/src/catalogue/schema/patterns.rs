@@ -32,15 +32,14 @@ pub(super) async fn find(
     narrowed: bool,
 ) -> Result<Patterns, Error> {
     let mut patterns = Patterns::default();
-    let mut places = match &counts.ends {
-        Some(ends) => known(counts, ends, narrowed.then_some(labels), &mut patterns),
-        None => {
-            let around = labels.iter().flat_map(|label| {
-                let label = (*label).to_owned();
-                [Around::From(label.clone(), None), Around::To(label, None)]
-            });
-            around.collect()
-        }
+    let mut places = if let Some(ends) = &counts.ends {
+        known(counts, ends, narrowed.then_some(labels), &mut patterns)
+    } else {
+        let around = labels.iter().flat_map(|label| {
+            let label = (*label).to_owned();
+            [Around::From(label.clone(), None), Around::To(label, None)]
+        });
+        around.collect()
     };
     patterns.incomplete = places.len() > MOST_PLACES;
     places.truncate(MOST_PLACES);
@@ -82,15 +81,14 @@ fn known(counts: &Counts, ends: &Ends, labels: Option<&[&str]>, patterns: &mut P
         let is_counted = |counts: &BTreeMap<String, u64>| Some(counts.values().sum::<u64>()) >= total;
         let exact = start_covers && is_counted(ends) || end_covers && is_counted(starts);
         if !exact {
-            match labels {
-                None => places.push(Around::Type(name.to_owned())),
-                Some(_) => {
-                    let from = starts.keys().filter(|label| wanted(label));
-                    places.extend(from.map(|label| Around::From(label.clone(), Some(name.to_owned()))));
-                    let to = ends.keys().filter(|label| wanted(label));
-                    places.extend(to.map(|label| Around::To(label.clone(), Some(name.to_owned()))));
-                }
+            if labels.is_none() {
+                places.push(Around::Type(name.to_owned()));
+                continue;
             }
+            let from = starts.keys().filter(|label| wanted(label));
+            places.extend(from.map(|label| Around::From(label.clone(), Some(name.to_owned()))));
+            let to = ends.keys().filter(|label| wanted(label));
+            places.extend(to.map(|label| Around::To(label.clone(), Some(name.to_owned()))));
             continue;
         }
         for (start, from) in starts {
