@@ -22,8 +22,8 @@ const SCHEMES: [&str; 6] = ["neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "
 /// The settings.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Config {
-    /// The server: neo4j://host:7687 asks it which servers of its cluster to use, bolt://host:7687 uses it alone. With +s behind the
-    /// scheme the connection uses TLS, with +ssc it takes any certificate.
+    /// The server: `neo4j://host:7687` asks it which servers of its cluster to use, `bolt://host:7687` uses it alone. With `+s` behind
+    /// the scheme the connection uses TLS, with `+ssc` it takes any certificate.
     #[arg(long, env = "NEO4J_URI", value_name = "URI", hide_env_values = true)]
     pub uri: Option<Secret>,
     /// A file that holds the URI.
@@ -49,7 +49,7 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub databases: Vec<String>,
-    /// The certificates to trust with +s, as PEM; those of the system when absent.
+    /// The certificates to trust with `+s`, as PEM; those of the system when absent.
     #[arg(long, env = "NEO4J_SSLROOTCERT", value_name = "FILE")]
     pub sslrootcert: Option<PathBuf>,
     /// The most connections per server; the number of cores when absent.

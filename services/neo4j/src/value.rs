@@ -62,7 +62,7 @@ impl Columns {
     /// Gives the columns the types that were seen.
     pub(crate) fn name(&self, columns: &mut [Column]) {
         for (column, seen) in columns.iter_mut().zip(&self.types) {
-            column.r#type = seen.unwrap_or(MIXED).to_owned();
+            seen.unwrap_or(MIXED).clone_into(&mut column.r#type);
         }
     }
 

@@ -35,6 +35,21 @@ const MAX_MESSAGE: usize = mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES;
 /// A version of the protocol: major and minor.
 pub(crate) type Version = (u8, u8);
 
+/// What a connection is at, in the protocol's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing.
+    Ready,
+    /// In a transaction that waits for a statement.
+    InTransaction,
+    /// In a statement that has rows which were not asked for yet.
+    Streaming,
+    /// A request failed: the server ignores everything until a `RESET`.
+    Failed,
+    /// The server ended the connection, or what it sent made no sense.
+    Defunct,
+}
+
 /// A connection to a server, logged in.
 pub(crate) struct Connection {
     socket: Socket,
@@ -43,14 +58,7 @@ pub(crate) struct Connection {
     output: BytesMut,
     /// Requests whose answers are still to come, the oldest first.
     pending: VecDeque<Request>,
-    /// A transaction is open.
-    in_transaction: bool,
-    /// A statement has rows that were not asked for yet.
-    streaming: bool,
-    /// A request failed: the server ignores everything until a `RESET`.
-    failed: bool,
-    /// The server ended the connection, or what it sent made no sense.
-    broken: bool,
+    state: State,
     secrets: Vec<String>,
 }
 
@@ -93,27 +101,22 @@ impl Connection {
         self.pending.pop_front();
         match &response {
             Response::Success(metadata) => match request {
-                Request::Begin => self.in_transaction = true,
-                Request::Run => self.streaming = true,
-                Request::Pull | Request::Discard => self.streaming = has_more(metadata),
-                Request::Commit | Request::Rollback => self.in_transaction = false,
-                Request::Reset => {
-                    self.in_transaction = false;
-                    self.streaming = false;
-                    self.failed = false;
-                }
+                Request::Begin => self.state = State::InTransaction,
+                Request::Pull | Request::Discard if !has_more(metadata) => self.state = State::InTransaction,
+                Request::Run | Request::Pull | Request::Discard => self.state = State::Streaming,
+                Request::Commit | Request::Rollback | Request::Reset => self.state = State::Ready,
                 Request::Hello | Request::Logon | Request::Route => {}
             },
             Response::Failure(details) => {
-                // After a failure there is no transaction that could be used; the server rolls it back at the RESET.
-                self.failed = true;
-                self.broken |= request == Request::Reset;
+                // Without a `RESET` that works there is no way on.
+                let last = request == Request::Reset;
+                self.state = if last { State::Defunct } else { State::Failed };
                 let mut error = ServerError::read(details);
                 error.redact(&self.secrets);
                 return Err(Error::Server(Box::new(error)));
             }
             // What comes behind a failure, or is interrupted by a RESET.
-            Response::Ignored => self.failed = true,
+            Response::Ignored => self.state = State::Failed,
             Response::Record(_) => {}
         }
         Ok(response)
@@ -136,8 +139,8 @@ impl Connection {
     /// # Errors
     /// Only when the connection is lost.
     pub(crate) async fn clear(&mut self) -> Result<(), Error> {
-        let at_rest = self.pending.is_empty() && self.output.is_empty() && !self.streaming && !self.failed;
-        if at_rest && self.in_transaction {
+        let at_rest = self.pending.is_empty() && self.output.is_empty();
+        if at_rest && self.state == State::InTransaction {
             self.queue(Request::Rollback, vec![]);
             self.flush().await?;
             self.read_all().await?;
@@ -167,7 +170,7 @@ impl Connection {
             match self.receive().await {
                 Ok(_) => {}
                 // A row too large for us is one that nobody wants here.
-                Err(Error::Server(_) | Error::TooLarge(_)) if !self.broken => {}
+                Err(Error::Server(_) | Error::TooLarge(_)) if !self.is_broken() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -176,11 +179,7 @@ impl Connection {
 
     /// Whether nothing is under way, so that another call may use the connection.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.broken
-            && !self.failed
-            && !self.in_transaction
-            && self.pending.is_empty()
-            && self.output.is_empty()
+        self.state == State::Ready && self.pending.is_empty() && self.output.is_empty()
     }
 
     /// Whether every request has been answered.
@@ -195,7 +194,7 @@ impl Connection {
 
     /// Whether the connection can't be used any more.
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken
+        self.state == State::Defunct
     }
 
     /// Whether an idle connection is still there, as far as this side knows: without a round trip. A server that ended it has
@@ -206,7 +205,7 @@ impl Connection {
                 return false;
             }
             match self.socket.read_buf(&mut self.input).now_or_never() {
-                None => return !self.broken,
+                None => return !self.is_broken(),
                 Some(Ok(0) | Err(_)) => return false,
                 Some(Ok(_)) => {}
             }
@@ -254,18 +253,18 @@ impl Connection {
     }
 
     fn lost(&mut self, error: io::Error) -> Error {
-        self.broken = true;
+        self.state = State::Defunct;
         Error::Lost(error)
     }
 
     fn nonsense(&mut self, what: &'static str) -> Error {
-        self.broken = true;
+        self.state = State::Defunct;
         Error::Protocol(what)
     }
 
     /// A server that ends a connection may have said why before; the reset that sending met must not hide it.
     async fn lost_while_sending(&mut self, error: io::Error) -> Error {
-        self.broken = true;
+        self.state = State::Defunct;
         loop {
             match self.message().await.map(Response::read) {
                 Ok(Some(Response::Failure(details))) => {

@@ -3,6 +3,8 @@
 //! Instants come as seconds since 1970 in UTC and an offset or a zone. The years go far beyond what date libraries hold, so the
 //! calendar is here; only the zones' offsets are looked up.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -76,7 +78,8 @@ pub(crate) fn duration(months: i64, days: i64, seconds: i64, nanoseconds: i64) -
         let digits = format!("{rest:09}");
         let digits = digits.trim_end_matches('0');
         let point = if digits.is_empty() { "" } else { "." };
-        text.push_str(&format!("T{sign}{whole}{point}{digits}S"));
+        // Writing into a `String` can't fail.
+        let _ = write!(text, "T{sign}{whole}{point}{digits}S");
     }
     text
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::chunks::Chunks;
 use super::message::Request;
 use super::packstream::{Entries, Packed};
-use super::{Connection, Version, socket};
+use super::{Connection, State, Version, socket};
 use crate::config::{Address, CONNECT_TIMEOUT, Target};
 use crate::error::{EXPIRED, Error, ServerError};
 
@@ -78,10 +78,7 @@ async fn log_in(
         chunks: Chunks::default(),
         output: BytesMut::new(),
         pending: std::collections::VecDeque::new(),
-        in_transaction: false,
-        streaming: false,
-        failed: false,
-        broken: false,
+        state: State::Ready,
         secrets: target.secrets(),
     };
     let mut authentication = authentication(target);

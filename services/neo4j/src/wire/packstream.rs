@@ -1,4 +1,4 @@
-//! PackStream, the encoding of everything that Bolt says: values, and messages, which are structures.
+//! `PackStream`, the encoding of everything that Bolt says: values, and messages, which are structures.
 //!
 //! The decoder trusts nobody: a length may lie, and a value may be deeper than a stack or bigger than memory (a caller's own statement
 //! can make such a value).

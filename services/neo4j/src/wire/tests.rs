@@ -220,13 +220,12 @@ async fn a_dropped_future_leaves_a_connection_that_can_be_cleared() {
         let limit = Duration::from_micros(microseconds);
         let result = tokio::time::timeout(limit, rows(&mut connection, endless)).await;
         assert!(result.is_err(), "it has no end");
-        match connection.clear().await {
-            Ok(()) => cleared += 1,
+        if connection.clear().await.is_ok() {
+            cleared += 1;
+        } else {
             // Neo4j 5.26 sometimes ends a connection that is reset while a transaction begins, which interrupts it as well.
-            Err(_) => {
-                assert!(connection.is_broken());
-                connection = connect(&target, &target.address).await.expect("connects");
-            }
+            assert!(connection.is_broken());
+            connection = connect(&target, &target.address).await.expect("connects");
         }
         assert!(connection.is_idle());
         assert_eq!(rows(&mut connection, "RETURN 1").await.expect("works").len(), 1);
