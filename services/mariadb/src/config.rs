@@ -53,7 +53,8 @@ pub struct Config {
     /// The database that names without one are looked up in, unless a call names another; none when absent.
     #[arg(long, env = "MARIADB_DATABASE", value_name = "DATABASE")]
     pub database: Option<String>,
-    /// Whether and how strictly the connection uses TLS, in libpq's words; "prefer" when absent. "allow" is the same as "prefer".
+    /// Whether and how strictly the connection uses TLS, in libpq's words; "prefer" when absent. "allow" is the same as "prefer". The
+    /// system's authorities are trusted beside those of sslrootcert, so verify-full is much better than verify-ca.
     #[arg(long, env = "MARIADB_SSLMODE", value_name = "MODE", value_enum)]
     pub sslmode: Option<SslMode>,
     /// The certificates to trust, as PEM, beside those of the system; or "system" for those alone.

@@ -50,16 +50,14 @@ impl Database {
     pub fn new(config: Config, name: &str, lifecycle: Lifecycle) -> Self {
         let mark: Arc<str> = format!("/* mcp-hub/{name} */ ").into();
         let types = Arc::<Types>::default();
-        let pool = |role| {
-            Pool::new(
-                config.clone(),
-                role,
-                mark.clone(),
-                types.clone(),
-                lifecycle.clone(),
-            )
-        };
-        let (reader, writer) = (pool(Role::Reader), pool(Role::Writer));
+        let writer = Pool::new(
+            config.clone(),
+            Role::Writer,
+            mark.clone(),
+            types.clone(),
+            lifecycle.clone(),
+        );
+        let reader = Pool::new(config.clone(), Role::Reader, mark, types, lifecycle);
         Self(Arc::new(Inner {
             config,
             reader,

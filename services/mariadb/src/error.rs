@@ -223,9 +223,13 @@ impl From<ServerError> for Fault {
             }
             _ => error.message,
         };
+        // ER_TRUNCATED_WRONG_VALUE: what an answer showed of a TIMESTAMP ends in Z, which the server does not read.
+        let is_zoned = error.number == 1292 && message.contains("datetime") && message.contains('T');
+        let hint = is_zoned.then_some("give a date and time in UTC and without a zone: 2024-01-31 12:00:00");
         Self::new(reason, message)
             .with("sqlstate", error.sqlstate)
             .with("code", error.number.to_string())
+            .with("hint", hint.unwrap_or_default())
             .with(
                 "position",
                 error.position.map(|p| p.to_string()).unwrap_or_default(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 use mcp_hub_chassis::Fault;
 use mcp_hub_proto::data::v1::{self as data, Value};
-use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlStatement};
+use sqlx::mysql::{MySqlArguments, MySqlRow};
 use sqlx::{
     Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
     Statement as _,
@@ -63,7 +63,7 @@ pub(crate) struct Done<S> {
     pub(crate) sink: S,
     /// How many rows it changed.
     pub(crate) affected: Option<u64>,
-    /// The first value that AUTO_INCREMENT gave.
+    /// The first value that `AUTO_INCREMENT` gave.
     pub(crate) last_insert_id: Option<u64>,
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn run<S: Sink>(
             // A server that is faster than we are leaves the socket ready for good: without this nobody else is polled, not even the
             // clock that ends the statement. (The runtime's own budget does not help: it would be spent for the others as well.)
             rows = rows.wrapping_add(1);
-            if rows % YIELD_AFTER == 0 {
+            if rows.is_multiple_of(YIELD_AFTER) {
                 tokio::task::yield_now().await;
             }
             match result {

@@ -36,8 +36,10 @@ pub use error::Error;
 /// Where the adapter listens as a process of its own.
 pub const PORT: u16 = 50_052;
 
-/// Serves a MariaDB or MySQL server on `listener` until the process stops. `name` is the service's key: the first part of its tools'
-/// names, and how the server sees us: each statement begins with `/* mcp-hub/<name> */`.
+/// Serves a MariaDB or MySQL server on `listener` until the process stops.
+///
+/// `name` is the service's key: the first part of its tools' names, and how the server sees us: each statement begins with
+/// `/* mcp-hub/<name> */`.
 ///
 /// A server that is down or refuses the login does not end it: calls say so, and work again when the server does.
 ///

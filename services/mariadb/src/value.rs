@@ -99,9 +99,12 @@ fn bit(bytes: &[u8], width: usize) -> Option<Form> {
     if width == 1 {
         return Some(Form::Bool(*bytes.last()? != 0));
     }
-    let digits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
-    let start = digits.len().checked_sub(width)?;
-    Some(Form::Text(digits[start..].to_owned()))
+    let unused = (8 * bytes.len()).checked_sub(width)?;
+    let digits = (unused..8 * bytes.len()).map(|place| {
+        let is_set = bytes[place / 8] & (0x80 >> (place % 8)) != 0;
+        if is_set { '1' } else { '0' }
+    });
+    Some(Form::Text(digits.collect()))
 }
 
 fn set(text: &str) -> Form {

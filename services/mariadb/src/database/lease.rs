@@ -203,20 +203,19 @@ impl<T: Send + 'static> Drop for Running<T> {
 
 /// Ends work that nobody waits for: patiently, then by a kill. `None` when it does not end soon: dropping it has closed its connection.
 async fn recover<T>(mut work: Work<T>, target: &Target, identity: &Identity) -> Option<Session> {
-    let ended = match tokio::time::timeout(PATIENCE, &mut work).await {
-        Ok(ended) => Some(ended),
-        Err(_) => {
-            // While the kill is under way, reading goes on: a server that waits for us to take its rows does not hear of it.
-            let drained = async move { tokio::time::timeout(DRAIN, work).await.ok() };
-            let (killed, ended) = tokio::join!(session::kill(target, identity), drained);
-            if let Err(error) = killed {
-                tracing::warn!(
-                    error = mcp_hub_chassis::fault::chain(&error),
-                    "a statement could not be killed"
-                );
-            }
-            ended
+    let ended = if let Ok(ended) = tokio::time::timeout(PATIENCE, &mut work).await {
+        Some(ended)
+    } else {
+        // While the kill is under way, reading goes on: a server that waits for us to take its rows does not hear of it.
+        let drained = async move { tokio::time::timeout(DRAIN, work).await.ok() };
+        let (killed, ended) = tokio::join!(session::kill(target, identity), drained);
+        if let Err(error) = killed {
+            tracing::warn!(
+                error = mcp_hub_chassis::fault::chain(&error),
+                "a statement could not be killed"
+            );
         }
+        ended
     };
     let (mut session, result) = ended?;
     session.spoilt |= spoils(&result);

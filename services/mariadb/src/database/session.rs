@@ -107,6 +107,10 @@ impl std::fmt::Display for Flavor {
 }
 
 /// A session of ours.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub(crate) struct Session {
     pub(crate) connection: MySqlConnection,
     pub(crate) flavor: Flavor,

@@ -40,7 +40,7 @@ pub struct Transaction {
 pub struct Outcome {
     /// How many rows it returned, or else changed; rows that an UPDATE found as they shall be count as changed.
     pub affected: Option<u64>,
-    /// The first value that AUTO_INCREMENT gave.
+    /// The first value that `AUTO_INCREMENT` gave.
     pub last_insert_id: Option<u64>,
     /// Its rows, if it is of a kind that has any. Cut without a cursor.
     pub result: Option<ResultSet>,

@@ -1,4 +1,4 @@
-//! Geometries as GeoJSON: the server sends the number of the reference system, then well-known binary.
+//! Geometries as `GeoJSON`: the server sends the number of the reference system, then well-known binary.
 
 use std::fmt::Write as _;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::config::Sources;
 use mcp_hub_chassis::fault::{Fault, Reason};
-use mcp_hub_chassis::{Lifecycle, answer::Caps};
 use mcp_hub_mariadb::Config;
-use mcp_hub_mariadb::database::{Database, Outcome};
+use mcp_hub_mariadb::database::Database;
 use mcp_hub_proto::adapter::v1::adapter_service_client::AdapterServiceClient;
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, State};
 use mcp_hub_proto::data::v1::value::Kind;
@@ -192,20 +192,6 @@ impl Server {
             let done = self.raw(sql).await;
             done.unwrap_or_else(|error| panic!("{sql}: {error}"));
         }
-    }
-
-    pub(crate) async fn outcome(&self, sql: &str) -> Outcome {
-        let outcome = self.attempt(sql).await;
-        outcome.unwrap_or_else(|error| panic!("{sql}: {error}"))
-    }
-
-    /// Runs a statement that may fail.
-    pub(crate) async fn attempt(&self, sql: &str) -> Result<Outcome, String> {
-        let mut transaction = self.0.write(None, SOON).await.expect("a transaction");
-        let outcome = transaction.run(sql, &[], Caps::default()).await;
-        let outcome = outcome.map_err(|error| Fault::from(error).message)?;
-        transaction.commit().await.expect("commits");
-        Ok(outcome)
     }
 
     /// Runs statements by the protocol that takes several in one text, for what can't be prepared.

@@ -8,6 +8,7 @@ mod explain;
 mod guard;
 mod login;
 mod memory;
+mod origin;
 mod params;
 mod query;
 mod readonly;
