@@ -241,8 +241,14 @@ impl From<Error> for Fault {
 impl From<ServerError> for Fault {
     fn from(error: ServerError) -> Self {
         let reason = error.reason();
-        let message = match reason {
-            Reason::WriteNotAllowed => {
+        let message = match error.code.as_str() {
+            "Neo.ClientError.Security.CredentialsExpired" => EXPIRED.to_owned(),
+            // The server's own words may name the leader's address.
+            _ if error.is_not_a_leader() => {
+                "the server takes no writes now, because another one of its cluster leads: try again"
+                    .to_owned()
+            }
+            _ if reason == Reason::WriteNotAllowed => {
                 format!("{}: this tool only reads", error.message.trim_end_matches('.'))
             }
             _ => error.message,

@@ -173,6 +173,10 @@ async fn a_new_leader_is_found() {
         Reason::DatabaseBusy,
         "trying again helps: {fault:?}"
     );
+    assert!(
+        fault.message.contains("another one of its cluster leads"),
+        "{fault:?}"
+    );
     assert_eq!(served_by(&database, Role::Writer).await.expect("works"), "new");
 }
 
