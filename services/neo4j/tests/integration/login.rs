@@ -27,9 +27,11 @@ async fn a_changed_password_needs_no_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("password");
     write(&file, "old p@ss:w/rd#1");
+    let uri = folder.path().join("uri");
+    std::fs::write(&uri, format!("{}\n", neo4j.url())).expect("writes the URI");
     let settings = format!(
-        "uri = '{}'\nuser = 'rotated'\npassword_file = '{}'\npool_size = 1",
-        neo4j.url(),
+        "uri_file = '{}'\nuser = 'rotated'\npassword_file = '{}'\npool_size = 1",
+        uri.display(),
         file.display()
     );
     let adapter = Adapter::start(&settings).await;
@@ -142,6 +144,38 @@ async fn a_wrong_password_does_not_lock_the_user_out() {
         ["[1]"]
     );
     users.run(&["drop user locked"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_somebody_locked_out_is_told_so() {
+    let Some(neo4j) = Neo4j::shared().await else {
+        return;
+    };
+    let users = Server::of_system(neo4j);
+    users
+        .run(&[
+            "drop user guessed if exists",
+            "create user guessed set password 'right-one' change not required",
+        ])
+        .await;
+    let address = format!("127.0.0.1:{}", neo4j.port());
+    let mut told = Vec::new();
+    for guess in 0..5 {
+        let adapter = Adapter::start(&format!("uri = 'bolt://guessed:wrong-{guess}@{address}'")).await;
+        told.push(
+            adapter
+                .query("return 1 as n")
+                .await
+                .expect_err("a wrong guess")
+                .message,
+        );
+    }
+    assert!(told[0].contains("login refused for user \"guessed\""), "{told:?}");
+    assert!(
+        told[4].contains("too many wrong logins of user \"guessed\""),
+        "{told:?}"
+    );
+    users.run(&["drop user guessed"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
