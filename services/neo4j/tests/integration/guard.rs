@@ -136,7 +136,7 @@ async fn what_is_as_deep_as_may_be_is_answered() {
         ("{a: ", "1", "}", 50),
         ("NOT ", "true", "", 50),
         ("CASE WHEN true THEN ", "1", " END", 50),
-        ("[x IN ", "[1]", " | x]", 50),
+        ("[x IN ", "[1]", " | x]", 49),
         ("EXISTS { MATCH (n:CorpusNone) WHERE ", "true", " }", 10),
     ] {
         let cypher = format!("RETURN {}{inner}{} AS x", open.repeat(times), close.repeat(times));
