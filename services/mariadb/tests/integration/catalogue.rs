@@ -278,7 +278,7 @@ async fn thousands_of_tables_page_quickly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_description_has_everything() {
+async fn columns_are_described_as_sql_would_define_them() {
     let Some(mariadb) = MariaDb::shared().await else {
         return;
     };
@@ -321,15 +321,22 @@ async fn a_description_has_everything() {
             } else {
                 "doubled decimal(11,2) null [] [stored ((`total` * 2))]"
             },
-            if is_mariadb {
-                "title varchar(200) null [] [virtual (concat('order ',`state`))]"
-            } else {
-                "title varchar(200) null [] [virtual (concat('order ',`state`))]"
-            },
+            "title varchar(200) null [] [virtual (concat('order ',`state`))]",
             "note text null [] []",
             "flags bit(3) null [b'101'] []",
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_described_in_both_directions() {
+    let Some(mariadb) = MariaDb::shared().await else {
+        return;
+    };
+    let (adapter, server) = shop(mariadb, "catalogue_keys").await;
+    let is_mariadb = server.is_mariadb().await;
+    let orders = describe(&adapter, "orders", None).await.expect("describes");
+    assert_eq!(orders.primary_key, ["id"]);
     let indexes: Vec<String> = orders
         .indexes
         .iter()
@@ -359,11 +366,11 @@ async fn a_description_has_everything() {
     };
     assert_eq!(
         foreign(&orders.foreign_keys),
-        ["buyer: customer_id -> catalogue_describe.customers id cascade"]
+        ["buyer: customer_id -> catalogue_keys.customers id cascade"]
     );
     assert_eq!(
         foreign(&orders.referenced_by),
-        ["of_order: order_id -> catalogue_describe.parts id "]
+        ["of_order: order_id -> catalogue_keys.parts id "]
     );
     assert_eq!(
         orders.checks,
@@ -373,8 +380,16 @@ async fn a_description_has_everything() {
             "(`total` >= 0)"
         }]
     );
+}
 
-    let customers = describe(&adapter, "catalogue_describe.customers", None)
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_table_is_described() {
+    let Some(mariadb) = MariaDb::shared().await else {
+        return;
+    };
+    let (adapter, server) = shop(mariadb, "catalogue_kinds").await;
+    let is_mariadb = server.is_mariadb().await;
+    let customers = describe(&adapter, "catalogue_kinds.customers", None)
         .await
         .expect("describes");
     let column = |name: &str| {

@@ -14,7 +14,8 @@ use serde_json::json;
 
 use crate::adapter::{Adapter, Server, config, rows, value};
 use crate::corpus::{
-    FIXTURE, FIXTURE_MARIADB, MUST_ALLOW, MUST_ALLOW_MARIADB, MUST_ALLOW_MYSQL, MUST_DENY, MUST_REJECT,
+    FIXTURE, FIXTURE_MARIADB, MUST_ALLOW, MUST_ALLOW_MARIADB, MUST_ALLOW_MYSQL, MUST_DENY, MUST_PASS,
+    MUST_REJECT,
 };
 
 /// A database with the tables of the corpus, and whether it is MariaDB's.
@@ -83,6 +84,13 @@ async fn what_is_allowed_runs() {
             ..QueryRequest::default()
         };
         if let Err(fault) = adapter.ask(request).await {
+            failed.push(format!("{sql}: {fault:?}"));
+        }
+    }
+    for sql in MUST_PASS {
+        if let Err(fault) = adapter.query(sql).await
+            && fault.reason == Reason::WriteNotAllowed
+        {
             failed.push(format!("{sql}: {fault:?}"));
         }
     }

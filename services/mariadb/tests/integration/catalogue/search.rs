@@ -60,7 +60,6 @@ async fn search_finds_all_kinds_best_first() {
                 "EVENT catalogue_search.order_sweep on  | disabled, every 1 day | ",
             ],
         );
-        // The index that a foreign key made for itself.
     }
     assert_eq!(found, expected);
     assert_eq!(
@@ -81,9 +80,17 @@ async fn search_finds_all_kinds_best_first() {
             ["SEQUENCE catalogue_search.numbers on  |  | "]
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_limited_and_wants_a_pattern() {
+    let Some(mariadb) = MariaDb::shared().await else {
+        return;
+    };
+    let (adapter, _server) = shop(mariadb, "catalogue_limited").await;
     let request = SearchObjectsRequest {
         pattern: "%".to_owned(),
-        database: here.map(str::to_owned),
+        database: Some("catalogue_limited".to_owned()),
         limit: Some(3),
         ..SearchObjectsRequest::default()
     };
