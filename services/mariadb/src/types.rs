@@ -2,7 +2,8 @@
 //!
 //! The driver shows neither flags nor the character set of a column, but it serialises them, which is why its feature `offline` is on.
 //! MariaDB sends JSON, UUID, INET and VECTOR columns as texts and bytes; the table that a column comes from tells them apart, and is
-//! asked once a minute. Columns of expressions stay what the wire says, and so does MariaDB's JSON in a view, which has no checks.
+//! asked once a minute. Columns of expressions stay what the wire says, and so does MariaDB's JSON in a view or an inner
+//! SELECT, which have no checks.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

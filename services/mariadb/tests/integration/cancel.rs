@@ -90,11 +90,11 @@ async fn a_kill_never_hits_the_next_statement() {
     let connection = "select connection_id()";
     let first = rows(&adapter.query(connection).await.expect("works"));
     let mut kept = 0;
-    for round in 0..30 {
-        // The caller gives up so early that the kill comes about when the statement ends by itself.
-        let patience = Duration::from_millis(30 + 2 * round);
-        let asked = adapter.query("select sleep(0.1)");
-        tokio::time::timeout(patience, asked).await.expect_err("gives up");
+    for round in 0..20 {
+        // The caller gives up so early that the kill comes about when the statement ends by itself; on a slow machine it may even have
+        // its answer.
+        let patience = Duration::from_millis(30 + 3 * round);
+        let _ = tokio::time::timeout(patience, adapter.query("select sleep(0.1)")).await;
         for _ in 0..3 {
             let result = adapter.query(connection).await.expect("works");
             kept += usize::from(rows(&result) == first);

@@ -23,8 +23,7 @@ async fn json_is_known_whatever_it_is_called() {
     for sql in [
         "select `j.``1` as x, k from `t.a``b`",
         "select a.`j.``1` x, a.k from `or.igin s`.`t.a``b` a join `t.a``b` b on a.id = b.id",
-        "select x, k from (select `j.``1` as x, k from `t.a``b`) d",
-        "with c as (select * from `t.a``b`) select `j.``1`, k from c where id = 1",
+        "select `j.``1` as x, k from (select 1) one, `t.a``b` order by id limit 1",
     ] {
         let result = adapter
             .query(sql)
@@ -33,14 +32,20 @@ async fn json_is_known_whatever_it_is_called() {
         assert_eq!(rows(&result), [r#"[[1, 2],"[1, 2]"]"#], "{sql}");
         assert_eq!(column_types(&result), ["json", "longtext"], "{sql}");
     }
-    // MariaDB names the view as the origin, and a view has no checks: only MySQL knows that this is JSON.
-    let result = adapter.query("select renamed from v").await.expect("works");
+    // MariaDB names the view or the inner SELECT as the origin, which have no checks: only MySQL knows that this is JSON.
     let expected = if server.is_mariadb().await {
         r#"["[1, 2]"]"#
     } else {
         "[[1, 2]]"
     };
-    assert_eq!(rows(&result), [expected]);
+    for sql in [
+        "select renamed from v",
+        "select x from (select `j.``1` as x from `t.a``b`) d",
+        "with c as (select * from `t.a``b`) select `j.``1` from c where id = 1",
+    ] {
+        let result = adapter.query(sql).await.expect("works");
+        assert_eq!(rows(&result), [expected], "{sql}");
+    }
     let result = adapter
         .query("select concat(`j.``1`, '') from `t.a``b`")
         .await
