@@ -5,7 +5,7 @@
 //! `LOAD_FILE` or `GET_LOCK`, and gives clear sentences where the servers give short ones. It knows no connection.
 //!
 //! It has no grammar but a scanner that is exact (`lexer`), and rules on its tokens. That is on purpose (ADR 6): the grammars that there
-//! are refuse one legal read in six, and take MariaDB's executable comments for comments. Two rules make tokens enough. What begins
+//! are refuse one legal read in five, and take MariaDB's executable comments for comments. Two rules make tokens enough. What begins
 //! a statement is one of a list, and what could turn a read into something else needs a reserved word or a sign that can't be a name, so
 //! it is refused wherever it stands. What the scanner can't read, it refuses.
 //!
