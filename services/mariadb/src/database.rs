@@ -16,17 +16,18 @@ use crate::error::Error;
 use crate::execution;
 use crate::types::Types;
 
+mod flavor;
 mod lease;
 mod login;
 mod pool;
 mod session;
 mod transaction;
 
+pub use flavor::{Flavor, Product};
 use lease::Lease;
 use pool::Pool;
 use session::Access;
 pub(crate) use session::Session;
-pub use session::{Flavor, Product};
 pub use transaction::{Outcome, Transaction};
 
 /// The longest that a call waits for a free connection.

@@ -12,9 +12,10 @@ use mcp_hub_proto::adapter::v1 as adapter;
 use sqlx::Connection as _;
 use tokio::sync::Semaphore;
 
+use super::flavor::Flavor;
 use super::lease::Lease;
 use super::login;
-use super::session::{Flavor, Session};
+use super::session::Session;
 use crate::config::{Config, Role, Target};
 use crate::error::Error;
 use crate::types::Types;

@@ -8,8 +8,9 @@ use mcp_hub_chassis::answer::Caps;
 use mcp_hub_proto::data::v1::{ResultSet, Value};
 use tokio::sync::oneshot;
 
+use super::flavor::Flavor;
 use super::lease::{Ended, Lease};
-use super::session::{Access, Flavor, Session};
+use super::session::{Access, Session};
 use crate::error::Error;
 use crate::execution::{self, Done, Plan, Sink};
 use crate::row::Row;
