@@ -52,7 +52,7 @@ impl Statement {
                 if digest != self.0 {
                     return Err(Fault::argument(
                         "cursor",
-                        "this cursor belongs to another statement: repeat sql and params exactly, or leave the cursor out",
+                        "this cursor belongs to another call: repeat all other arguments exactly, or leave the cursor out",
                     ));
                 }
                 Ok(delivered.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))

@@ -125,19 +125,19 @@ fn changed(summary: &Summary) -> (u64, &'static str) {
 }
 
 fn counters(summary: &Summary) -> pb::Counters {
+    let counter = |name| Some(summary.counter(name)).filter(|count| *count > 0);
     pb::Counters {
-        nodes_created: summary.counter("nodes-created"),
-        nodes_deleted: summary.counter("nodes-deleted"),
-        relationships_created: summary.counter("relationships-created"),
-        relationships_deleted: summary.counter("relationships-deleted"),
-        properties_set: summary.counter("properties-set"),
-        labels_added: summary.counter("labels-added"),
-        labels_removed: summary.counter("labels-removed"),
-        indexes_added: summary.counter("indexes-added"),
-        indexes_removed: summary.counter("indexes-removed"),
-        constraints_added: summary.counter("constraints-added"),
-        constraints_removed: summary.counter("constraints-removed"),
-        system_updates: summary.counter("system-updates"),
+        nodes_created: counter("nodes-created"),
+        nodes_deleted: counter("nodes-deleted"),
+        relationships_created: counter("relationships-created"),
+        relationships_deleted: counter("relationships-deleted"),
+        properties_set: counter("properties-set"),
+        labels_added: counter("labels-added"),
+        labels_removed: counter("labels-removed"),
+        indexes_added: counter("indexes-added"),
+        indexes_removed: counter("indexes-removed"),
+        constraints_added: counter("constraints-added"),
+        constraints_removed: counter("constraints-removed"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a server says at the end of a statement.
 
+use std::collections::HashSet;
+
 use crate::wire::packstream::{Entries, Packed};
 
 /// How many sentences of the server's are passed on, and how long one may be.
@@ -45,7 +47,10 @@ impl Summary {
                 ("stats", Packed::Map(counters)) => summary.counters = counters,
                 ("db", Packed::Text(name)) => summary.database = Some(name),
                 ("notifications" | "statuses", Packed::List(items)) => {
-                    summary.notices = items.iter().filter_map(notice).take(NOTICES).collect();
+                    // One for each place, in the same words.
+                    let mut seen = HashSet::new();
+                    let new = items.iter().filter_map(notice).filter(|text| seen.insert(text.clone()));
+                    summary.notices = new.take(NOTICES).collect();
                 }
                 _ => {}
             }

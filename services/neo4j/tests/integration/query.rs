@@ -96,7 +96,7 @@ async fn an_endless_query_pages() {
     let fault = assert_fault(
         adapter.ask(asked).await,
         Reason::ArgumentInvalid,
-        "another statement",
+        "another call",
     );
     assert_eq!(fault.metadata["field"], "cursor");
     Server::of(neo4j).stops_running("1000000000").await;

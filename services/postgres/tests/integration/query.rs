@@ -79,7 +79,7 @@ async fn an_endless_query_pages() {
     let fault = assert_fault(
         adapter.ask(request).await,
         Reason::ArgumentInvalid,
-        "another statement",
+        "another call",
     );
     assert_eq!(fault.metadata["field"], "cursor");
     Server::of(postgres.url()).stops_running("1000000000000").await;
