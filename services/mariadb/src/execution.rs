@@ -1,9 +1,12 @@
 //! One statement on a session: prepared, executed, its rows one by one into a [`Sink`].
 //!
 //! Everything goes by the prepared protocol, so that one text is one statement. A statement is prepared first, because that alone
-//! tells how many parameters it wants (the driver can't go on after a wrong count) and which columns it has when no row comes; the
-//! driver keeps the prepared statement for the execution. It is not kept longer: MySQL would read the next call's parameters as the
-//! types of this one's.
+//! tells how many parameters it wants (the driver can't go on after a wrong count) and which columns it has when no row comes.
+//!
+//! The driver keeps prepared statements as long as the session lives, and none is ever closed before: what closes one has no answer,
+//! and as the driver leaves Nagle's algorithm on, the next message would wait 40 ms for the server's acknowledgement. A session that has
+//! many is closed instead. MySQL reads the parameters of later executions as the types of the first one's, so the types are part of the
+//! text.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 use mcp_hub_chassis::Fault;
 use mcp_hub_proto::data::v1::{self as data, Value};
-use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlStatement};
 use sqlx::{
     Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
     Statement as _,
@@ -79,15 +82,17 @@ pub(crate) async fn run<S: Sink>(
     sink: S,
     early: oneshot::Sender<Result<S, Error>>,
 ) -> Result<Done<Option<S>>, Error> {
-    let text: Arc<str> = format!("{}{}", session.mark, plan.sql).into();
+    let text = match params::signature(&plan.params) {
+        types if types.is_empty() => format!("{}{}", session.mark, plan.sql),
+        types => format!("{}/* {types} */ {}", session.mark, plan.sql),
+    };
     let located = |error: sqlx::Error| match Error::from(error) {
         Error::Server(error) => Error::Server(Box::new(error.locate(&plan.sql))),
         error => error,
     };
-    // A call that was given up may have left its own.
-    session.connection.clear_cached_statements().await?;
-    let sql = AssertSqlSafe(text.clone()).into_sql_str();
-    let statement = session.connection.prepare(sql).await.map_err(located)?;
+    let before = session.connection.cached_statements_size();
+    let statement = prepare(session, text.clone()).await.map_err(located)?;
+    let is_new = session.connection.cached_statements_size() > before;
     let wanted = statement.parameters().and_then(Either::right).unwrap_or_default();
     if wanted != plan.params.len() {
         return Err(wrong_count(wanted, plan.params.len()).into());
@@ -105,7 +110,7 @@ pub(crate) async fn run<S: Sink>(
     let (mut affected, mut last_insert_id) = (None, None);
     let mut rows = 0_u32;
     {
-        let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments).persistent(true);
+        let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments);
         let mut results = session.connection.fetch_many(query);
         while let Some(result) = results.try_next().await.map_err(located)? {
             // A server that is faster than we are leaves the socket ready for good: without this nobody else is polled, not even the
@@ -126,11 +131,17 @@ pub(crate) async fn run<S: Sink>(
             }
         }
     }
-    session.connection.clear_cached_statements().await?;
     if way.columns.is_empty()
         && !statement.columns().is_empty()
         && let Some(sink) = &mut way.sink
     {
+        // One that was kept may tell of columns that are no more. Another text makes another statement.
+        let statement = if is_new {
+            statement
+        } else {
+            let count = session.connection.cached_statements_size();
+            prepare(session, format!("{text} /* {count} */")).await?
+        };
         let columns = types.columns(statement.columns());
         sink.columns(columns.iter().map(Column::shown).collect());
     }
@@ -176,6 +187,11 @@ impl<S: Sink> Way<S> {
     }
 }
 
+async fn prepare(session: &mut Session, text: String) -> Result<MySqlStatement, sqlx::Error> {
+    let text = AssertSqlSafe(text).into_sql_str();
+    (&mut session.connection).prepare(text).await
+}
+
 /// Runs one of our own statements, its parameters texts, and returns all rows. What columns come from is not looked up.
 ///
 /// # Errors
@@ -192,7 +208,7 @@ pub(crate) async fn rows(
             .map_err(|error| Error::Protocol(error.to_string()))?;
     }
     let text = format!("{}{sql}", session.mark);
-    let query = sqlx::query_with(AssertSqlSafe(text), arguments).persistent(false);
+    let query = sqlx::query_with(AssertSqlSafe(text), arguments);
     let mut stream = query.fetch(&mut session.connection);
     let mut rows = Vec::new();
     let mut columns = Vec::new();

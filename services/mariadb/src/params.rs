@@ -35,6 +35,28 @@ pub(crate) fn encode(params: &[Value]) -> Result<MySqlArguments, Fault> {
     Ok(arguments)
 }
 
+/// The types that [`encode`] gives to these values, a letter for each.
+pub(crate) fn signature(params: &[Value]) -> String {
+    let letter = |value: &Value| match value.kind.as_ref() {
+        None | Some(Form::Null(_)) => 'n',
+        Some(Form::Bool(_)) => 'o',
+        Some(Form::Int(_)) => 'i',
+        Some(Form::Uint(_)) => 'u',
+        Some(Form::Double(_)) => 'f',
+        Some(Form::Number(_)) => 'd',
+        Some(Form::Temporal(temporal)) => match temporal.kind() {
+            TemporalKind::Date => 'a',
+            TemporalKind::DateTime => 'e',
+            TemporalKind::ZonedDateTime => 'z',
+            _ => 'c',
+        },
+        Some(Form::Bytes(_) | Form::Vector(_)) => 'b',
+        Some(Form::Map(map)) if map.entries.first().is_some_and(|entry| entry.key == "$bytes") => 'b',
+        Some(_) => 't',
+    };
+    params.iter().map(letter).collect()
+}
+
 fn add(arguments: &mut MySqlArguments, value: &Value) -> Result<(), Cow<'static, str>> {
     let added = match value.kind.as_ref() {
         None | Some(Form::Null(_)) => arguments.add(None::<String>),

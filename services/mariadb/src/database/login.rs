@@ -12,8 +12,9 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use crate::config::{CONNECT_TIMEOUT, Target};
 use crate::error::{Error, ServerError};
 
-/// How many prepared statements the driver keeps: the one that is executed next.
-const STATEMENTS: usize = 1;
+/// How many prepared statements the driver may keep. A call adds few, so that what [`Session::is_worn`](super::session::Session::is_worn)
+/// allows never gets there.
+const STATEMENTS: usize = 512;
 
 /// Logs in, and nothing more: the session is as the server makes it.
 ///

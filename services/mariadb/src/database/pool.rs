@@ -121,6 +121,7 @@ impl Pool {
     pub(super) fn put_back(&self, mut session: Session) {
         let fit = !session.spoilt
             && !session.tainted
+            && !session.is_worn()
             && !session.in_transaction
             && session.generation == self.generation.load(Ordering::Acquire)
             && session.born.elapsed() < LONGEST_LIFE

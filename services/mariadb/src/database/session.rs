@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures_util::TryStreamExt as _;
 use sqlx::mysql::{MySql, MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, Decode, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Decode, Row as _};
 
 use super::flavor::{Flavor, Product};
 use super::login;
@@ -43,6 +43,9 @@ const TIME_ZONE: &str = "time_zone = '+00:00'";
 
 /// MariaDB keeps the warnings of a statement until the next one that reads a table: they would be told to another caller.
 const FORGET_WARNINGS: &str = "DO (SELECT 1 FROM information_schema.engines LIMIT 1); ";
+
+/// How many prepared statements a session may have after a call.
+const PREPARED: usize = 128;
 
 /// The most warnings of a statement that are told.
 const WARNINGS: u32 = 10;
@@ -158,6 +161,12 @@ impl Session {
         sql.push_str(access);
         self.in_transaction = true;
         batch(&mut self.connection, &sql).await.map(drop)
+    }
+
+    /// Whether it has so many prepared statements that a new session is better: each costs the server some kilobytes, and all sessions
+    /// of a server together may have 16,382.
+    pub(super) fn is_worn(&self) -> bool {
+        self.connection.cached_statements_size() > PREPARED
     }
 
     /// Changes the limit of the next statements.

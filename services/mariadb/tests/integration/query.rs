@@ -1,5 +1,7 @@
 //! Reads: results, limits, paging, errors.
 
+use std::collections::BTreeSet;
+
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_proto::data::v1::TruncationReason;
 use mcp_hub_proto::mariadb::v1::QueryRequest;
@@ -146,7 +148,7 @@ async fn an_endless_query_pages() {
     let fault = assert_fault(
         adapter.ask(request).await,
         Reason::ArgumentInvalid,
-        "another statement",
+        "another call",
     );
     assert_eq!(fault.metadata["field"], "cursor");
     server.stops_running("pages").await;
@@ -433,4 +435,25 @@ async fn nothing_of_a_call_is_left_to_the_next() {
         let result = adapter.query("select @left_over, \"a\"").await.expect("works");
         assert_eq!(rows(&result), [r#"[null,"a"]"#], "{sql}");
     }
+}
+
+/// What closes a prepared statement has no answer, and what is sent behind it waits 40 ms for the server's acknowledgement.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_waits_for_an_acknowledgement_and_no_session_keeps_statements_for_good() {
+    let Some(mariadb) = MariaDb::shared().await else {
+        return;
+    };
+    let adapter = Adapter::of(mariadb.url()).await;
+    let (mut sessions, mut times) = (BTreeSet::new(), Vec::new());
+    for number in 0..400 {
+        let result = adapter
+            .query(&format!("select connection_id(), {number}"))
+            .await
+            .expect("a row");
+        sessions.insert(rows(&result)[0].split(',').next().map(str::to_owned));
+        times.push(result.elapsed_ms);
+    }
+    let fastest = times[100..].iter().min();
+    assert!(fastest < Some(&20), "{times:?}");
+    assert!(sessions.len() > 2, "{sessions:?}");
 }
