@@ -1,4 +1,4 @@
-//! `Execute` and `CreateDatabase`: changes, in one transaction or none, never sent twice.
+//! `Execute`, and in `database` `CreateDatabase`: changes, in one transaction or none, never sent twice.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -15,6 +15,10 @@ use crate::error::Error;
 use crate::guard::{self, Name, Write};
 use crate::{catalogue, execution};
 
+mod database;
+
+pub(crate) use database::create_database;
+
 /// The most statements of a call.
 const MOST_STATEMENTS: usize = 200;
 
@@ -26,9 +30,6 @@ const ROWS: u32 = 100;
 
 /// Characters of a cell. Short, because a row that fits no answer would undo the change that it tells of.
 const CELL: usize = 512;
-
-/// The longest name of a database, in characters.
-const MAX_NAME: usize = 64;
 
 /// Runs statements in one transaction, or one that commits by itself.
 ///
@@ -323,193 +324,5 @@ async fn end_unchanged(transaction: Transaction) {
     }
 }
 
-/// Creates a database.
-///
-/// # Errors
-/// Wrong names; the server's error, also when there is such a database, or no such character set or collation.
-pub(crate) async fn create_database(
-    database: &Database,
-    request: &pb::CreateDatabaseRequest,
-    remaining: Option<Duration>,
-) -> Result<pb::CreateDatabaseResponse, Fault> {
-    let name = &request.database_name;
-    let mut sql = format!("CREATE DATABASE {}", quoted(name)?);
-    if !database.config().may_ask(name) {
-        let message = format!("database \"{name}\" may not be asked here, so it is not created");
-        return Err(Fault::new(Reason::AccessDenied, message));
-    }
-    for (field, word, value) in [
-        ("character_set", "CHARACTER SET", &request.character_set),
-        ("collation", "COLLATE", &request.collation),
-    ] {
-        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
-            sql = format!("{sql} {word} {}", plain(field, value)?);
-        }
-    }
-    let timeout = Duration::from_millis(TIMEOUT_MS.maximum.into());
-    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
-    let created = database.run_outside_transaction(None, &sql, timeout).await;
-    created.map_err(|error| {
-        let known = is_known(&error);
-        let mut fault = Fault::from(error);
-        if !known && fault.reason != Reason::DatabaseBusy {
-            fault
-                .message
-                .push_str("; whether the database was created is not known, so look with list_databases");
-            fault.retry_after = None;
-        }
-        fault
-    })?;
-    let mut transaction = database.write(None, timeout).await?;
-    let sql = "select default_character_set_name, default_collation_name from information_schema.schemata
-                where schema_name = ?";
-    let rows = transaction.rows(sql, &[Some(name)]).await?;
-    transaction.rollback().await?;
-    let text = |column| {
-        rows.first()
-            .and_then(|row| row.text(column))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    Ok(pb::CreateDatabaseResponse {
-        database_name: name.clone(),
-        character_set: text(0),
-        collation: text(1),
-    })
-}
-
-/// A name as an identifier of SQL: any name, taken as it is.
-fn quoted(name: &str) -> Result<String, Fault> {
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains('\0') {
-        let message = format!("database_name must have 1 to {MAX_NAME} characters");
-        return Err(Fault::argument("database_name", message));
-    }
-    Ok(format!("`{}`", name.replace('`', "``")))
-}
-
-/// The name of a character set or collation, which has letters, digits and `_` only.
-fn plain<'a>(field: &str, name: &'a str) -> Result<&'a str, Fault> {
-    if name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    {
-        Ok(name)
-    } else {
-        Err(Fault::argument(
-            field,
-            format!("there is no {} \"{name}\"", field.replace('_', " ")),
-        ))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(sql: &str) -> pb::ExecuteRequest {
-        pb::ExecuteRequest {
-            statements: vec![pb::Statement {
-                sql: sql.to_owned(),
-                params: vec![],
-            }],
-            ..pb::ExecuteRequest::default()
-        }
-    }
-
-    fn confirmed(request: &pb::ExecuteRequest) -> Result<(), Fault> {
-        confirm(request, &judge(request)?)
-    }
-
-    #[test]
-    fn a_destructive_statement_needs_the_digest_of_its_own_request() {
-        assert_eq!(confirmed(&request("delete from t where id = 1")), Ok(()));
-        let mut delete = request("delete from t");
-        let fault = confirmed(&delete).expect_err("asks");
-        assert_eq!(fault.reason, Reason::ConfirmationRequired);
-        assert_eq!(
-            fault.metadata["effect"],
-            "`delete from t` removes all rows of the table."
-        );
-        delete.confirmation = Some(fault.metadata["digest"].clone());
-        assert_eq!(confirmed(&delete), Ok(()));
-        // Rehearsed before, with the same digest after.
-        delete.dry_run = Some(false);
-        assert_eq!(confirmed(&delete), Ok(()));
-        delete.database = Some("other".to_owned());
-        assert!(confirmed(&delete).is_err());
-    }
-
-    #[test]
-    fn a_refusal_names_the_statement() {
-        let mut two = request("insert into t values (1)");
-        two.statements.extend(request("commit").statements);
-        let fault = judge(&two).expect_err("refused");
-        assert_eq!(
-            fault.message,
-            "statement 2 of 2: COMMIT controls transactions (nothing was changed)"
-        );
-        assert!(judge(&pb::ExecuteRequest::default()).is_err());
-        let fault = judge(&request("insert into t values (?)")).expect_err("a value is missing");
-        assert_eq!(fault.metadata["field"], "params");
-    }
-
-    #[test]
-    fn what_commits_by_itself_stands_alone() {
-        assert!(judge(&request("create table t (a int)")).is_ok());
-        let mut two = request("insert into t values (1)");
-        two.statements
-            .extend(request("alter table t add b int").statements);
-        let dry_run = pb::ExecuteRequest {
-            dry_run: Some(true),
-            ..request("call p()")
-        };
-        let expects = pb::ExecuteRequest {
-            expect_rows: Some(1),
-            ..request("rename table t to u")
-        };
-        for (request, part) in [
-            (
-                two,
-                "statement 2 of 2: ALTER TABLE commits by itself, so it must be the only",
-            ),
-            (dry_run, "CALL commits by itself, so it can't be tried"),
-            (
-                expects,
-                "RENAME TABLE commits by itself, so it can't be rolled back",
-            ),
-        ] {
-            let fault = judge(&request).expect_err(part);
-            assert!(fault.message.starts_with(part), "{fault}");
-            assert!(fault.metadata.contains_key("hint"), "{fault:?}");
-        }
-    }
-
-    #[test]
-    fn an_unclear_end_is_told_as_such_and_not_to_be_repeated() {
-        let call = |commits, lasting: &[&str]| Call {
-            statements: 1,
-            commits,
-            lasting: lasting.iter().map(ToString::to_string).collect(),
-        };
-        let lost = || Error::Lost("gone".into());
-        let fault = call(false, &[]).not_committed(lost());
-        assert!(fault.message.contains("not known"), "{fault}");
-        assert_eq!(fault.retry_after, None);
-        // Before the commit the server rolls back.
-        let fault = call(false, &[]).failed(lost(), 0);
-        assert!(fault.message.ends_with("(nothing was changed)"), "{fault}");
-        let fault = call(true, &[]).failed(lost(), 0);
-        assert!(fault.message.contains("not known"), "{fault}");
-        let fault = call(false, &["shop.log"]).failed(lost(), 0);
-        assert!(fault.message.contains("changes of shop.log stay"), "{fault}");
-    }
-
-    #[test]
-    fn names_are_quoted_as_they_are() {
-        assert_eq!(quoted("my-`DB` ä"), Ok("`my-``DB`` ä`".to_owned()));
-        for name in ["", "a\0b", &"x".repeat(65)] {
-            assert!(quoted(name).is_err(), "{name:?}");
-        }
-        assert!(plain("collation", "utf8mb4_bin").is_ok() && plain("collation", "a b").is_err());
-    }
-}
+mod tests;
