@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_hub_e2e::{Door, Process, Session, ask_adapter, get};
-use mcp_hub_testing::{Postgres, eventually, free_port};
+use mcp_hub_testing::{MariaDb, Neo4j, Postgres, eventually, free_port};
 use serde_json::{Value, json};
 
 use crate::hub::rows;
@@ -71,25 +71,64 @@ async fn a_foreign_grpc_client_lists_and_calls_the_sqlite_adapter() {
     assert_eq!(answers[2]["code"], "INVALID_ARGUMENT", "{answers}");
 }
 
-#[tokio::test]
-async fn a_foreign_grpc_client_lists_and_calls_the_postgres_adapter() {
-    let Some(postgres) = Postgres::shared().await else {
-        return;
-    };
-    let (_adapter, address) = adapter("mcp-hub-postgres", &["--url", postgres.url()]).await;
-    let service = "mcphub.postgres.v1.PostgresService";
+/// Python's client asks an adapter for the product of 6 and 7.
+async fn multiplies(program: &str, arguments: &[&str], service: &str, language: &str, statement: &str) {
+    let (_adapter, address) = adapter(program, arguments).await;
     let query = format!("{service}/Query");
-    let Some(answer) = ask_adapter(&address, &[(&query, json!({"sql": "select 6 * 7"}))]).await else {
-        return;
-    };
-    assert_eq!(answer["health"][service], "SERVING", "{answer}");
-    assert!(has(&answer["methods"][service], "DescribeTable"), "{answer}");
+    let calls = [(&*query, json!({ language: statement }))];
+    // The adapter answers before its first look at the database has ended.
+    let answer = eventually(Duration::from_secs(20), async || {
+        match ask_adapter(&address, &calls).await {
+            Some(answer) if answer["health"][service] != "SERVING" => Err(answer.to_string()),
+            answer => Ok(answer),
+        }
+    })
+    .await;
+    let Some(answer) = answer else { return };
+    assert!(has(&answer["methods"][service], "StreamQuery"), "{answer}");
     // protobuf's JSON has 64-bit integers as text.
     assert_eq!(
         answer["answers"][0]["result"]["rows"][0]["values"][0],
         json!({"int": "42"}),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn a_foreign_grpc_client_lists_and_calls_the_postgres_adapter() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let arguments = ["--url", postgres.url()];
+    let service = "mcphub.postgres.v1.PostgresService";
+    multiplies("mcp-hub-postgres", &arguments, service, "sql", "select 6 * 7").await;
+}
+
+#[tokio::test]
+async fn a_foreign_grpc_client_lists_and_calls_the_mariadb_adapter() {
+    let Some(mariadb) = MariaDb::shared().await else {
+        return;
+    };
+    let arguments = ["--url", mariadb.url()];
+    let service = "mcphub.mariadb.v1.MariadbService";
+    multiplies("mcp-hub-mariadb", &arguments, service, "sql", "select 6 * 7").await;
+}
+
+#[tokio::test]
+async fn a_foreign_grpc_client_lists_and_calls_the_neo4j_adapter() {
+    let Some(neo4j) = Neo4j::shared().await else {
+        return;
+    };
+    let arguments = [
+        "--uri",
+        neo4j.url(),
+        "--user",
+        neo4j.user(),
+        "--password",
+        neo4j.password(),
+    ];
+    let service = "mcphub.neo4j.v1.Neo4jService";
+    multiplies("mcp-hub-neo4j", &arguments, service, "cypher", "return 6 * 7").await;
 }
 
 #[tokio::test]

@@ -49,7 +49,10 @@ impl Summary {
                 ("notifications" | "statuses", Packed::List(items)) => {
                     // One for each place, in the same words.
                     let mut seen = HashSet::new();
-                    let new = items.iter().filter_map(notice).filter(|text| seen.insert(text.clone()));
+                    let new = items
+                        .iter()
+                        .filter_map(notice)
+                        .filter(|text| seen.insert(text.clone()));
                     summary.notices = new.take(NOTICES).collect();
                 }
                 _ => {}

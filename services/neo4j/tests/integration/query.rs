@@ -93,11 +93,7 @@ async fn an_endless_query_pages() {
     asked
         .params
         .insert("from".to_owned(), crate::adapter::value(&json!(2)));
-    let fault = assert_fault(
-        adapter.ask(asked).await,
-        Reason::ArgumentInvalid,
-        "another call",
-    );
+    let fault = assert_fault(adapter.ask(asked).await, Reason::ArgumentInvalid, "another call");
     assert_eq!(fault.metadata["field"], "cursor");
     Server::of(neo4j).stops_running("1000000000").await;
 }

@@ -69,7 +69,10 @@ async fn a_change_tells_counters_and_rows() {
     .await
     .expect("works");
     let counters = done.counters.expect("counters");
-    assert_eq!((counters.nodes_deleted(), counters.relationships_deleted()), (1, 1));
+    assert_eq!(
+        (counters.nodes_deleted(), counters.relationships_deleted()),
+        (1, 1)
+    );
     assert!(done.result.is_none());
 
     // Rows beyond what an answer shows are changed all the same.
