@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::fault::Fault;
 use crate::lifecycle::Lifecycle;
 
 /// The largest message that goes either way. An answer with caps is far smaller.
@@ -171,6 +172,23 @@ pub fn timeout(metadata: &tonic::metadata::MetadataMap) -> Option<Duration> {
     }
 }
 
+/// What the call's deadline leaves for a statement, so that its end is told before the caller gives up.
+pub fn remaining<T>(request: &Request<T>) -> Option<Duration> {
+    let left = timeout(request.metadata())?;
+    Some(
+        left.saturating_sub((left / 10).min(Duration::from_millis(200)))
+            .max(Duration::from_millis(1)),
+    )
+}
+
+/// The answer of an RPC.
+///
+/// # Errors
+/// The fault as a status.
+pub fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
+    result.map(Response::new).map_err(Status::from)
+}
+
 /// Asks the database again and again, and sets the services' health.
 async fn watch(adapter: Arc<dyn Adapter>, reporter: HealthReporter, names: Vec<&'static str>) {
     loop {
@@ -223,6 +241,16 @@ impl tower_http::catch_panic::ResponseForPanic for Panicked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_leaves_time_to_tell() {
+        let mut request = Request::new(());
+        assert_eq!(remaining(&request), None);
+        request.set_timeout(Duration::from_secs(10));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(9800)));
+        request.set_timeout(Duration::from_millis(100));
+        assert_eq!(remaining(&request), Some(Duration::from_millis(90)));
+    }
 
     #[test]
     fn the_callers_timeout_is_read() {

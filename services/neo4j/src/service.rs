@@ -1,10 +1,9 @@
 //! The RPCs: requests in, responses out. What they do stands in the modules that they call; there is no Cypher here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use mcp_hub_chassis::grpc::{self, Adapter};
-use mcp_hub_chassis::{Fault, Lifecycle};
+use mcp_hub_chassis::Lifecycle;
+use mcp_hub_chassis::grpc::{Adapter, answer, remaining};
 use mcp_hub_proto::adapter::v1::GetStatusResponse;
 use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jService;
 use mcp_hub_proto::neo4j::v1::neo4j_write_service_server::Neo4jWriteService;
@@ -111,33 +110,5 @@ impl Neo4jWriteService for Service {
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         let remaining = remaining(&request);
         answer(write::execute(&self.database, request.get_ref(), remaining).await)
-    }
-}
-
-fn answer<T>(result: Result<T, Fault>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(Status::from)
-}
-
-/// What the call's deadline leaves for a statement, so that its end is told before the caller gives up.
-fn remaining<T>(request: &Request<T>) -> Option<Duration> {
-    let left = grpc::timeout(request.metadata())?;
-    Some(
-        left.saturating_sub((left / 10).min(Duration::from_millis(200)))
-            .max(Duration::from_millis(1)),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deadline_leaves_time_to_tell() {
-        let mut request = Request::new(());
-        assert_eq!(remaining(&request), None);
-        request.set_timeout(Duration::from_secs(10));
-        assert_eq!(remaining(&request), Some(Duration::from_millis(9800)));
-        request.set_timeout(Duration::from_millis(100));
-        assert_eq!(remaining(&request), Some(Duration::from_millis(90)));
     }
 }
