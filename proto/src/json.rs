@@ -80,6 +80,18 @@ pub fn write_value(out: &mut String, value: &Value) {
     }
 }
 
+/// Writes a value as a JSON document for a database, without the forms that only answers have: a big integer stays a number.
+pub fn write_argument(out: &mut String, value: &Value) {
+    match value.kind.as_ref() {
+        Some(Kind::Int(number)) => push(out, format_args!("{number}")),
+        Some(Kind::Uint(number)) => push(out, format_args!("{number}")),
+        Some(Kind::Number(text) | Kind::Json(text)) => out.push_str(text),
+        Some(Kind::List(list)) => write_all(out, ['[', ']'], &list.values, write_argument),
+        Some(Kind::Map(map)) => write_entries(out, map, write_argument),
+        _ => write_value(out, value),
+    }
+}
+
 /// Appends a row: an array of its values.
 pub fn write_row(out: &mut String, row: &Row) {
     write_all(out, ['[', ']'], &row.values, write_value);
@@ -258,12 +270,16 @@ fn length(text: &str) -> i64 {
 }
 
 fn write_map(out: &mut String, map: &Map) {
+    write_entries(out, map, write_value);
+}
+
+fn write_entries(out: &mut String, map: &Map, write: impl Fn(&mut String, &Value)) {
     write_all(out, ['{', '}'], &map.entries, |out, entry| {
         write_string(out, &entry.key);
         out.push(':');
         match &entry.value {
             None => out.push_str("null"),
-            Some(value) => write_value(out, value),
+            Some(value) => write(out, value),
         }
     });
 }

@@ -108,6 +108,39 @@ fn containers_keep_everything() {
 }
 
 #[test]
+fn an_argument_keeps_its_digits() {
+    let big = |number| Value {
+        kind: Some(Kind::Int(number)),
+    };
+    let list = Value {
+        kind: Some(Kind::List(List {
+            values: vec![big(9_007_199_254_740_993), Value { kind: None }],
+            lower_bounds: vec![],
+        })),
+    };
+    let map = Map {
+        entries: vec![
+            Entry {
+                key: "a\"".to_owned(),
+                value: Some(list),
+            },
+            Entry {
+                key: "b".to_owned(),
+                value: None,
+            },
+        ],
+    };
+    let mut out = String::new();
+    write_argument(
+        &mut out,
+        &Value {
+            kind: Some(Kind::Map(map)),
+        },
+    );
+    assert_eq!(out, r#"{"a\"":[9007199254740993,null],"b":null}"#);
+}
+
+#[test]
 fn a_path_is_drawn_and_given_in_full() {
     let node = |id: &str, labels: &[&str]| Node {
         id: id.to_owned(),

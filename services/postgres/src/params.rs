@@ -152,45 +152,8 @@ fn is_container(text: &str) -> bool {
 
 fn shown(value: &Value) -> String {
     let mut out = String::new();
-    write_json(&mut out, value);
+    json::write_argument(&mut out, value);
     out
-}
-
-/// A value as JSON, without the forms that only answers have: a big integer stays a number.
-fn write_json(out: &mut String, value: &Value) {
-    let separated = |out: &mut String, first: &mut bool| {
-        if !std::mem::take(first) {
-            out.push(',');
-        }
-    };
-    let mut first = true;
-    match value.kind.as_ref() {
-        Some(Form::Int(number)) => out.push_str(&number.to_string()),
-        Some(Form::Uint(number)) => out.push_str(&number.to_string()),
-        Some(Form::Number(text) | Form::Json(text)) => out.push_str(text),
-        Some(Form::List(list)) => {
-            out.push('[');
-            for item in &list.values {
-                separated(out, &mut first);
-                write_json(out, item);
-            }
-            out.push(']');
-        }
-        Some(Form::Map(map)) => {
-            out.push('{');
-            for entry in &map.entries {
-                separated(out, &mut first);
-                json::write_string(out, &entry.key);
-                out.push(':');
-                match &entry.value {
-                    Some(value) => write_json(out, value),
-                    None => out.push_str("null"),
-                }
-            }
-            out.push('}');
-        }
-        _ => json::write_value(out, value),
-    }
 }
 
 fn list(values: &[Value], element: &Type, delimiter: char) -> Result<String, String> {
