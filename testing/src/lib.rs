@@ -1,9 +1,9 @@
 //! Real servers for tests, and how a test waits and skips.
 //!
-//! [`Postgres`], [PgBouncer], [`MariaDb`] and [`Neo4j`] are throw-away servers on loopback that end when the test process ends, however it
-//! ends. [`eventually`] takes the place of every sleep. [`required`] is the one way to skip: in CI, where
-//! `MCP_HUB_TEST_REQUIRE=1`, it fails the test instead. `cargo xtask test` provides the programs; this crate only looks
-//! for them, so `cargo test` works alone as well.
+//! [`Postgres`], [`PgBouncer`], [`MariaDb`], [`Neo4j`] and [`Qdrant`] are throw-away servers on loopback that end when
+//! the test process ends, however it ends. [`eventually`] takes the place of every sleep. [`required`] is the one way to
+//! skip: in CI, where `MCP_HUB_TEST_REQUIRE=1`, it fails the test instead. `cargo xtask test` provides the programs; this
+//! crate only looks for them, so `cargo test` works alone as well.
 
 mod address;
 mod guard;
@@ -14,6 +14,7 @@ mod pgbouncer;
 mod port;
 mod postgres;
 mod process;
+mod qdrant;
 mod settings;
 mod skip;
 mod user;
@@ -26,6 +27,7 @@ pub use neo4j::Neo4j;
 pub use pgbouncer::PgBouncer;
 pub use port::free_port;
 pub use postgres::Postgres;
+pub use qdrant::{Qdrant, QdrantOptions};
 pub use settings::Settings;
 pub use skip::required;
 pub use wait::{Condition, eventually};

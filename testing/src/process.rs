@@ -93,6 +93,13 @@ impl Process {
         .await;
     }
 
+    /// Halts the server with all its connections open (`STOP`), or lets it go on (`CONT`).
+    pub(crate) fn signal(&self, signal: &str) {
+        self.tell(signal);
+        // The shell works through its orders one by one: once it answers, the signal is sent.
+        let _ = self.is_running();
+    }
+
     /// What the server wrote.
     fn log(&self) -> String {
         let bytes = std::fs::read(self.folder.join("log")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The environment, and the folders that it names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An environment variable that is set and not empty.
 #[expect(
@@ -14,6 +14,16 @@ pub fn variable(name: &str) -> Option<String> {
 /// A program on the PATH, or in a folder that is often not on it.
 pub fn find(program: &str) -> Option<PathBuf> {
     first(folders(), program)
+}
+
+/// The folder below the user's cache for what tests need; absent where the user has no home.
+///
+/// It is outside the target directory, so that a clean build does not get everything again.
+pub fn cache() -> Option<PathBuf> {
+    let caches = variable("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&variable("HOME")?).join(".cache")))?;
+    Some(caches.join("mcp-hub-test"))
 }
 
 /// The folders of the PATH, and those of Debian's servers, which are not on everybody's.

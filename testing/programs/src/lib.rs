@@ -7,11 +7,13 @@ mod environment;
 mod mariadb;
 mod neo4j;
 mod postgres;
+mod qdrant;
 
-pub use environment::{find, variable};
+pub use environment::{cache, find, variable};
 pub use mariadb::MariaDb;
 pub use neo4j::Neo4j;
 pub use postgres::{pgbouncer, postgres};
+pub use qdrant::{Ports as QdrantPorts, Qdrant, StandIn as QdrantStandIn};
 
 /// The variables by which tests are given a server, or the programs to start one.
 pub mod names {
@@ -31,4 +33,10 @@ pub mod names {
     pub const NEO4J_HTTP_URL: &str = "MCP_HUB_TEST_NEO4J_HTTP_URL";
     /// The folder with Neo4j's jars.
     pub const NEO4J_LIB: &str = "MCP_HUB_TEST_NEO4J_LIB";
+    /// A Qdrant's gRPC: `http://HOST:PORT`.
+    pub const QDRANT_URL: &str = "MCP_HUB_TEST_QDRANT_URL";
+    /// That server's REST: `http://HOST:PORT`; port 6333 of the same host when it is not set.
+    pub const QDRANT_REST_URL: &str = "MCP_HUB_TEST_QDRANT_REST_URL";
+    /// The program of a real Qdrant server.
+    pub const QDRANT_BIN: &str = "MCP_HUB_TEST_QDRANT_BIN";
 }

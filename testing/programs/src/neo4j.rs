@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::environment::{find, variable};
+use crate::environment::{cache, find, variable};
 use crate::names::NEO4J_LIB;
 
 /// What is got from Maven Central. Its version is the only place that says which Neo4j the tests use.
@@ -71,17 +71,8 @@ impl Neo4j {
     }
 
     /// The folder of this version below the user's cache; absent where the user has no home.
-    ///
-    /// It is outside the target directory, so that a clean build does not get the jars again.
     pub fn cache() -> Option<PathBuf> {
-        let caches = variable("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(Path::new(&variable("HOME")?).join(".cache")))?;
-        Some(
-            caches
-                .join("mcp-hub-test")
-                .join(format!("neo4j-{}", Self::version())),
-        )
+        Some(cache()?.join(format!("neo4j-{}", Self::version())))
     }
 
     /// An archive of the loaded classes beside the jars, which takes a third off the start. Java passes over one that
