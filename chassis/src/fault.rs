@@ -34,7 +34,9 @@ impl Fault {
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         let retry_after = match reason {
             Reason::DatabaseBusy => Some(Duration::from_millis(500)),
-            Reason::DatabaseUnavailable | Reason::UpstreamUnavailable => Some(Duration::from_secs(2)),
+            Reason::DatabaseUnavailable | Reason::EmbeddingsUnavailable | Reason::UpstreamUnavailable => {
+                Some(Duration::from_secs(2))
+            }
             _ => None,
         };
         Self {
@@ -54,6 +56,34 @@ impl Fault {
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = chain(cause), "internal error");
         Self::new(Reason::Internal, INTERNAL)
+    }
+
+    /// No connection to the database can be had, or none is of use. `reason` is told, so it names no address; `cause` goes to the log.
+    pub fn unavailable(reason: &str, cause: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::debug!(error = chain(cause), "no connection");
+        let message = format!("the database can't be used: {reason}");
+        Self::new(Reason::DatabaseUnavailable, message)
+    }
+
+    /// The connection to the database broke in the middle of the call. `cause` goes to the log.
+    pub fn lost(cause: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::debug!(error = chain(cause), "connection lost");
+        let message = "the connection to the database was lost";
+        Self::new(Reason::DatabaseUnavailable, message)
+    }
+
+    /// No connection to the database became free in time.
+    pub fn busy() -> Self {
+        let message = "all connections to the database are in use: try again in a moment";
+        Self::new(Reason::DatabaseBusy, message)
+    }
+
+    /// What the call asked of the database was cancelled at its limit.
+    pub fn timed_out(limit: Duration) -> Self {
+        let limit = limit.as_millis();
+        let message =
+            format!("this took longer than {limit} ms and was cancelled: ask for less, or raise timeout_ms");
+        Self::new(Reason::StatementTimedOut, message).with("timeout_ms", limit.to_string())
     }
 
     /// Adds a detail; empty ones are left out.
@@ -112,7 +142,9 @@ impl Fault {
             Reason::ObjectNotFound => Code::NotFound,
             Reason::ConfirmationRequired | Reason::ConditionFailed => Code::FailedPrecondition,
             Reason::ResultTooLarge | Reason::DatabaseBusy => Code::ResourceExhausted,
-            Reason::DatabaseUnavailable | Reason::UpstreamUnavailable => Code::Unavailable,
+            Reason::DatabaseUnavailable | Reason::EmbeddingsUnavailable | Reason::UpstreamUnavailable => {
+                Code::Unavailable
+            }
             Reason::StatementTimedOut => Code::DeadlineExceeded,
             Reason::Cancelled => Code::Cancelled,
             Reason::NotSupported => Code::Unimplemented,

@@ -10,13 +10,14 @@ use prost_reflect::{
 };
 
 /// All packages; a new database adds its line, and the parity check below fails if it forgets.
-const DESCRIPTORS: [(&str, &[u8]); 8] = [
+const DESCRIPTORS: [(&str, &[u8]); 9] = [
     ("adapter", mcp_hub_proto::adapter::v1::DESCRIPTORS),
     ("data", mcp_hub_proto::data::v1::DESCRIPTORS),
     ("error", mcp_hub_proto::error::v1::DESCRIPTORS),
     ("mariadb", mcp_hub_proto::mariadb::v1::DESCRIPTORS),
     ("neo4j", mcp_hub_proto::neo4j::v1::DESCRIPTORS),
     ("postgres", mcp_hub_proto::postgres::v1::DESCRIPTORS),
+    ("qdrant", mcp_hub_proto::qdrant::v1::DESCRIPTORS),
     ("sqlite", mcp_hub_proto::sqlite::v1::DESCRIPTORS),
     ("tool", mcp_hub_proto::tool::v1::DESCRIPTORS),
 ];
@@ -126,7 +127,7 @@ fn every_package_on_disk_is_checked() {
 
 #[test]
 fn there_are_tools() {
-    assert!(tools(&pool()).len() >= 28, "the option is lost");
+    assert!(tools(&pool()).len() >= 39, "the option is lost");
 }
 
 #[test]
