@@ -1,7 +1,8 @@
 //! What every mcp-hub process stands on.
 //!
 //! [`run`] (or [`Program::run`]) is the only door into a process: it installs the TLS provider, reads the settings, starts the log, the runtime and the
-//! signal handler, runs the process's own `main`, and drains. An adapter then hands its services to [`grpc::AdapterServer`].
+//! signal handler, runs the process's own `main`, and drains. An adapter then hands its services and its [`status`] to
+//! [`grpc::AdapterServer`].
 //!
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
 //! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server).
@@ -23,6 +24,7 @@ pub mod fault;
 pub mod grpc;
 pub mod lifecycle;
 pub mod server;
+pub mod status;
 pub mod telemetry;
 pub mod tls;
 

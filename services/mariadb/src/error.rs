@@ -176,32 +176,10 @@ impl From<Error> for Fault {
         match error {
             Error::Fault(fault) => fault,
             Error::Server(error) => (*error).into(),
-            Error::Unavailable { ref reason, .. } => {
-                tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "no connection");
-                Self::new(
-                    Reason::DatabaseUnavailable,
-                    format!("the database can't be used: {reason}"),
-                )
-            }
-            Error::Lost(_) => {
-                tracing::debug!(error = mcp_hub_chassis::fault::chain(&error), "connection lost");
-                Self::new(
-                    Reason::DatabaseUnavailable,
-                    "the connection to the database was lost",
-                )
-            }
-            Error::Busy => Self::new(
-                Reason::DatabaseBusy,
-                "all connections to the database are in use: try again in a moment",
-            ),
-            Error::TimedOut(limit) => Self::new(
-                Reason::StatementTimedOut,
-                format!(
-                    "the statement took longer than {} ms and was cancelled: ask for less, or raise timeout_ms",
-                    limit.as_millis()
-                ),
-            )
-            .with("timeout_ms", limit.as_millis().to_string()),
+            Error::Unavailable { ref reason, .. } => Self::unavailable(reason, &error),
+            Error::Lost(_) => Self::lost(&error),
+            Error::Busy => Self::busy(),
+            Error::TimedOut(limit) => Self::timed_out(limit),
             Error::UnknownType(_) => Self::new(
                 Reason::NotSupported,
                 "a column has a type that can't be read, such as MySQL's VECTOR: select a function of it, such as \

@@ -1,10 +1,7 @@
 //! The RPCs: requests in, responses out. What they do stands in the modules that they call; there is no SQL here.
 
-use std::sync::Arc;
-
 use mcp_hub_chassis::Lifecycle;
-use mcp_hub_chassis::grpc::{Adapter, answer, remaining};
-use mcp_hub_proto::adapter::v1::GetStatusResponse;
+use mcp_hub_chassis::grpc::{answer, remaining};
 use mcp_hub_proto::mariadb::v1::mariadb_service_server::MariadbService;
 use mcp_hub_proto::mariadb::v1::mariadb_write_service_server::MariadbWriteService;
 use mcp_hub_proto::mariadb::v1::{
@@ -17,34 +14,18 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{catalogue, explain, query, status, write};
+use crate::{catalogue, explain, query, write};
 
-/// Both services and the status: cheap to clone.
+/// Both services: cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Service {
     database: Database,
-    status: Arc<status::Status>,
     lifecycle: Lifecycle,
 }
 
 impl Service {
     pub(crate) fn new(database: Database, lifecycle: Lifecycle) -> Self {
-        Self {
-            database,
-            status: Arc::default(),
-            lifecycle,
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl Adapter for Service {
-    async fn probe(&self) -> bool {
-        self.status.probe(&self.database).await
-    }
-
-    async fn status(&self) -> GetStatusResponse {
-        self.status.response(&self.database)
+        Self { database, lifecycle }
     }
 }
 

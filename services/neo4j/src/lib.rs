@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::status::Status;
 use mcp_hub_chassis::{BoxError, Lifecycle};
 use mcp_hub_proto::neo4j::v1::DESCRIPTORS;
 use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jServiceServer;
@@ -52,9 +53,9 @@ pub async fn serve(
     config.check()?;
     let allow_writes = config.allow_writes;
     let database = database::Database::new(config, name, lifecycle.clone());
+    let status = Arc::new(Status::new(database.clone()));
     let service = service::Service::new(database, lifecycle.clone());
-    let server = AdapterServer::new(Arc::new(service.clone()))
-        .add(Neo4jServiceServer::new(service.clone()), DESCRIPTORS);
+    let server = AdapterServer::new(status).add(Neo4jServiceServer::new(service.clone()), DESCRIPTORS);
     let server = if allow_writes {
         server.add(Neo4jWriteServiceServer::new(service), DESCRIPTORS)
     } else {
