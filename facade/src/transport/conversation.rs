@@ -17,6 +17,7 @@ use rmcp::model::{
 use rmcp::service::serve_directly_with_ct;
 use rmcp::transport::OneshotTransport;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -80,7 +81,8 @@ pub(super) fn open(server: Server, tools: ToolFilter, hears_changes: bool) -> (A
 
 impl Conversation {
     /// Takes one message and returns at once; the answer comes on the stream. `traceparent` is the one of the transport, which one
-    /// in the message outranks.
+    /// in the message outranks. An `initialize` gives the task that answers it, for a transport that keeps the order of messages:
+    /// the answers of what a client says behind it without waiting must not overtake it.
     ///
     /// # Errors
     /// What to answer when the message can't be taken.
@@ -88,16 +90,20 @@ impl Conversation {
         self: &Arc<Self>,
         bytes: &[u8],
         traceparent: Option<String>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<JoinHandle<()>>, Refusal> {
         let kind = message::inspect(bytes)?;
         let id = match kind {
             message::Kind::Request(id) => Some(id),
             message::Kind::Notification => None,
             // We ask clients nothing.
-            message::Kind::Response => return Ok(()),
+            message::Kind::Response => return Ok(None),
         };
         match serde_json::from_slice(bytes) {
-            Ok(ClientJsonRpcMessage::Request(request)) => self.start(request, traceparent),
+            Ok(ClientJsonRpcMessage::Request(request)) => {
+                let initializes = matches!(request.request, ClientRequest::InitializeRequest(_));
+                let answer = self.start(request, traceparent)?;
+                Ok(initializes.then_some(answer))
+            }
             Ok(ClientJsonRpcMessage::Notification(notification)) => {
                 if let ClientNotification::CancelledNotification(cancelled) = notification.notification
                     && let Some(id) = cancelled.params.request_id
@@ -105,7 +111,7 @@ impl Conversation {
                 {
                     call.cancel();
                 }
-                Ok(())
+                Ok(None)
             }
             Ok(_) | Err(_) => Err(Refusal::invalid("the message is no JSON-RPC message of MCP").with_id(id)),
         }
@@ -115,7 +121,7 @@ impl Conversation {
         self: &Arc<Self>,
         mut request: JsonRpcRequest<ClientRequest>,
         traceparent: Option<String>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<JoinHandle<()>, Refusal> {
         let id = request.id.clone();
         let refuse = |status, sentence| Err(Refusal::new(status, sentence).with_id(Some(id.clone())));
         if self.life.is_stopping() {
@@ -145,8 +151,7 @@ impl Conversation {
             life: self.life.clone(),
         });
         let call = self.clone().answer(request, cancelled);
-        self.life.spawn(self.tasks.track_future(call));
-        Ok(())
+        Ok(self.life.spawn(self.tasks.track_future(call)))
     }
 
     /// Serves one request and sends what it is answered.

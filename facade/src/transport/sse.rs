@@ -96,7 +96,8 @@ async fn take(doors: &Doors, request: Request) -> Result<(), Refusal> {
     body::check_content_type(request.headers())?;
     let traceparent = super::traceparent(request.headers());
     let bytes = body::read(request.into_body()).await?;
-    conversation.receive(&bytes, traceparent)
+    conversation.receive(&bytes, traceparent)?;
+    Ok(())
 }
 
 struct Stream {

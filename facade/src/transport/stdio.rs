@@ -51,10 +51,15 @@ async fn read(
             Ok(Line::End) => break Ok(()),
             Err(error) => break Err(error),
         };
-        if let Err(refusal) = taken
-            && !conversation.send(refusal.to_json()).await
-        {
-            break Ok(());
+        match taken {
+            // It ends when the conversation does; a panic in it has been logged where it was.
+            Ok(Some(initialize)) => drop(initialize.await),
+            Ok(None) => {}
+            Err(refusal) => {
+                if !conversation.send(refusal.to_json()).await {
+                    break Ok(());
+                }
+            }
         }
         // One huge message must not keep its memory for good.
         line.shrink_to(64 * 1024);
