@@ -6,6 +6,7 @@ mod doors;
 mod hub;
 mod mariadb;
 mod neo4j;
+mod old_calls;
 mod parts;
 mod postgres;
 mod promises;
