@@ -83,7 +83,7 @@ pub async fn connect(
     host: &str,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Error> {
-    let config = config(options)?;
+    let config = client_config(options)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::Name)?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     connected.map_err(|error| {
@@ -106,7 +106,11 @@ pub async fn connect(
     })
 }
 
-fn config(options: &Options<'_>) -> Result<ClientConfig, Error> {
+/// What rustls needs, for clients that make their connections themselves. Files are read now.
+///
+/// # Errors
+/// What is wrong with the settings.
+pub fn client_config(options: &Options<'_>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
