@@ -10,4 +10,5 @@ mod old_calls;
 mod parts;
 mod postgres;
 mod promises;
+mod qdrant;
 mod start;

@@ -6,13 +6,13 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::hub::{Hub, count, rows};
-use crate::promises::{self, Subject};
+use crate::promises::{self, SQL, Subject};
 
 fn subject(key: &'static str, environment: Vec<(&'static str, String)>) -> Subject<'static> {
     Subject {
         key,
         environment,
-        language: "sql",
+        asking: SQL,
         secrets: vec!["testpassword".to_owned(), "127.0.0.1".to_owned()],
     }
 }
@@ -104,8 +104,7 @@ async fn two_in_the_settings_file_are_two_services() {
         format!("url = \"{}\"", mariadb.url_of("information_schema")),
         format!("url = \"{}\"", mariadb.url_of("app")),
     ];
-    let databases = [json!("information_schema"), json!("app")];
+    let databases = [json!(["information_schema"]), json!(["app"])];
     let settings = [&*settings[0], &*settings[1]];
-    promises::two_of_a_kind_are_two_services("mariadb", "sql", settings, "select database()", databases)
-        .await;
+    promises::two_of_a_kind_are_two_services("mariadb", SQL, settings, "select database()", databases).await;
 }

@@ -5,7 +5,13 @@ use mcp_hub_testing::Neo4j;
 use serde_json::{Value, json};
 
 use crate::hub::count;
-use crate::promises::{self, Subject};
+use crate::promises::{self, Asking, Subject};
+
+const CYPHER: Asking = Asking {
+    tool: "query",
+    argument: "cypher",
+    trial: ("return 2", || json!([2])),
+};
 
 fn subject(neo4j: &Neo4j) -> Subject<'static> {
     Subject {
@@ -15,7 +21,7 @@ fn subject(neo4j: &Neo4j) -> Subject<'static> {
             ("NEO4J_USER", neo4j.user().to_owned()),
             ("NEO4J_PASSWORD", neo4j.password().to_owned()),
         ],
-        language: "cypher",
+        asking: CYPHER,
         secrets: vec![neo4j.password().to_owned(), "127.0.0.1".to_owned()],
     }
 }
@@ -85,10 +91,10 @@ async fn two_in_the_settings_file_are_two_services() {
     let settings = [&*settings[0], &*settings[1]];
     promises::two_of_a_kind_are_two_services(
         "neo4j",
-        "cypher",
+        CYPHER,
         settings,
         "call db.info() yield name return name",
-        [json!("neo4j"), json!("system")],
+        [json!(["neo4j"]), json!(["system"])],
     )
     .await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_hub_e2e::{Door, Process, Session, ask_adapter, get};
-use mcp_hub_testing::{MariaDb, Neo4j, Postgres, eventually, free_port};
+use mcp_hub_testing::{MariaDb, Neo4j, Postgres, Qdrant, eventually, free_port};
 use serde_json::{Value, json};
 
 use crate::hub::rows;
@@ -71,20 +71,27 @@ async fn a_foreign_grpc_client_lists_and_calls_the_sqlite_adapter() {
     assert_eq!(answers[2]["code"], "INVALID_ARGUMENT", "{answers}");
 }
 
-/// Python's client asks an adapter for the product of 6 and 7.
-async fn multiplies(program: &str, arguments: &[&str], service: &str, language: &str, statement: &str) {
+/// Python's client calls an adapter. `None` when it is not installed.
+async fn asked(program: &str, arguments: &[&str], service: &str, call: (&str, Value)) -> Option<Value> {
     let (_adapter, address) = adapter(program, arguments).await;
-    let query = format!("{service}/Query");
-    let calls = [(&*query, json!({ language: statement }))];
+    let method = format!("{service}/{}", call.0);
+    let calls = [(&*method, call.1)];
     // The adapter answers before its first look at the database has ended.
-    let answer = eventually(Duration::from_secs(20), async || {
+    eventually(Duration::from_secs(20), async || {
         match ask_adapter(&address, &calls).await {
             Some(answer) if answer["health"][service] != "SERVING" => Err(answer.to_string()),
             answer => Ok(answer),
         }
     })
-    .await;
-    let Some(answer) = answer else { return };
+    .await
+}
+
+/// Python's client asks an adapter for the product of 6 and 7.
+async fn multiplies(program: &str, arguments: &[&str], service: &str, language: &str, statement: &str) {
+    let call = ("Query", json!({ language: statement }));
+    let Some(answer) = asked(program, arguments, service, call).await else {
+        return;
+    };
     assert!(has(&answer["methods"][service], "StreamQuery"), "{answer}");
     // protobuf's JSON has 64-bit integers as text.
     assert_eq!(
@@ -129,6 +136,21 @@ async fn a_foreign_grpc_client_lists_and_calls_the_neo4j_adapter() {
     ];
     let service = "mcphub.neo4j.v1.Neo4jService";
     multiplies("mcp-hub-neo4j", &arguments, service, "cypher", "return 6 * 7").await;
+}
+
+#[tokio::test]
+async fn a_foreign_grpc_client_lists_and_calls_the_qdrant_adapter() {
+    let Some(qdrant) = Qdrant::shared().await else {
+        return;
+    };
+    let arguments = ["--url", qdrant.url()];
+    let service = "mcphub.qdrant.v1.QdrantService";
+    let call = ("Count", json!({"collection": "no such collection"}));
+    let Some(answer) = asked("mcp-hub-qdrant", &arguments, service, call).await else {
+        return;
+    };
+    assert!(has(&answer["methods"][service], "StreamScroll"), "{answer}");
+    assert_eq!(answer["answers"][0]["code"], "NOT_FOUND", "{answer}");
 }
 
 #[tokio::test]

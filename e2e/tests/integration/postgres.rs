@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::hub::{Hub, count, rows, text};
-use crate::promises::{self, Subject};
+use crate::promises::{self, SQL, Subject};
 
 const PASSWORD: &str = "correct-horse-battery";
 
@@ -14,7 +14,7 @@ fn subject(environment: Vec<(&'static str, String)>) -> Subject<'static> {
     Subject {
         key: "postgres",
         environment,
-        language: "sql",
+        asking: SQL,
         secrets: vec![PASSWORD.to_owned(), "127.0.0.1".to_owned()],
     }
 }
@@ -142,11 +142,11 @@ async fn two_in_the_settings_file_are_two_services() {
         format!("url = \"{}\"", postgres.url()),
         format!("url = \"{}\"", postgres.url_of("template1")),
     ];
-    let databases = [json!("postgres"), json!("template1")];
+    let databases = [json!(["postgres"]), json!(["template1"])];
     let settings = [&*settings[0], &*settings[1]];
     promises::two_of_a_kind_are_two_services(
         "postgres",
-        "sql",
+        SQL,
         settings,
         "select current_database()::text",
         databases,

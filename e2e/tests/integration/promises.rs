@@ -8,14 +8,42 @@ use serde_json::{Value, json};
 
 use crate::hub::{Hub, rows, text};
 
+/// The tool that asks a database for rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking {
+    /// Its name behind the key.
+    pub(crate) tool: &'static str,
+    /// The argument that says what is wanted: a statement, or a collection.
+    pub(crate) argument: &'static str,
+    /// Something to ask that works at once, and its one row.
+    pub(crate) trial: (&'static str, fn() -> Value),
+}
+
+/// Asking with SQL.
+pub(crate) const SQL: Asking = Asking {
+    tool: "query",
+    argument: "sql",
+    trial: ("select 2", || json!([2])),
+};
+
+impl Asking {
+    fn of(self, key: &str) -> String {
+        format!("{key}_{}", self.tool)
+    }
+
+    fn arguments(self, what: &str) -> Value {
+        json!({ self.argument: what })
+    }
+}
+
 /// A database as the promises need to know it.
 pub(crate) struct Subject<'a> {
     /// The key of its service.
     pub(crate) key: &'a str,
     /// The variables that name it.
     pub(crate) environment: Vec<(&'a str, String)>,
-    /// The argument of its query tool that holds a statement.
-    pub(crate) language: &'a str,
+    /// How it is asked.
+    pub(crate) asking: Asking,
     /// What no answer may hold.
     pub(crate) secrets: Vec<String>,
 }
@@ -31,12 +59,8 @@ impl Subject<'_> {
     }
 
     async fn query(&self, session: &mut Session, statement: &str) -> Value {
-        let tool = format!("{}_query", self.key);
-        session.call(&tool, self.arguments(statement)).await
-    }
-
-    fn arguments(&self, statement: &str) -> Value {
-        json!({ self.language: statement })
+        let arguments = self.asking.arguments(statement);
+        session.call(&self.asking.of(self.key), arguments).await
     }
 }
 
@@ -72,22 +96,18 @@ pub(crate) async fn one_that_is_down_joins_when_it_is_up(subject: &Subject<'_>, 
     };
     let others = session.call("sqlite_query", json!({"sql": "select 1"})).await;
     assert_eq!(rows(&others), [json!([1])]);
-    let down = subject.query(&mut session, "return 1").await;
+    let (trial, row) = subject.asking.trial;
+    let down = subject.query(&mut session, trial).await;
     assert_eq!(down["isError"], true, "{down}");
     for secret in &subject.secrets {
         assert!(!down.to_string().contains(secret), "{secret} in {down}");
     }
 
     start().await;
-    let statement = if subject.language == "cypher" {
-        "return 2"
-    } else {
-        "select 2"
-    };
     let mut session = Some(session);
     let answer = eventually(Duration::from_secs(30), async || {
         let session = session.as_mut().expect("a session");
-        let result = subject.query(session, statement).await;
+        let result = subject.query(session, trial).await;
         if result["isError"] == true {
             Err(text(&result).to_owned())
         } else {
@@ -95,7 +115,7 @@ pub(crate) async fn one_that_is_down_joins_when_it_is_up(subject: &Subject<'_>, 
         }
     })
     .await;
-    assert_eq!(rows(&answer), [json!([2])]);
+    assert_eq!(rows(&answer), [row()]);
     session.take().expect("a session").close().await;
 }
 
@@ -107,7 +127,7 @@ pub(crate) async fn a_client_that_dies_takes_its_statement_along(
     running: impl AsyncFn(&str) -> u64,
 ) {
     let hub = subject.hub(&[]).await;
-    let tool = format!("{}_query", subject.key);
+    let tool = subject.asking.of(subject.key);
     for (number, door) in [
         Door::Sse(hub.url("/sse")),
         Door::Http(hub.url("/mcp")),
@@ -120,7 +140,9 @@ pub(crate) async fn a_client_that_dies_takes_its_statement_along(
             return;
         };
         let mark = format!("call number {number}");
-        dying.begin(&tool, subject.arguments(&statement(&mark))).await;
+        dying
+            .begin(&tool, subject.asking.arguments(&statement(&mark)))
+            .await;
         eventually(Duration::from_secs(10), async || running(&mark).await == 1).await;
         // SIGKILL: the client says nothing any more.
         drop(dying);
@@ -128,10 +150,11 @@ pub(crate) async fn a_client_that_dies_takes_its_statement_along(
     }
 }
 
-/// Two databases of one kind, named in mcp-hub.toml, are two services. `settings` are the lines of each table.
+/// Two databases of one kind, named in mcp-hub.toml, are two services. `settings` are the lines of each
+/// table, `expected` is the row of each.
 pub(crate) async fn two_of_a_kind_are_two_services(
     kind: &str,
-    language: &str,
+    asking: Asking,
     settings: [&str; 2],
     statement: &str,
     expected: [Value; 2],
@@ -151,10 +174,8 @@ pub(crate) async fn two_of_a_kind_are_two_services(
     let instructions = session.connection["instructions"].to_string();
     assert!(instructions.contains("the web shop"), "{instructions}");
     for (key, expected) in ["orders", "billing"].iter().zip(expected) {
-        let result = session
-            .call(&format!("{key}_query"), json!({ language: statement }))
-            .await;
-        assert_eq!(rows(&result), [json!([expected])], "{key}");
+        let result = session.call(&asking.of(key), asking.arguments(statement)).await;
+        assert_eq!(rows(&result), [expected], "{key}");
     }
     session.close().await;
 }
