@@ -1,9 +1,10 @@
-//! `cargo xtask lint`: format, clippy, rustdoc, dependencies.
+//! `cargo xtask lint`: format, clippy, rustdoc, dependencies, docker-compose.yml.
 
 use std::process::Command;
 
 use anyhow::ensure;
 
+use crate::compose;
 use crate::process::{cargo, show};
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
@@ -12,10 +13,17 @@ use mcp_hub_programs::find;
 /// Pinned: a new version may bring new rules.
 const CARGO_DENY: &str = "0.20.2";
 
+/// What there is to check.
+const CHECKS: [&str; 5] = ["format", "clippy", "rustdoc", "deny", "compose"];
+
 /// The options of `cargo xtask lint`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Build cargo-deny below the target directory when it is not installed. Takes some minutes once, and no rights.
+    /// The checks to run, all when none is given.
+    #[arg(value_parser = CHECKS)]
+    checks: Vec<String>,
+    /// Get what is not installed: cargo-deny is built below the target directory, which takes some minutes once, and Docker Compose
+    /// is unpacked from Debian's package into the user's cache (on Ubuntu its own package is installed, which takes root or sudo).
     #[arg(long)]
     install: bool,
 }
@@ -25,12 +33,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let workspace = Workspace::read()?;
     let root = &workspace.root;
     let mut report = Report::default();
+    let wanted = |name: &str| options.checks.is_empty() || options.checks.iter().any(|check| check == name);
     let mut check = |name: &str, arguments: &[&str]| {
-        report.part(name, |_| {
-            // Read by `cargo doc` only.
-            Ok(Counts::one(show(
-                cargo(root).args(arguments).env("RUSTDOCFLAGS", "-D warnings"),
-            )?))
+        wanted(name).then(|| {
+            report.part(name, |_| {
+                // Read by `cargo doc` only.
+                Ok(Counts::one(show(
+                    cargo(root).args(arguments).env("RUSTDOCFLAGS", "-D warnings"),
+                )?))
+            })
         })
     };
     check("format", &["fmt", "--all", "--check"]);
@@ -59,7 +70,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
             "--locked",
         ],
     );
-    report.part("deny", |report| deny(&workspace, options.install, report));
+    if wanted("deny") {
+        report.part("deny", |report| deny(&workspace, options.install, report));
+    }
+    if wanted("compose") {
+        report.part("compose", |report| compose::check(root, options.install, report));
+    }
     Ok(report.finish())
 }
 

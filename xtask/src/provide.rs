@@ -4,7 +4,7 @@
 //! then a container. Clients come from `PyPI` and npm into folders below the target directory, which takes no rights.
 //! What can't be had is a sentence that says every way tried, and the line to run.
 
-mod apt;
+pub(crate) mod apt;
 mod clients;
 mod container;
 mod neo4j;
