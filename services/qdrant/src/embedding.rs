@@ -271,3 +271,6 @@ impl fmt::Debug for Embeddings {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,5 +137,3 @@ mod none {
     }
 }
 
-#[cfg(all(test, feature = "local-embeddings"))]
-mod tests;

@@ -1,0 +1,88 @@
+//! The sentence about text search that a caller reads before the first search.
+
+use super::{Bindings, Bound, By, title};
+use crate::collection::{Shape, VectorKind};
+use crate::embedding::Embeddings;
+
+/// How `query_text` is searched in a collection, or what to set so that it works. Nothing is asked for it: while a model's dimensions
+/// are not known, it is taken to fit.
+pub(crate) fn describe(shape: &Shape, embeddings: &Embeddings) -> String {
+    let bindings = Bindings::of(shape, embeddings);
+    let (mut dense, mut misfits) = (vec![], vec![]);
+    for bound in bindings.dense() {
+        let dimensions = embeddings.known_dimensions(&bound.model);
+        match dimensions.map_or(Ok(()), |dimensions| bindings.check(bound, dimensions)) {
+            Ok(()) => dense.push(bound),
+            Err(fault) => misfits.push((bound.by, fault.message)),
+        }
+    }
+    let sparse: Vec<&Bound<'_>> = bindings.sparse().collect();
+    let mut text = match (legs(&dense), legs(&sparse)) {
+        (Some(dense), Some(sparse)) => format!(
+            "by meaning ({dense}) and by words ({sparse}); mode auto fuses both"
+        ),
+        (Some(dense), None) => format!("by meaning ({dense})"),
+        (None, Some(sparse)) => format!("by words ({sparse})"),
+        (None, None) => missing(shape, embeddings, misfits.is_empty()),
+    };
+    if dense.len() > 1 || sparse.len() > 1 {
+        text.push_str("; name a vector with using");
+    }
+    // What the default model does not fit matters only where nothing else is searched.
+    let serious = misfits
+        .into_iter()
+        .filter(|(by, _)| *by != By::Default || (dense.is_empty() && sparse.is_empty()));
+    for why in serious.map(|(_, why)| why).chain(bindings.problems().iter().cloned()) {
+        text.push_str(". ");
+        text.push_str(&why);
+    }
+    text
+}
+
+/// The model by which text becomes a vector; empty without one.
+pub(crate) fn model_of(shape: &Shape, vector: &str, embeddings: &Embeddings) -> String {
+    let bindings = Bindings::of(shape, embeddings);
+    let bound = bindings.all().iter().find(|bound| bound.vector.name == vector);
+    let fits = |bound: &&Bound<'_>| {
+        let dimensions = embeddings.known_dimensions(&bound.model);
+        dimensions.is_none_or(|dimensions| bindings.check(bound, dimensions).is_ok())
+    };
+    bound
+        .filter(fits)
+        .map(|bound| bound.model.to_string())
+        .unwrap_or_default()
+}
+
+/// Vectors with their models.
+fn legs(bound: &[&Bound<'_>]) -> Option<String> {
+    let leg = |bound: &&Bound<'_>| {
+        let assumed = if bound.by == By::Assumption {
+            ", assumed from its modifier idf"
+        } else {
+            ""
+        };
+        format!("{} by {}{assumed}", title(bound.vector), bound.model)
+    };
+    let legs: Vec<String> = bound.iter().map(leg).collect();
+    (!legs.is_empty()).then(|| legs.join(", "))
+}
+
+/// What there is not, and what to do about it.
+fn missing(shape: &Shape, embeddings: &Embeddings, unbound: bool) -> String {
+    let has = |kind: VectorKind| shape.vectors.iter().any(|vector| vector.kind == kind);
+    let (has_dense, has_sparse) = (has(VectorKind::Dense), has(VectorKind::Sparse));
+    let mut text = "not possible".to_owned();
+    if has_dense && embeddings.default_model().is_none() && unbound {
+        text.push_str(
+            ": no embeddings are configured (QDRANT_EMBEDDINGS_URL and QDRANT_EMBEDDINGS_MODEL, or QDRANT_EMBEDDINGS_DIR)",
+        );
+    } else if !has_dense {
+        text.push_str(": the collection has no vector for one dense embedding of a text");
+    }
+    if has_sparse {
+        text.push_str(
+            ". Its sparse vector has no modifier idf: if its points were made by qdrant/bm25, QDRANT_COLLECTION_MODELS can say so",
+        );
+    }
+    text
+}
