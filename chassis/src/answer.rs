@@ -30,6 +30,17 @@ impl Caps {
             cell: 2_048,
         }
     }
+
+    /// What one of `statements` that change data may show. What it changes is not limited by it. Cells are short, because a row that
+    /// fits no answer would undo the change that it tells of.
+    pub fn of_change(statements: usize) -> Self {
+        let usual = Self::default();
+        Self {
+            characters: usual.characters / statements.clamp(1, 6),
+            cell: 512,
+            ..usual
+        }
+    }
 }
 
 impl Default for Caps {

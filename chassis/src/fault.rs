@@ -96,6 +96,36 @@ impl Fault {
         self
     }
 
+    /// Says which of several statements it is about; the one behind the last is the commit.
+    #[must_use]
+    pub fn at_statement(mut self, index: usize, statements: usize) -> Self {
+        if statements > 1 {
+            let place = if index < statements {
+                format!("statement {} of {statements}", index + 1)
+            } else {
+                "at the commit".to_owned()
+            };
+            self.message = format!("{place}: {}", self.message);
+        }
+        self
+    }
+
+    /// Says that the call that failed has changed nothing.
+    #[must_use]
+    pub fn unchanged(mut self) -> Self {
+        self.message.push_str(" (nothing was changed)");
+        self
+    }
+
+    /// Says that nobody knows whether `what` happened ("the changes were made"), so that the call is not simply repeated.
+    #[must_use]
+    pub fn unclear(mut self, what: &str) -> Self {
+        let more = format!("; whether {what} is not known, so look before trying again");
+        self.message.push_str(&more);
+        self.retry_after = None;
+        self
+    }
+
     /// Reads a fault out of a status that may come from anywhere: a peer, tonic itself, a proxy.
     pub fn from_status(status: &Status) -> Self {
         let details = status.get_error_details();
@@ -201,6 +231,27 @@ mod tests {
         assert_eq!(Fault::from_status(&Status::from(fault.clone())), fault);
         let busy = Fault::new(Reason::DatabaseBusy, "busy");
         assert_eq!(Fault::from_status(&Status::from(busy.clone())), busy);
+    }
+
+    #[test]
+    fn a_failed_change_says_what_became_of_it() {
+        let busy = || Fault::new(Reason::DatabaseBusy, "a lock is held");
+        let message = |fault: Fault| fault.message;
+        assert_eq!(message(busy().at_statement(0, 1)), "a lock is held");
+        assert_eq!(
+            message(busy().at_statement(1, 2).unchanged()),
+            "statement 2 of 2: a lock is held (nothing was changed)"
+        );
+        assert_eq!(
+            message(busy().at_statement(2, 2)),
+            "at the commit: a lock is held"
+        );
+        let unclear = busy().unclear("it was done");
+        assert_eq!(
+            unclear.message,
+            "a lock is held; whether it was done is not known, so look before trying again"
+        );
+        assert_eq!(unclear.retry_after, None);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! [`grpc::AdapterServer`].
 //!
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
-//! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server).
+//! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server),
+//! [`slots`] (the connections of a pool).
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub mod fault;
 pub mod grpc;
 pub mod lifecycle;
 pub mod server;
+pub mod slots;
 pub mod status;
 pub mod telemetry;
 pub mod tls;

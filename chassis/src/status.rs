@@ -206,3 +206,6 @@ impl<D: Watched> Adapter for Status<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::{Fault, Lifecycle, arguments};
+use mcp_hub_chassis::{Fault, Lifecycle, arguments, slots};
 use mcp_hub_proto::adapter::v1 as adapter;
 
 use crate::config::{Config, Role};
@@ -127,15 +127,10 @@ impl Database {
 
     /// The connections of both pools together.
     pub(crate) fn pool_status(&self) -> adapter::Pool {
-        let mut status = self.0.reader.status();
-        if self.0.config.allow_writes {
-            let writer = self.0.writer.status();
-            status.max += writer.max;
-            status.open += writer.open;
-            status.idle += writer.idle;
-            status.waiting += writer.waiting;
-        }
-        status
+        let config = &self.0.config;
+        let writer = config.allow_writes.then_some(&self.0.writer);
+        let pools = [&self.0.reader].into_iter().chain(writer);
+        slots::sum(config.pool_size(), pools.map(|pool| pool.status()))
     }
 
     /// A session in a database, within the time that a call may wait.

@@ -22,15 +22,6 @@ pub(crate) use database::create_database;
 /// The most statements of a call.
 const MOST_STATEMENTS: usize = 200;
 
-/// The characters of an answer, shared by its statements.
-const CHARACTERS: usize = 60_000;
-
-/// The most rows that a statement shows. What it changes is not limited by it.
-const ROWS: u32 = 100;
-
-/// Characters of a cell. Short, because a row that fits no answer would undo the change that it tells of.
-const CELL: usize = 512;
-
 /// Runs statements in one transaction, or one that commits by itself.
 ///
 /// # Errors
@@ -120,7 +111,7 @@ fn judge(request: &pb::ExecuteRequest) -> Result<Vec<Write<'_>>, Fault> {
     let mut writes = Vec::with_capacity(statements.len());
     for (index, statement) in statements.iter().enumerate() {
         let judged = judge_one(request, statement);
-        writes.push(judged.map_err(|fault| unchanged(fault, index, statements.len()))?);
+        writes.push(judged.map_err(|fault| fault.at_statement(index, statements.len()).unchanged())?);
     }
     Ok(writes)
 }
@@ -224,35 +215,25 @@ impl Call {
 
     /// An error of a statement.
     fn failed(&self, error: Error, index: usize) -> Fault {
-        let known = is_known(&error);
-        let mut fault = Fault::from(error);
-        if self.commits {
-            if !known {
-                fault
-                    .message
-                    .push_str("; whether it was done is not known, so look before trying again");
-                fault.retry_after = None;
-            }
-            return fault;
+        match (self.commits, is_known(&error)) {
+            (false, _) => self.rolled_back(error, index),
+            (true, true) => error.into(),
+            (true, false) => Fault::from(error).unclear("it was done"),
         }
-        place(&mut fault, index, self.statements);
-        fault.message = format!("{} ({})", fault.message, self.left());
-        fault
     }
 
     /// An error of the commit. If the server said it, nothing was changed; if it said nothing, nobody knows.
     fn not_committed(&self, error: Error) -> Fault {
-        let known = is_known(&error);
-        let mut fault = Fault::from(error);
-        if known {
-            place(&mut fault, self.statements, self.statements);
-            fault.message = format!("{} ({})", fault.message, self.left());
+        if is_known(&error) {
+            self.rolled_back(error, self.statements)
         } else {
-            fault.message.push_str(
-                " while committing: whether the changes were made is not known, so look before trying again",
-            );
-            fault.retry_after = None;
+            Fault::from(error).unclear("the changes were made")
         }
+    }
+
+    fn rolled_back(&self, error: Error, index: usize) -> Fault {
+        let mut fault = Fault::from(error).at_statement(index, self.statements);
+        fault.message = format!("{} ({})", fault.message, self.left());
         fault
     }
 }
@@ -264,25 +245,6 @@ fn is_known(error: &Error) -> bool {
         Error::Server(server) => !error.is_interrupted() && !server.ends_the_session(),
         _ => false,
     }
-}
-
-/// Says which statement a failure is about.
-fn place(fault: &mut Fault, index: usize, statements: usize) {
-    if statements > 1 {
-        let place = if index < statements {
-            format!("statement {} of {statements}", index + 1)
-        } else {
-            "at the commit".to_owned()
-        };
-        fault.message = format!("{place}: {}", fault.message);
-    }
-}
-
-/// A refusal before anything ran.
-fn unchanged(mut fault: Fault, index: usize, statements: usize) -> Fault {
-    place(&mut fault, index, statements);
-    fault.message.push_str(" (nothing was changed)");
-    fault
 }
 
 async fn run(
@@ -304,11 +266,7 @@ async fn run(
                 .await?;
         }
     }
-    let caps = Caps {
-        rows: ROWS,
-        characters: CHARACTERS / call.statements.min(6),
-        cell: CELL,
-    };
+    let caps = Caps::of_change(call.statements);
     let outcome = transaction.run(write.text, &statement.params, caps).await?;
     Ok(pb::StatementOutcome {
         affected_rows: outcome.affected,

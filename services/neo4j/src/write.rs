@@ -15,13 +15,6 @@ use crate::error::Error;
 use crate::guard::{self, Write};
 use crate::params;
 
-/// What an answer shows. What the statement changes is not limited by it. Cells are short, because a row that fits no answer would
-/// undo the change that it tells of.
-const CAPS: Caps = Caps {
-    cell: 512,
-    ..Caps::rows(100)
-};
-
 /// Runs a statement in a transaction of its own.
 ///
 /// # Errors
@@ -35,7 +28,7 @@ pub(crate) async fn execute(
     let mut notices = Vec::new();
     let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
     let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
-    let write = guard::write(&request.cypher).map_err(|refusal| unchanged(refusal.into()))?;
+    let write = guard::write(&request.cypher).map_err(|refusal| Fault::from(refusal).unchanged())?;
     let params = params::encode(&request.params)?;
     let dry_run = request.dry_run.unwrap_or_default();
     if !dry_run {
@@ -43,9 +36,9 @@ pub(crate) async fn execute(
     }
     let mut transaction = begin(database, request.database.as_deref(), timeout).await?;
     let outcome = transaction
-        .run(&request.cypher, params, CAPS)
+        .run(&request.cypher, params, Caps::of_change(1))
         .await
-        .map_err(|error| unchanged(error.into()))?;
+        .map_err(|error| Fault::from(error).unchanged())?;
     if let Some(most) = request.expect_max {
         let (changed, what) = changed(&outcome.summary);
         if changed > u64::from(most) {
@@ -148,24 +141,15 @@ async fn end_unchanged(transaction: Transaction) {
     }
 }
 
-/// An error before the commit.
-fn unchanged(mut fault: Fault) -> Fault {
-    fault.message.push_str(" (nothing was changed)");
-    fault
-}
-
 /// An error of the commit. If the server said it, nothing was changed; if it said nothing, nobody knows.
 fn not_committed(error: Error) -> Fault {
     let known = matches!(&error, Error::Server(error) if !error.is_terminated());
-    let mut fault = Fault::from(error);
+    let fault = Fault::from(error);
     if known {
-        return unchanged(fault);
+        fault.unchanged()
+    } else {
+        fault.unclear("the changes were made")
     }
-    fault.message.push_str(
-        " while committing: whether the changes were made is not known, so look before trying again",
-    );
-    fault.retry_after = None;
-    fault
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::{Fault, Lifecycle, arguments};
+use mcp_hub_chassis::{Fault, Lifecycle, arguments, slots};
 use mcp_hub_proto::adapter::v1 as adapter;
 
 use crate::config::{Config, Role};
@@ -122,18 +122,8 @@ impl Database {
 
     /// The connections of all pools together.
     pub(crate) fn pool_status(&self) -> adapter::Pool {
-        let mut status = adapter::Pool {
-            max: self.0.config.pool_size(),
-            ..adapter::Pool::default()
-        };
-        for (index, pool) in self.pools().iter().enumerate() {
-            let one = pool.status();
-            status.max = if index == 0 { one.max } else { status.max + one.max };
-            status.open += one.open;
-            status.idle += one.idle;
-            status.waiting += one.waiting;
-        }
-        status
+        let size = self.0.config.pool_size();
+        slots::sum(size, self.pools().iter().map(|pool| pool.status()))
     }
 
     fn pools(&self) -> Vec<Arc<Pool>> {

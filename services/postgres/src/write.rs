@@ -17,15 +17,6 @@ use crate::guard::{self, Write};
 /// The most statements of a call.
 const MOST_STATEMENTS: usize = 200;
 
-/// The characters of an answer, shared by its statements.
-const CHARACTERS: usize = 60_000;
-
-/// The most rows that a statement shows. What it changes is not limited by it.
-const ROWS: u32 = 100;
-
-/// Characters of a cell. Short, because a row that fits no answer would undo the change that it tells of.
-const CELL: usize = 512;
-
 /// The longest name of a database or a role, in bytes. PostgreSQL would cut a longer one without a word.
 const MAX_NAME: usize = 63;
 
@@ -54,7 +45,7 @@ pub(crate) async fn execute(
     for (index, (write, statement)) in writes.iter().zip(&request.statements).enumerate() {
         let outcome = run(&mut transaction, statement, writes.len(), timeout, deadline)
             .await
-            .map_err(|error| unchanged(error.into(), index, writes.len()))?;
+            .map_err(|error| unchanged(error, index, writes.len()))?;
         if write.counts() {
             changed += outcome.affected_rows.unwrap_or_default();
         }
@@ -73,7 +64,7 @@ pub(crate) async fn execute(
     if dry_run {
         // What would fail only at the commit fails here.
         let checked = transaction.rows("SET CONSTRAINTS ALL IMMEDIATE", &[]).await;
-        checked.map_err(|error| unchanged(error.into(), writes.len(), writes.len()))?;
+        checked.map_err(|error| unchanged(error, writes.len(), writes.len()))?;
         notices.append(&mut transaction.take_notices());
         end_unchanged(transaction).await;
         notices.push("dry run: all statements ran and were rolled back, nothing was changed".to_owned());
@@ -101,7 +92,7 @@ fn judge(statements: &[pb::Statement]) -> Result<Vec<Write<'_>>, Fault> {
         return Err(Fault::argument("statements", message));
     }
     let judged = statements.iter().enumerate().map(|(index, statement)| {
-        guard::write(&statement.sql).map_err(|refusal| unchanged(refusal.into(), index, statements.len()))
+        guard::write(&statement.sql).map_err(|refusal| unchanged(refusal, index, statements.len()))
     });
     judged.collect()
 }
@@ -156,11 +147,7 @@ async fn run(
                 .await?;
         }
     }
-    let caps = Caps {
-        rows: ROWS,
-        characters: CHARACTERS / statements.min(6),
-        cell: CELL,
-    };
+    let caps = Caps::of_change(statements);
     let outcome = transaction.run(&statement.sql, &statement.params, caps).await?;
     Ok(pb::StatementOutcome {
         affected_rows: outcome.affected,
@@ -176,31 +163,18 @@ async fn end_unchanged(transaction: Transaction) {
 }
 
 /// An error before the commit, with the statement that it is about.
-fn unchanged(mut fault: Fault, index: usize, statements: usize) -> Fault {
-    if statements > 1 {
-        let place = if index < statements {
-            format!("statement {} of {statements}", index + 1)
-        } else {
-            "at the commit".to_owned()
-        };
-        fault.message = format!("{place}: {}", fault.message);
-    }
-    fault.message.push_str(" (nothing was changed)");
-    fault
+fn unchanged(error: impl Into<Fault>, index: usize, statements: usize) -> Fault {
+    error.into().at_statement(index, statements).unchanged()
 }
 
 /// An error of the commit. If the server said it, nothing was changed; if it said nothing, nobody knows.
 fn not_committed(error: Error, statements: usize) -> Fault {
     let known = matches!(&error, Error::Server(error) if !error.sqlstate.starts_with("57P") && error.sqlstate != "57014");
-    let mut fault = Fault::from(error);
     if known {
-        return unchanged(fault, statements, statements);
+        unchanged(error, statements, statements)
+    } else {
+        Fault::from(error).unclear("the changes were made")
     }
-    fault.message.push_str(
-        " while committing: whether the changes were made is not known, so look before trying again",
-    );
-    fault.retry_after = None;
-    fault
 }
 
 /// Creates a database.
@@ -224,14 +198,7 @@ pub(crate) async fn create_database(
         .run_outside_transaction(None, &sql, timeout)
         .await
         .map_err(|error| match error {
-            Error::TimedOut(_) | Error::Lost(_) => {
-                let mut fault = Fault::from(error);
-                fault
-                    .message
-                    .push_str("; whether the database was created is not known, so look with list_databases");
-                fault.retry_after = None;
-                fault
-            }
+            Error::TimedOut(_) | Error::Lost(_) => Fault::from(error).unclear("the database was created"),
             error => error.into(),
         })?;
     let mut transaction = database.read(None, timeout).await?;

@@ -92,14 +92,9 @@ impl From<Error> for Fault {
         let message = error.to_string();
         match error {
             Error::NotConfigured | Error::Unavailable(_) => Self::new(Reason::DatabaseUnavailable, message),
-            Error::PoolBusy | Error::Locked => {
-                Self::new(Reason::DatabaseBusy, format!("{message}: try again"))
-            }
-            Error::TimedOut(limit) => {
-                let message = format!("{message}: ask for less, add a condition, or raise timeout_ms");
-                Self::new(Reason::StatementTimedOut, message)
-                    .with("timeout_ms", limit.as_millis().to_string())
-            }
+            Error::PoolBusy => Self::busy(),
+            Error::Locked => Self::new(Reason::DatabaseBusy, format!("{message}: try again")),
+            Error::TimedOut(limit) => Self::timed_out(limit),
             Error::Cancelled => Self::new(Reason::Cancelled, message),
             Error::Statement(refusal) => Self::new(Reason::StatementInvalid, message)
                 .with(

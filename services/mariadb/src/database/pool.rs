@@ -3,14 +3,14 @@
 //! One pool serves all databases of the server, because a caller may name any of hundreds: a session of another database than the
 //! wanted one is closed when there is no room for one more. (`USE` would need a name in the text of a statement.)
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Lifecycle;
+use mcp_hub_chassis::slots::Slots;
 use mcp_hub_proto::adapter::v1 as adapter;
 use sqlx::Connection as _;
-use tokio::sync::Semaphore;
 
 use super::flavor::Flavor;
 use super::lease::Lease;
@@ -36,14 +36,11 @@ pub(super) struct Pool {
     mark: Arc<str>,
     pub(super) lifecycle: Lifecycle,
     pub(super) types: Arc<Types>,
-    permits: Arc<Semaphore>,
-    size: u32,
+    slots: Slots,
     idle: Mutex<Vec<Idle>>,
     learnt: Mutex<Learnt>,
     /// Sessions of an older generation are not used again.
     generation: AtomicU64,
-    open: AtomicU32,
-    waiting: AtomicU32,
 }
 
 /// What the last login showed.
@@ -66,20 +63,16 @@ impl Pool {
         types: Arc<Types>,
         lifecycle: Lifecycle,
     ) -> Arc<Self> {
-        let size = config.pool_size();
         Arc::new(Self {
+            slots: Slots::new(config.pool_size()),
             config,
             role,
             mark,
             lifecycle,
             types,
-            permits: Arc::new(Semaphore::new(size as usize)),
-            size,
             idle: Mutex::default(),
             learnt: Mutex::default(),
             generation: AtomicU64::new(0),
-            open: AtomicU32::new(0),
-            waiting: AtomicU32::new(0),
         })
     }
 
@@ -89,18 +82,12 @@ impl Pool {
         database: Option<&str>,
         wait: Duration,
     ) -> Result<Lease, Error> {
-        let permit = {
-            let _waiting = Waiting::new(&self.waiting);
-            let permit = tokio::time::timeout(wait, self.permits.clone().acquire_owned()).await;
-            permit
-                .map_err(|_| Error::Busy)?
-                .map_err(|_| Error::Protocol("the pool is closed".to_owned()))?
-        };
+        let slot = self.slots.take(wait).await.ok_or(Error::Busy)?;
         let session = match self.take_idle(database).await {
             Some(session) => session,
             None => self.connect(database).await?,
         };
-        Ok(Lease::new(self.clone(), session, permit))
+        Ok(Lease::new(self.clone(), session, slot))
     }
 
     /// A new session, also for a lease whose own turned out to be dead.
@@ -145,7 +132,7 @@ impl Pool {
 
     /// Counts a session that is gone.
     pub(super) fn lost(&self) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
+        self.slots.closed();
     }
 
     /// Makes the next calls log in anew if the secrets' files say something else than at the last login.
@@ -172,12 +159,7 @@ impl Pool {
     }
 
     pub(super) fn status(&self) -> adapter::Pool {
-        adapter::Pool {
-            max: self.size,
-            open: self.open.load(Ordering::Acquire),
-            idle: u32::try_from(self.idle().len()).unwrap_or(u32::MAX),
-            waiting: self.waiting.load(Ordering::Acquire),
-        }
+        self.slots.counts(self.idle().len())
     }
 
     /// The idle session of a database that was used last, if it is still there.
@@ -239,7 +221,7 @@ struct Opening<'a>(Option<&'a Pool>);
 impl<'a> Opening<'a> {
     /// An idle session of another database makes room.
     fn new(pool: &'a Pool) -> Self {
-        if pool.open.fetch_add(1, Ordering::AcqRel) >= pool.size {
+        if pool.slots.opened() {
             pool.make_room();
         }
         Self(Some(pool))
@@ -255,21 +237,5 @@ impl Drop for Opening<'_> {
         if let Some(pool) = self.0 {
             pool.lost();
         }
-    }
-}
-
-/// Counts a waiting call as long as it waits, also when it is given up.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -41,14 +41,11 @@ pub(crate) async fn create_database(
     let created = database.run_outside_transaction(None, &sql, timeout).await;
     created.map_err(|error| {
         let known = is_known(&error);
-        let mut fault = Fault::from(error);
-        if !known && fault.reason != Reason::DatabaseBusy {
-            fault
-                .message
-                .push_str("; whether the database was created is not known, so look with list_databases");
-            fault.retry_after = None;
+        let fault = Fault::from(error);
+        if known || fault.reason == Reason::DatabaseBusy {
+            return fault;
         }
-        fault
+        fault.unclear("the database was created")
     })?;
     let mut transaction = database.write(None, timeout).await?;
     let sql = "select default_character_set_name, default_collation_name from information_schema.schemata

@@ -1,12 +1,12 @@
 //! Connections to one server as one user: bounded, lazy, and never handed out dead.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Lifecycle;
+use mcp_hub_chassis::slots::Slots;
 use mcp_hub_proto::adapter::v1 as adapter;
-use tokio::sync::Semaphore;
 
 use super::lease::Lease;
 use crate::config::{Address, Config, Role, Target};
@@ -32,8 +32,7 @@ pub(super) struct Pool {
     role: Role,
     address: Address,
     pub(super) lifecycle: Lifecycle,
-    permits: Arc<Semaphore>,
-    size: u32,
+    slots: Slots,
     idle: Mutex<Vec<Idle>>,
     /// The target of the last login.
     target: Mutex<Option<Target>>,
@@ -41,8 +40,6 @@ pub(super) struct Pool {
     refused: Mutex<Option<(Target, Instant, String)>>,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
-    open: AtomicU32,
-    waiting: AtomicU32,
 }
 
 /// A connection and what the pool keeps with it.
@@ -61,37 +58,27 @@ struct Idle {
 
 impl Pool {
     pub(super) fn new(config: Config, role: Role, address: Address, lifecycle: Lifecycle) -> Arc<Self> {
-        let size = config.pool_size();
         Arc::new(Self {
+            slots: Slots::new(config.pool_size()),
             config,
             role,
             address,
             lifecycle,
-            permits: Arc::new(Semaphore::new(size as usize)),
-            size,
             idle: Mutex::default(),
             target: Mutex::default(),
             refused: Mutex::default(),
             generation: AtomicU64::new(0),
-            open: AtomicU32::new(0),
-            waiting: AtomicU32::new(0),
         })
     }
 
     /// A connection for one call, after at most `wait` for a free one.
     pub(super) async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease, Error> {
-        let permit = {
-            let _waiting = Waiting::new(&self.waiting);
-            let permit = tokio::time::timeout(wait, self.permits.clone().acquire_owned()).await;
-            permit
-                .map_err(|_| Error::Busy)?
-                .map_err(|_| Error::Protocol("the pool is closed"))?
-        };
+        let slot = self.slots.take(wait).await.ok_or(Error::Busy)?;
         let pooled = match self.take_idle().await {
             Some(pooled) => pooled,
             None => self.connect().await?,
         };
-        Ok(Lease::new(self.clone(), pooled, permit))
+        Ok(Lease::new(self.clone(), pooled, slot))
     }
 
     /// A new connection, also for a lease whose own turned out to be dead.
@@ -109,7 +96,7 @@ impl Pool {
             result => result?,
         };
         *lock(&self.target) = Some(target);
-        self.open.fetch_add(1, Ordering::AcqRel);
+        self.slots.opened();
         Ok(Pooled {
             connection,
             used: false,
@@ -134,7 +121,7 @@ impl Pool {
     }
 
     pub(super) fn close(&self, pooled: Pooled) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
+        self.slots.closed();
         pooled.connection.close();
     }
 
@@ -156,12 +143,7 @@ impl Pool {
     }
 
     pub(super) fn status(&self) -> adapter::Pool {
-        adapter::Pool {
-            max: self.size,
-            open: self.open.load(Ordering::Acquire),
-            idle: u32::try_from(self.idle().len()).unwrap_or(u32::MAX),
-            waiting: self.waiting.load(Ordering::Acquire),
-        }
+        self.slots.counts(self.idle().len())
     }
 
     /// The idle connection that was used last, if it is still there.
@@ -201,20 +183,4 @@ async fn answers(connection: &mut Connection) -> bool {
         tokio::time::timeout(ASK_LIMIT, connection.reset()).await,
         Ok(Ok(()))
     )
-}
-
-/// Counts a waiting call as long as it waits, also when it is given up.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }

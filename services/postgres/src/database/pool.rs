@@ -1,12 +1,12 @@
 //! Connections to one database as one role: bounded, lazy, and never handed out dead.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Lifecycle;
+use mcp_hub_chassis::slots::Slots;
 use mcp_hub_proto::adapter::v1 as adapter;
-use tokio::sync::Semaphore;
 
 use super::lease::Lease;
 use super::session::{self, Mode};
@@ -32,15 +32,12 @@ pub(super) struct Pool {
     application_name: String,
     pub(super) lifecycle: Lifecycle,
     pub(super) types: Types,
-    permits: Arc<Semaphore>,
-    size: u32,
+    slots: Slots,
     idle: Mutex<Vec<Idle>>,
     /// What `auto` has learnt, and the target of the last login.
     learnt: Mutex<Learnt>,
     /// Sessions of an older generation are not used again.
     generation: AtomicU64,
-    open: AtomicU32,
-    waiting: AtomicU32,
 }
 
 #[derive(Default)]
@@ -72,38 +69,28 @@ impl Pool {
         application_name: String,
         lifecycle: Lifecycle,
     ) -> Arc<Self> {
-        let size = config.pool_size();
         Arc::new(Self {
+            slots: Slots::new(config.pool_size()),
             config,
             role,
             database,
             application_name,
             lifecycle,
             types: Types::default(),
-            permits: Arc::new(Semaphore::new(size as usize)),
-            size,
             idle: Mutex::default(),
             learnt: Mutex::default(),
             generation: AtomicU64::new(0),
-            open: AtomicU32::new(0),
-            waiting: AtomicU32::new(0),
         })
     }
 
     /// A session for one call, after at most `wait` for a free one.
     pub(super) async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease, Error> {
-        let permit = {
-            let _waiting = Waiting::new(&self.waiting);
-            let permit = tokio::time::timeout(wait, self.permits.clone().acquire_owned()).await;
-            permit
-                .map_err(|_| Error::Busy)?
-                .map_err(|_| Error::Protocol("the pool is closed"))?
-        };
+        let slot = self.slots.take(wait).await.ok_or(Error::Busy)?;
         let session = match self.take_idle().await {
             Some(session) => session,
             None => self.connect().await?,
         };
-        Ok(Lease::new(self.clone(), session, permit))
+        Ok(Lease::new(self.clone(), session, slot))
     }
 
     /// A new session for a lease whose own turned out to be dead.
@@ -114,7 +101,7 @@ impl Pool {
         let target = Arc::new(target);
         let (connection, mode) = self.log_in(&target).await?;
         self.learnt().target = Some(target);
-        self.open.fetch_add(1, Ordering::AcqRel);
+        self.slots.opened();
         Ok(Pooled {
             connection,
             mode,
@@ -171,7 +158,7 @@ impl Pool {
     }
 
     pub(super) fn close(&self, session: Pooled) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
+        self.slots.closed();
         session.connection.close();
     }
 
@@ -194,12 +181,7 @@ impl Pool {
     }
 
     pub(super) fn status(&self) -> adapter::Pool {
-        adapter::Pool {
-            max: self.size,
-            open: self.open.load(Ordering::Acquire),
-            idle: u32::try_from(self.idle().len()).unwrap_or(u32::MAX),
-            waiting: self.waiting.load(Ordering::Acquire),
-        }
+        self.slots.counts(self.idle().len())
     }
 
     /// The idle session that was used last, if it is still there.
@@ -233,20 +215,4 @@ async fn answers(connection: &mut Connection) -> bool {
         tokio::time::timeout(ASK_LIMIT, connection.settle()).await,
         Ok(Ok(()))
     )
-}
-
-/// Counts a waiting call as long as it waits, also when it is given up.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
