@@ -1,4 +1,63 @@
 //! Qdrant as an mcp-hub adapter: one server or cluster, asked through gRPC.
+//!
+//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `collection`, `search`, `scroll` and their neighbours are what they
+//! do; [`database`] is the connection and the calls on it; `filter`, `value` and `row` are the way of a caller's values there and back.
+
+use std::sync::Arc;
+
+use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::status::Status;
+use mcp_hub_chassis::{BoxError, Lifecycle};
+use mcp_hub_proto::qdrant::v1::DESCRIPTORS;
+use mcp_hub_proto::qdrant::v1::qdrant_service_server::QdrantServiceServer;
+use mcp_hub_proto::qdrant::v1::qdrant_write_service_server::QdrantWriteServiceServer;
+use tokio::net::TcpListener;
+
+mod collection;
+pub mod config;
+mod count;
+pub mod database;
+pub mod embedding;
+pub mod error;
+mod filter;
+mod points;
+mod posture;
+mod row;
+mod scroll;
+mod service;
+mod status;
+mod value;
+
+pub use config::Config;
+pub use error::Error;
 
 /// Where the adapter listens as a process of its own.
 pub const PORT: u16 = 50_054;
+
+/// Serves a Qdrant server on `listener` until the process stops. `name` is the service's key: the first part of its tools' names, and
+/// how the server sees us (`mcp-hub/<name>`).
+///
+/// A server that is down or refuses the API key does not end it: calls say so, and work again when the server does.
+///
+/// # Errors
+/// When settings can never work, or the listener fails.
+pub async fn serve(
+    config: Config,
+    name: &str,
+    listener: TcpListener,
+    lifecycle: Lifecycle,
+) -> Result<(), BoxError> {
+    config.check()?;
+    let allow_writes = config.allow_writes;
+    let embeddings = embedding::Embeddings::open(&config.embedding).await?;
+    let database = database::Database::new(config, name);
+    let status = Arc::new(Status::new(database.clone()));
+    let service = service::Service::new(database, embeddings, lifecycle.clone());
+    let server = AdapterServer::new(status).add(QdrantServiceServer::new(service.clone()), DESCRIPTORS);
+    let server = if allow_writes {
+        server.add(QdrantWriteServiceServer::new(service), DESCRIPTORS)
+    } else {
+        server
+    };
+    server.serve(listener, lifecycle).await
+}

@@ -1,0 +1,1 @@
+//! What the payloads of a sample have in them.

@@ -1,0 +1,376 @@
+//! The server behind the adapter: one connection, and calls on it that are limited in number and time.
+//!
+//! A [`Session`] is one call of ours with its limit and its [`Role`]. It is the only way to the server's RPCs, so that what a role
+//! may not call, and collections that the settings hide, can't be reached: a request goes to a [`Name`], and a session makes names
+//! only of collections that may be asked. Above it stand the RPCs' modules.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::slots::Slots;
+use mcp_hub_chassis::{Fault, arguments};
+use qdrant_client::qdrant;
+use tokio::time::Instant;
+use tonic::Code;
+
+use crate::config::{Config, Role};
+use crate::error::{Error, ServerError};
+
+mod connection;
+mod diagnosis;
+mod rpc;
+mod transport;
+
+use connection::Connection;
+pub(crate) use rpc::{CollectionRpc, Nothing, Overwrite, Rpc, Version};
+use transport::Transport;
+
+/// The longest that a call waits until fewer are under way.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The server: cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    connection: Connection,
+    slots: Slots,
+    /// The version of the server, once it has told it.
+    version: Mutex<Option<String>>,
+}
+
+impl Database {
+    /// A server that has not been asked anything yet. `name` is the adapter's key: the server sees us as `mcp-hub/<name>`.
+    pub fn new(config: Config, name: &str) -> Self {
+        Self(Arc::new(Inner {
+            slots: Slots::new(config.pool_size),
+            connection: Connection::new(config.clone(), name),
+            version: Mutex::default(),
+            config,
+        }))
+    }
+
+    /// The settings.
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// A call that reads, `timeout` long at most from now.
+    pub(crate) fn read(&self, timeout: Duration) -> Session {
+        self.session(Role::Reader, timeout)
+    }
+
+    /// A call that may write as well.
+    pub(crate) fn write(&self, timeout: Duration) -> Session {
+        self.session(Role::Writer, timeout)
+    }
+
+    /// A call that learns what the reading key may do.
+    pub(crate) fn judge(&self, timeout: Duration) -> Session {
+        self.session(Role::Judge, timeout)
+    }
+
+    fn session(&self, role: Role, timeout: Duration) -> Session {
+        Session {
+            database: self.clone(),
+            role,
+            timeout,
+            deadline: Instant::now() + timeout,
+        }
+    }
+
+    /// Takes over a changed address or API key, so that nobody keeps a connection to what the settings no longer name.
+    pub(crate) fn renew_if_changed(&self) {
+        self.0.connection.renew_if_changed();
+    }
+
+    /// How many calls are under way, and how many wait.
+    pub(crate) fn pool_status(&self) -> mcp_hub_proto::adapter::v1::Pool {
+        self.0.slots.counts(0)
+    }
+
+    fn known_version(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.version.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name of a collection that may be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name(String);
+
+impl Name {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One call of ours: whoever makes it may ask the server several times within its limit.
+#[derive(Clone)]
+pub(crate) struct Session {
+    database: Database,
+    role: Role,
+    timeout: Duration,
+    deadline: Instant,
+}
+
+impl Session {
+    /// The settings.
+    pub(crate) fn config(&self) -> &Config {
+        self.database.config()
+    }
+
+    /// The limit of the whole call, for messages.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What is left of the limit.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The collection that a caller names.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID` without a name, `OBJECT_NOT_FOUND` for one that the settings hide, the server's.
+    pub(crate) async fn collection(&self, name: &str) -> Result<Name, Error> {
+        let name = given(name)?;
+        if !self.config().hides_collections() {
+            // The server looks behind aliases itself.
+            return Ok(Name(name.to_owned()));
+        }
+        let (name, _) = self.resolved(name, self.aliases().await?).await?;
+        Ok(name)
+    }
+
+    /// What the server says about the collection that a caller names, with the collection's own name and its other ones.
+    ///
+    /// # Errors
+    /// As [`collection`](Self::collection).
+    pub(crate) async fn info(
+        &self,
+        name: &str,
+    ) -> Result<(Name, Vec<String>, qdrant::CollectionInfo), Error> {
+        let given = Name(given(name)?.to_owned());
+        let (aliases, info) = tokio::join!(
+            self.aliases(),
+            self.ask(&given, qdrant::GetCollectionInfoRequest::default())
+        );
+        let aliases = match aliases {
+            Err(Error::Server(_)) if !self.config().hides_collections() => vec![],
+            aliases => aliases?,
+        };
+        // First, because what is hidden must fail as what is not there.
+        let (name, aliases) = self.resolved(name, aliases).await?;
+        let info = info?.result;
+        let info = info.ok_or(Error::Unexpected("the server says nothing about a collection"))?;
+        Ok((name, aliases, info))
+    }
+
+    /// All aliases that the API key may know of.
+    pub(crate) async fn aliases(&self) -> Result<Vec<qdrant::AliasDescription>, Error> {
+        Ok(self.ask_server(qdrant::ListAliasesRequest {}).await?.aliases)
+    }
+
+    /// A collection's own name, and its other ones.
+    async fn resolved(
+        &self,
+        name: &str,
+        aliases: Vec<qdrant::AliasDescription>,
+    ) -> Result<(Name, Vec<String>), Error> {
+        let of_alias = aliases.iter().find(|alias| alias.alias_name == name);
+        let own = of_alias.map_or(name, |alias| alias.collection_name.as_str());
+        if !self.config().may_ask(own) {
+            return Err(self.no_collection(name).await);
+        }
+        let own = Name(own.to_owned());
+        let others = aliases.into_iter().filter(|alias| alias.collection_name == own.0);
+        let mut others: Vec<String> = others.map(|alias| alias.alias_name).collect();
+        others.sort_unstable();
+        Ok((own, others))
+    }
+
+    /// The name of a collection that is to be created.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID` without a name, `ACCESS_DENIED` for one that the settings would hide.
+    pub(crate) fn new_collection(&self, name: &str) -> Result<Name, Error> {
+        let name = given(name)?;
+        if !self.config().may_ask(name) {
+            let message = format!("the configuration does not allow a collection named \"{name}\"");
+            return Err(Fault::new(Reason::AccessDenied, message).into());
+        }
+        Ok(Name(name.to_owned()))
+    }
+
+    /// The names of all collections that may be asked, sorted.
+    ///
+    /// # Errors
+    /// The server's.
+    pub(crate) async fn names(&self) -> Result<Vec<Name>, Error> {
+        let list = self.ask_server(qdrant::ListCollectionsRequest {}).await?;
+        let names = list.collections.into_iter().map(|one| one.name);
+        let mut names: Vec<Name> = names
+            .filter(|name| self.config().may_ask(name))
+            .map(Name)
+            .collect();
+        names.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        Ok(names)
+    }
+
+    async fn no_collection(&self, wanted: &str) -> Error {
+        // The names help; that there is none such is known without them.
+        let names = Box::pin(self.names()).await.unwrap_or_default();
+        let names: Vec<&str> = names.iter().map(Name::as_str).collect();
+        let similar = arguments::similar(wanted, names.iter().copied());
+        let message = match (names.is_empty(), similar.as_slice()) {
+            (true, _) => format!("there is no collection \"{wanted}\", nor any other"),
+            (false, []) => format!("there is no collection \"{wanted}\": list_collections tells the names"),
+            (false, similar) => {
+                format!(
+                    "there is no collection \"{wanted}\"; similar names: {}",
+                    similar.join(", ")
+                )
+            }
+        };
+        let fault = Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", similar.join(","));
+        Error::Fault(fault)
+    }
+
+    /// Asks about a collection.
+    ///
+    /// # Errors
+    /// `OBJECT_NOT_FOUND` when it is gone, the server's, time-outs.
+    pub(crate) async fn ask<R: CollectionRpc>(
+        &self,
+        collection: &Name,
+        mut request: R,
+    ) -> Result<R::Response, Error> {
+        request.aim(collection.0.clone());
+        match self.ask_server(request).await {
+            Err(Error::Server(error)) if error.is_no_collection() => {
+                Err(self.no_collection(collection.as_str()).await)
+            }
+            result => result,
+        }
+    }
+
+    /// Asks the server about itself.
+    ///
+    /// # Errors
+    /// The server's, time-outs.
+    pub(crate) async fn ask_server<R: Rpc>(&self, request: R) -> Result<R::Response, Error> {
+        let slots = &self.database.0.slots;
+        let place = slots.take(LONGEST_WAIT.min(self.remaining())).await;
+        let _place = place.ok_or(Error::Busy)?;
+        self.send(request).await
+    }
+
+    /// Asks without waiting for fewer calls to be under way.
+    pub(crate) async fn send<R: Rpc>(&self, request: R) -> Result<R::Response, Error> {
+        let connection = &self.database.0.connection;
+        let (mut reconnected, mut renewed) = (false, false);
+        loop {
+            let transport = connection.transport(self.role)?;
+            let error = match self.attempt(request.clone(), &transport).await {
+                Ok(response) => {
+                    transport.answered();
+                    return Ok(response);
+                }
+                Err(error) => error,
+            };
+            match error {
+                // The server restarted, and the connection was not known to be dead yet. Asking again does no harm.
+                Error::Lost(_) if R::METHOD.reads && !reconnected && transport.has_answered() => {
+                    tracing::debug!(
+                        error = mcp_hub_chassis::fault::chain(&error),
+                        "the connection had died"
+                    );
+                    reconnected = true;
+                }
+                Error::Lost(_) if !transport.has_answered() => {
+                    return Err(connection.explain(error).await);
+                }
+                Error::Refused { .. } if !renewed && connection.key_changed(self.role, &transport) => {
+                    renewed = true;
+                }
+                Error::Server(ServerError {
+                    code: Code::Unimplemented,
+                    ..
+                }) => return Err(self.too_old(R::METHOD.since, R::METHOD.what).await),
+                error => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt<R: Rpc>(&self, mut request: R, transport: &Transport) -> Result<R::Response, Error> {
+        let remaining = self.remaining();
+        // Whole seconds, and 0 would be no limit; gRPC's own limit below is exact.
+        request.limit(remaining.as_secs() + 1);
+        let mut call = tonic::Request::new(request);
+        call.set_timeout(remaining);
+        let response = tokio::time::timeout_at(self.deadline, R::send(call, transport.clone())).await;
+        match response {
+            Err(_) => Err(Error::TimedOut(self.timeout)),
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(transport.failure(status, self.timeout)),
+        }
+    }
+
+    /// The server's version, "1.18.2".
+    ///
+    /// # Errors
+    /// The server's, time-outs.
+    pub(crate) async fn version(&self) -> Result<String, Error> {
+        if let Some(version) = self.database.known_version().clone() {
+            return Ok(version);
+        }
+        Ok(self.health().await?.version)
+    }
+
+    /// Asks the server what it is.
+    pub(crate) async fn health(&self) -> Result<qdrant::HealthCheckReply, Error> {
+        let reply = self.send(qdrant::HealthCheckRequest {}).await?;
+        *self.database.known_version() = Some(reply.version.clone());
+        Ok(reply)
+    }
+
+    /// Refuses what came with a later version than the server's. `what` is the beginning of a sentence: "counting per value".
+    ///
+    /// # Errors
+    /// `NOT_SUPPORTED` with both versions, the server's.
+    pub(crate) async fn needs(&self, since: Version, what: &str) -> Result<(), Error> {
+        let version = self.version().await?;
+        match Version::parse(&version) {
+            Some(version) if version < since => Err(self.too_old(since, what).await),
+            _ => Ok(()),
+        }
+    }
+
+    async fn too_old(&self, since: Version, what: &str) -> Error {
+        let version = Box::pin(self.version()).await.unwrap_or_default();
+        let message = format!("{what} needs Qdrant {since} or newer, and this server is {version}");
+        Fault::new(Reason::NotSupported, message)
+            .with("hint", format!("update the server to {since} or newer"))
+            .into()
+    }
+}
+
+/// The name of a collection as a caller gives it.
+fn given(name: &str) -> Result<&str, Fault> {
+    if name.is_empty() {
+        return Err(Fault::argument(
+            "collection",
+            "collection is missing: list_collections tells the names",
+        ));
+    }
+    Ok(name)
+}
