@@ -34,33 +34,35 @@ pub(crate) fn ids_from_values(field: &str, ids: &[Value]) -> Result<Vec<PointId>
     ids.collect()
 }
 
+/// What is said of what is none.
+pub(crate) const NO_ID: &str = "an id is a whole number from 0 or a UUID";
+
 /// An id as a caller gives it: a number, also as text, or a UUID in any of its spellings.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn id_from_value(id: &Value) -> Result<PointId, String> {
-    let wrong = || "an id is a whole number from 0 or a UUID".to_owned();
-    let options = match &id.kind {
-        Some(Form::Uint(number)) => PointIdOptions::Num(*number),
-        Some(Form::Int(number)) => PointIdOptions::Num((*number).try_into().map_err(|_| wrong())?),
-        Some(Form::Text(text) | Form::Number(text)) => match text.parse::<u64>() {
-            Ok(number) => PointIdOptions::Num(number),
-            Err(_) => PointIdOptions::Uuid(uuid(text).ok_or_else(wrong)?),
-        },
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is a whole number in range"
-        )]
-        Some(Form::Double(number))
-            if number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(number) =>
-        {
-            PointIdOptions::Num(*number as u64)
-        }
-        _ => return Err(wrong()),
+    let id = match &id.kind {
+        Some(Form::Uint(number)) => Some(PointId::from(*number)),
+        Some(Form::Int(number)) => id_from_number(*number),
+        Some(Form::Text(text) | Form::Number(text)) => id_from_text(text),
+        _ => None,
     };
-    Ok(PointId {
-        point_id_options: Some(options),
+    id.ok_or_else(|| NO_ID.to_owned())
+}
+
+/// A number as an id.
+pub(crate) fn id_from_number(number: i64) -> Option<PointId> {
+    u64::try_from(number).ok().map(PointId::from)
+}
+
+/// A number or a UUID as an id.
+pub(crate) fn id_from_text(text: &str) -> Option<PointId> {
+    if let Ok(number) = text.parse::<u64>() {
+        return Some(number.into());
+    }
+    Some(PointId {
+        point_id_options: Some(PointIdOptions::Uuid(uuid(text)?)),
     })
 }
 

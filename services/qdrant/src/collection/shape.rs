@@ -207,6 +207,8 @@ pub(crate) struct Shape {
     pub(crate) collection: Name,
     /// Its other names, sorted.
     pub(crate) aliases: Vec<String>,
+    /// About how many points it has.
+    pub(crate) points: Option<u64>,
     /// The dense ones, then the sparse ones, each by name.
     pub(crate) vectors: Vec<Vector>,
     /// By payload key, as Qdrant writes keys: "a[].b".
@@ -234,6 +236,7 @@ impl Shape {
         Self {
             collection,
             aliases,
+            points: info.points_count,
             vectors: params.map(vectors).unwrap_or_default(),
             indexes: indexes
                 .filter_map(|(key, info)| Some((key.clone(), Index::of(info)?)))
