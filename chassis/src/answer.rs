@@ -10,6 +10,9 @@ mod cell;
 /// The room that `truncated`, `elapsed_ms` and the braces take.
 const OVERHEAD: usize = 256;
 
+/// How many documents an answer has room for at least.
+const DOCUMENTS: usize = 4;
+
 /// What an answer may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
@@ -49,6 +52,19 @@ impl Default for Caps {
     }
 }
 
+/// How the cells of a column are made to fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fit {
+    /// A cell has no more characters than [`Caps::cell`].
+    #[default]
+    Cell,
+    /// A cell is an object with values of its own: each of them has no more characters than [`Caps::cell`], and all together leave
+    /// room for others.
+    Document,
+    /// A cell is never cut: the caller asked for all of it.
+    Whole,
+}
+
 /// Whether a row fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
@@ -62,6 +78,8 @@ pub enum Push {
 #[derive(Debug)]
 pub struct Answer {
     caps: Caps,
+    /// Of the first columns; the others have the usual.
+    fits: Vec<Fit>,
     characters: usize,
     full: Option<TruncationReason>,
     result: ResultSet,
@@ -81,11 +99,19 @@ impl Answer {
         result.rows.reserve(caps.rows.min(1024) as usize);
         Self {
             caps,
+            fits: vec![],
             characters,
             full: None,
             result,
             scratch,
         }
+    }
+
+    /// Says how the cells of the columns are made to fit, in the order of the columns.
+    #[must_use]
+    pub fn fitted(mut self, fits: Vec<Fit>) -> Self {
+        self.fits = fits;
+        self
     }
 
     /// Adds a row, its long cells cut, if it fits.
@@ -96,8 +122,15 @@ impl Answer {
         if self.result.rows.len() >= self.caps.rows as usize {
             return Ok(self.end(TruncationReason::Rows));
         }
-        for value in &mut row.values {
-            cell::fit(value, self.caps.cell, &mut self.scratch);
+        for (index, value) in row.values.iter_mut().enumerate() {
+            match self.fits.get(index).copied().unwrap_or_default() {
+                Fit::Cell => cell::fit(value, self.caps.cell, &mut self.scratch),
+                Fit::Document => {
+                    let most = self.caps.cell.max(self.caps.characters / DOCUMENTS);
+                    cell::fit_document(value, self.caps.cell, most, &mut self.scratch);
+                }
+                Fit::Whole => {}
+            }
         }
         self.scratch.clear();
         json::write_row(&mut self.scratch, &row);
@@ -155,7 +188,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use mcp_hub_proto::data::v1::value::Kind;
-    use mcp_hub_proto::data::v1::{Cut, Value};
+    use mcp_hub_proto::data::v1::{Cut, Entry, Map, Value};
 
     use super::*;
 
@@ -220,6 +253,30 @@ mod tests {
             length: 11,
         };
         assert_eq!(result.rows[0].values[0].kind, Some(Kind::Cut(cut)));
+    }
+
+    #[test]
+    fn columns_fit_in_ways_of_their_own() {
+        let value = || text(5_000).values.remove(0);
+        let object = Value {
+            kind: Some(Kind::Map(Map {
+                entries: vec![Entry {
+                    key: "a".to_owned(),
+                    value: Some(value()),
+                }],
+            })),
+        };
+        let row = Row {
+            values: vec![value(), object, value()],
+        };
+        let mut answer =
+            Answer::new(vec![], Caps::default()).fitted(vec![Fit::Cell, Fit::Document, Fit::Whole]);
+        answer.push(row).expect("fits");
+        let result = answer.finish(std::time::Duration::ZERO, |_| None);
+        let mut out = String::new();
+        json::write_row(&mut out, &result.rows[0]);
+        let cut = format!(r#"{{"$cut":"{}","len":5000}}"#, "ä".repeat(2_048));
+        assert_eq!(out, format!(r#"[{cut},{{"a":{cut}}},"{}"]"#, "ä".repeat(5_000)));
     }
 
     #[test]

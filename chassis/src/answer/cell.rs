@@ -4,18 +4,18 @@ use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::data::v1::{Cut, Map, Node, Path, Relationship, Value};
 use mcp_hub_proto::json;
 
-/// How small the properties of a graph's value are cut, one after the other, until the whole fits: parts of a cell.
+/// How small the values in an object or in a graph's value are cut, one after the other, until the whole fits: parts of a cell.
 const SHARES: [usize; 4] = [4, 16, 64, 256];
 
 /// Cuts a value whose JSON has more than `cell` characters. What JSON leaves out anyway is dropped here already, so that it does
-/// not travel. Nodes, relationships and paths keep their form as long as cutting their properties is enough.
+/// not travel. Objects, nodes, relationships and paths keep their form as long as cutting the values in them is enough.
 pub(super) fn fit(value: &mut Value, cell: usize, scratch: &mut String) {
     drop_unshown(value);
     if length(value, scratch) <= cell {
         return;
     }
     for share in SHARES {
-        if !cut_properties(value, cell / share, scratch) {
+        if !cut_parts(value, cell / share, scratch) {
             break;
         }
         if length(value, scratch) <= cell {
@@ -23,6 +23,20 @@ pub(super) fn fit(value: &mut Value, cell: usize, scratch: &mut String) {
         }
     }
     cut_whole(value, cell, scratch);
+}
+
+/// Cuts the values in an object that have more than `cell` characters, and smaller still until the whole has no more than `most`.
+pub(super) fn fit_document(value: &mut Value, cell: usize, most: usize, scratch: &mut String) {
+    drop_unshown(value);
+    for share in [1].into_iter().chain(SHARES) {
+        if !cut_parts(value, cell / share, scratch) {
+            return fit(value, cell, scratch);
+        }
+        if length(value, scratch) <= most {
+            return;
+        }
+    }
+    cut_whole(value, most, scratch);
 }
 
 /// Cuts a value itself, whatever it is.
@@ -74,9 +88,18 @@ fn drop_unshown(value: &mut Value) {
     }
 }
 
-/// Cuts each property of a graph's value; `false` when it has none.
-fn cut_properties(value: &mut Value, cell: usize, scratch: &mut String) -> bool {
+/// Cuts each value in an object or a graph's value; `false` when it is none of these.
+fn cut_parts(value: &mut Value, cell: usize, scratch: &mut String) -> bool {
     let mut any = false;
+    if let Some(Kind::Map(map)) = &mut value.kind {
+        // Objects in it keep their form as well.
+        for value in map_values(map) {
+            if !cut_parts(value, cell, scratch) {
+                cut_whole(value, cell, scratch);
+            }
+        }
+        return true;
+    }
     for property in properties(&mut value.kind).flat_map(map_values) {
         cut_whole(property, cell, scratch);
         any = true;
@@ -144,6 +167,46 @@ mod tests {
             "ä".repeat(100)
         );
         assert_eq!(fitted(Kind::Node(node), 400), expected);
+    }
+
+    fn object(entries: Vec<(&str, Kind)>) -> Kind {
+        Kind::Map(node(entries).properties.expect("an object"))
+    }
+
+    #[test]
+    fn an_object_keeps_its_form_and_so_do_objects_in_it() {
+        let long = || Kind::Text("x".repeat(5_000));
+        let inner = object(vec![("b", long()), ("c", Kind::Int(7))]);
+        let cut = format!(r#"{{"$cut":"{}","len":5000}}"#, "x".repeat(100));
+        assert_eq!(
+            fitted(object(vec![("a", inner), ("d", long())]), 400),
+            format!(r#"{{"a":{{"b":{cut},"c":7}},"d":{cut}}}"#)
+        );
+    }
+
+    #[test]
+    fn an_object_of_very_many_values_is_cut_as_a_whole() {
+        let entry = ("a", Kind::Int(7));
+        let out = fitted(object(vec![entry; 1_000]), 500);
+        assert!(out.starts_with(r#"{"$cut":"{\"a\":7,"#), "{out}");
+    }
+
+    #[test]
+    fn a_document_has_room_for_many_cells() {
+        let document = |values: usize| {
+            let mut value = of(object(vec![("a", Kind::Text("x".repeat(3_000))); values]));
+            fit_document(&mut value, 2_000, 10_000, &mut String::new());
+            let mut out = String::new();
+            json::write_value(&mut out, &value);
+            out
+        };
+        assert_eq!(document(4).matches(&"x".repeat(2_000)).count(), 4);
+        let many = document(15);
+        assert!(
+            many.len() <= 10_000 && many.matches(r#""len":3000"#).count() == 15,
+            "{many}"
+        );
+        assert!(document(1_000).starts_with(r#"{"$cut""#));
     }
 
     #[test]
