@@ -10,7 +10,7 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
 use qdrant_client::qdrant::{Struct, Value, value};
 
-use crate::collection::{Shape, VectorKind, VectorShape};
+use crate::collection::{Form, Shape, Vector};
 use crate::embedding::{Embeddings, Model};
 
 mod sentence;
@@ -40,7 +40,7 @@ pub(crate) enum By {
 #[derive(Clone, Debug)]
 pub(crate) struct Bound<'s> {
     /// The vector.
-    pub(crate) vector: &'s VectorShape,
+    pub(crate) vector: &'s Vector,
     /// The model; a `qdrant/bm25` with its language.
     pub(crate) model: Model,
     /// Who says so.
@@ -53,7 +53,7 @@ impl Bound<'_> {
     /// # Errors
     /// `ARGUMENT_INVALID` with what to set, or what to name instead.
     fn check(&self, collection: &str, dimensions: usize, others: &str) -> Result<(), Fault> {
-        let Some(size) = self.vector.size.filter(|size| *size as usize != dimensions) else {
+        let Some(size) = self.vector.size().filter(|size| *size != dimensions) else {
             return Ok(());
         };
         let Self { vector, model, .. } = self;
@@ -69,7 +69,7 @@ impl Bound<'_> {
         };
         let message = format!(
             "the {} of `{collection}` has {size} dimensions, the model {model} makes {dimensions}: {set}{others}",
-            title(vector)
+            vector.title()
         );
         Err(Fault::argument("using", message))
     }
@@ -93,7 +93,7 @@ impl<'s> Bindings<'s> {
             problems: vec![],
         };
         for binding in embeddings.bindings() {
-            if shape.collection.as_str() == binding.collection {
+            if shape.is_called(&binding.collection) {
                 let vector = binding.vector.as_deref().unwrap_or_default();
                 bindings.bind(vector, &binding.model, By::Settings);
             }
@@ -113,9 +113,9 @@ impl<'s> Bindings<'s> {
             if bindings.model(vector).is_some() {
                 continue;
             }
-            let (model, by) = match (vector.kind, embeddings.default_model()) {
-                (VectorKind::Dense, Some(model)) => (model.clone(), By::Default),
-                (VectorKind::Sparse, _) if vector.idf => (Model::Bm25(None), By::Assumption),
+            let (model, by) = match (vector.form, embeddings.default_model()) {
+                (Form::Dense, Some(model)) => (model.clone(), By::Default),
+                (Form::Sparse { idf: true }, _) => (Model::Bm25(None), By::Assumption),
                 _ => continue,
             };
             bindings.bound.push(Bound { vector, model, by });
@@ -148,16 +148,12 @@ impl<'s> Bindings<'s> {
     }
 
     /// The vector that a binding is about; an empty name leaves it to the collection.
-    fn target(&self, name: &str, model: &Model) -> Result<&'s VectorShape, String> {
-        let kind = match model {
-            Model::Bm25(_) => VectorKind::Sparse,
-            Model::Dense(_) => VectorKind::Dense,
-        };
-        let named = self.shape.vector(name);
-        match named {
-            Some(vector) if vector.kind == kind => return Ok(vector),
+    fn target(&self, name: &str, model: &Model) -> Result<&'s Vector, String> {
+        let form = form_of(model);
+        match vector(self.shape, name) {
+            Some(vector) if vector.form.as_str() == form => return Ok(vector),
             Some(vector) if !name.is_empty() => {
-                return Err(format!("the {}, which is no {} vector", title(vector), kind.as_str()));
+                return Err(format!("the {}, which is no {form} vector", vector.title()));
             }
             None if !name.is_empty() => {
                 return Err(format!("the vector `{name}`, which the collection does not have"));
@@ -165,20 +161,24 @@ impl<'s> Bindings<'s> {
             _ => {}
         }
         let vectors = self.shape.vectors.iter();
-        let fitting: Vec<&VectorShape> = vectors.filter(|vector| vector.kind == kind).collect();
+        let fitting: Vec<&Vector> = vectors.filter(|vector| vector.form.as_str() == form).collect();
         match fitting.as_slice() {
             [vector] => Ok(vector),
-            [] => Err(format!("the collection, which has no {} vector", kind.as_str())),
+            [] => Err(format!("the collection, which has no {form} vector")),
             several => Err(format!(
-                "the collection, which has several {} vectors: it must name one ({})",
-                kind.as_str(),
-                list(several.iter().copied())
+                "the collection, which has several {form} vectors: it must name one ({})",
+                names(several.iter().copied())
             )),
         }
     }
 
+    /// The collection.
+    pub(crate) fn shape(&self) -> &'s Shape {
+        self.shape
+    }
+
     /// The model of a vector.
-    pub(crate) fn model(&self, vector: &VectorShape) -> Option<&Bound<'s>> {
+    pub(crate) fn model(&self, vector: &Vector) -> Option<&Bound<'s>> {
         self.bound.iter().find(|bound| bound.vector.name == vector.name)
     }
 
@@ -215,38 +215,46 @@ impl<'s> Bindings<'s> {
     pub(crate) async fn fitting(&self, embeddings: &Embeddings) -> Result<Vec<&Bound<'s>>, Fault> {
         let mut fitting = vec![];
         for bound in self.dense() {
-            let dimensions = embeddings.dimensions(&bound.model).await?;
-            match self.check(bound, dimensions) {
-                Ok(()) => fitting.push(bound),
-                Err(_) if bound.by == By::Default => {}
-                Err(fault) => return Err(fault),
+            if self.fits(bound, embeddings).await? {
+                fitting.push(bound);
             }
         }
         Ok(fitting)
     }
 
-    /// The vectors that a text becomes when it is kept: all that have a model and are not `given` by their names.
+    /// Whether the model of a dense vector makes vectors of its size; one that nothing binds may not.
+    async fn fits(&self, bound: &Bound<'_>, embeddings: &Embeddings) -> Result<bool, Fault> {
+        let dimensions = embeddings.dimensions(&bound.model).await?;
+        match self.check(bound, dimensions) {
+            Ok(()) => Ok(true),
+            Err(_) if bound.by == By::Default => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The vectors that texts become when they are kept: all that have a model and are `wanted` by their names. Models of others are
+    /// not asked.
     ///
     /// # Errors
-    /// As [`fitting`](Self::fitting), and `NOT_SUPPORTED` with what to set when there is none at all.
+    /// As [`fitting`](Self::fitting).
     pub(crate) async fn of_documents(
         &self,
         embeddings: &Embeddings,
-        given: impl Fn(&str) -> bool,
+        wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<&Bound<'s>>, Fault> {
-        let mut bound = self.fitting(embeddings).await?;
-        bound.extend(self.sparse());
-        if bound.is_empty() {
-            return Err(self.nothing(embeddings));
+        let mut documents = vec![];
+        for bound in self.bound.iter().filter(|bound| wanted(&bound.vector.name)) {
+            if matches!(bound.model, Model::Bm25(_)) || self.fits(bound, embeddings).await? {
+                documents.push(bound);
+            }
         }
-        bound.retain(|bound| !given(&bound.vector.name));
-        Ok(bound)
+        Ok(documents)
     }
 
     /// Why no text can be searched or kept.
     pub(crate) fn nothing(&self, embeddings: &Embeddings) -> Fault {
         let how = describe(self.shape, embeddings);
-        let message = format!("text search in `{}`: {how}", self.shape.collection.as_str());
+        let message = format!("text search in `{}`: {how}", self.shape.name());
         Fault::new(Reason::NotSupported, message)
     }
 
@@ -256,13 +264,13 @@ impl<'s> Bindings<'s> {
     /// `ARGUMENT_INVALID` with what to set, or what to name instead.
     pub(crate) fn check(&self, bound: &Bound<'_>, dimensions: usize) -> Result<(), Fault> {
         let others = self.shape.vectors.iter().filter(|vector| {
-            vector.kind == VectorKind::Dense
-                && vector.size.is_some_and(|size| size as usize == dimensions)
+            vector.form == Form::Dense
+                && vector.size() == Some(dimensions)
                 && vector.name != bound.vector.name
         });
         let others = others.map(|vector| format!("{}, {dimensions}", vector.name));
         bound.check(
-            self.shape.collection.as_str(),
+            self.shape.name(),
             dimensions,
             &others.collect::<Vec<_>>().join("; "),
         )
@@ -328,23 +336,27 @@ fn models(metadata: &HashMap<String, Value>) -> Result<Vec<(String, String)>, St
     Ok(models)
 }
 
-/// A vector as a sentence names it, behind "the".
-pub(crate) fn title(vector: &VectorShape) -> String {
-    if vector.name.is_empty() {
-        "unnamed vector".to_owned()
-    } else {
-        format!("vector `{}`", vector.name)
+/// The form of a model's vectors.
+fn form_of(model: &Model) -> &'static str {
+    match model {
+        Model::Bm25(_) => Form::Sparse { idf: true }.as_str(),
+        Model::Dense(_) => Form::Dense.as_str(),
     }
 }
 
+/// The vector of a name; the empty one is that of the unnamed vector.
+pub(crate) fn vector<'s>(shape: &'s Shape, name: &str) -> Option<&'s Vector> {
+    shape.vectors.iter().find(|vector| vector.name == name)
+}
+
 /// Vectors as errors list them: "text (384), image (512), words (sparse)".
-pub(crate) fn list<'v>(vectors: impl IntoIterator<Item = &'v VectorShape>) -> String {
+pub(crate) fn names<'v>(vectors: impl IntoIterator<Item = &'v Vector>) -> String {
     let names = vectors.into_iter().map(|vector| {
         let name = if vector.name.is_empty() { "the unnamed one" } else { &vector.name };
-        match (vector.size, vector.kind) {
-            (Some(size), VectorKind::Dense) => format!("{name} ({size})"),
-            (Some(size), kind) => format!("{name} ({} {size})", kind.as_str()),
-            (None, kind) => format!("{name} ({})", kind.as_str()),
+        match (vector.size(), vector.form) {
+            (Some(size), Form::Dense) => format!("{name} ({size})"),
+            (Some(size), form) => format!("{name} ({} {size})", form.as_str()),
+            (None, form) => format!("{name} ({})", form.as_str()),
         }
     });
     names.collect::<Vec<_>>().join(", ")

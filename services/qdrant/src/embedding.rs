@@ -49,7 +49,10 @@ impl FromStr for Model {
             return match rest.split_once(':') {
                 None if rest.is_empty() => Ok(Self::Bm25(None)),
                 Some(("", language)) => language.parse().map(Some).map(Self::Bm25),
-                _ => Err(format!("there is no model {name:?}; Qdrant's own is {}", bm25::NAME)),
+                _ => Err(format!(
+                    "there is no model {name:?}; Qdrant's own is {}",
+                    bm25::NAME
+                )),
             };
         }
         if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
@@ -216,9 +219,7 @@ impl Embeddings {
         // Those who ask meanwhile wait for the same answer; a failure is nobody's answer but this caller's.
         let cell = self.cell(name);
         let learn = async {
-            let vectors = self
-                .embed(model, Purpose::Document, &["word".to_owned()])
-                .await?;
+            let vectors = self.embed(model, Purpose::Document, &["word".to_owned()]).await?;
             Ok(vectors.first().map_or(0, Vec::len))
         };
         cell.get_or_try_init(|| learn).await.copied()

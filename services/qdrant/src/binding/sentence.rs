@@ -1,7 +1,7 @@
 //! The sentence about text search that a caller reads before the first search.
 
-use super::{Bindings, Bound, By, title};
-use crate::collection::{Shape, VectorKind};
+use super::{Bindings, Bound, By};
+use crate::collection::{Form, Shape};
 use crate::embedding::Embeddings;
 
 /// How `query_text` is searched in a collection, or what to set so that it works. Nothing is asked for it: while a model's dimensions
@@ -61,7 +61,7 @@ fn legs(bound: &[&Bound<'_>]) -> Option<String> {
         } else {
             ""
         };
-        format!("{} by {}{assumed}", title(bound.vector), bound.model)
+        format!("{} by {}{assumed}", bound.vector.title(), bound.model)
     };
     let legs: Vec<String> = bound.iter().map(leg).collect();
     (!legs.is_empty()).then(|| legs.join(", "))
@@ -69,8 +69,9 @@ fn legs(bound: &[&Bound<'_>]) -> Option<String> {
 
 /// What there is not, and what to do about it.
 fn missing(shape: &Shape, embeddings: &Embeddings, unbound: bool) -> String {
-    let has = |kind: VectorKind| shape.vectors.iter().any(|vector| vector.kind == kind);
-    let (has_dense, has_sparse) = (has(VectorKind::Dense), has(VectorKind::Sparse));
+    let has = |is: fn(Form) -> bool| shape.vectors.iter().any(|vector| is(vector.form));
+    let has_dense = has(|form| form == Form::Dense);
+    let has_sparse = has(|form| matches!(form, Form::Sparse { .. }));
     let mut text = "not possible".to_owned();
     if has_dense && embeddings.default_model().is_none() && unbound {
         text.push_str(

@@ -8,11 +8,13 @@ use std::str::FromStr;
 
 use qdrant_client::qdrant::{Document, Value, value};
 
+use crate::database::Version;
+
 /// The model's name.
 pub(crate) const NAME: &str = "qdrant/bm25";
 
 /// The first version of Qdrant that has it.
-pub(crate) const SINCE: &str = "1.15.2";
+pub(crate) const SINCE: Version = Version(1, 15);
 
 /// What Qdrant knows of languages: stop words, and stems for some. It takes other names silently and does nothing for them, so they are
 /// refused here.
@@ -69,9 +71,12 @@ impl FromStr for Language {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = text.trim().to_lowercase();
         let known = LANGUAGES.iter().find(|language| **language == wanted);
-        known
-            .map(|language| Self(language))
-            .ok_or_else(|| format!("{text:?} is no language of {NAME}; it has: {}", LANGUAGES.join(", ")))
+        known.map(|language| Self(language)).ok_or_else(|| {
+            format!(
+                "{text:?} is no language of {NAME}; it has: {}",
+                LANGUAGES.join(", ")
+            )
+        })
     }
 }
 
@@ -92,7 +97,11 @@ pub(crate) fn document(text: &str, language: Language) -> Document {
     if spaceless {
         options.extend([option("tokenizer", MULTILINGUAL)]);
     }
-    let language = if language.0 == MULTILINGUAL { NONE } else { language.0 };
+    let language = if language.0 == MULTILINGUAL {
+        NONE
+    } else {
+        language.0
+    };
     options.extend([option("language", language)]);
     Document {
         text: text.to_owned(),
@@ -120,8 +129,14 @@ mod tests {
     fn a_language_becomes_options_of_the_server() {
         assert_eq!(options("English "), ["language=english"]);
         assert_eq!(options("none"), ["language=none"]);
-        assert_eq!(options("japanese"), ["language=japanese", "tokenizer=multilingual"]);
-        assert_eq!(options("multilingual"), ["language=none", "tokenizer=multilingual"]);
+        assert_eq!(
+            options("japanese"),
+            ["language=japanese", "tokenizer=multilingual"]
+        );
+        assert_eq!(
+            options("multilingual"),
+            ["language=none", "tokenizer=multilingual"]
+        );
     }
 
     #[test]

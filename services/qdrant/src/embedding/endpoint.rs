@@ -139,9 +139,7 @@ impl Endpoint {
                 return Err(Fault::new(Reason::ArgumentInvalid, message));
             }
             match batches.last_mut() {
-                Some(batch)
-                    if characters <= room && batch.len() < self.config.embeddings_batch as usize =>
-                {
+                Some(batch) if characters <= room && batch.len() < self.config.embeddings_batch as usize => {
                     room -= characters;
                     batch.push(text);
                 }
@@ -184,7 +182,9 @@ impl Endpoint {
             .body(body.to_string());
         let key = self.config.api_key().map_err(|error| {
             tracing::debug!(error = chain(&error), "no API key");
-            answer::unusable("the embeddings endpoint can't be used: QDRANT_EMBEDDINGS_API_KEY_FILE can't be read")
+            answer::unusable(
+                "the embeddings endpoint can't be used: QDRANT_EMBEDDINGS_API_KEY_FILE can't be read",
+            )
         })?;
         if let Some(key) = &key {
             let value = HeaderValue::try_from(format!("Bearer {}", key.expose().trim()));
@@ -210,7 +210,6 @@ impl Endpoint {
         let secrets: Vec<&str> = secrets.chain([host]).collect();
         Err(refusal.fault(model, &body, &secrets))
     }
-
 }
 
 /// The address of the API's method: that of the API, or already its own.

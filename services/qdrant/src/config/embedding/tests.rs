@@ -13,7 +13,9 @@ fn check(text: &str) -> Result<(), String> {
 
 #[test]
 fn bindings_are_read() {
-    let config = config("collection-models = ['reviews=all-minilm', ' docs/title = qdrant/bm25:German ', 'a/b/c=x=org/model:7b']");
+    let config = config(
+        "collection-models = ['reviews=all-minilm', ' docs/title = qdrant/bm25:German ', 'a/b/c=x=org/model:7b']",
+    );
     let bound: Vec<String> = config
         .expect("parses")
         .collection_models
@@ -53,19 +55,36 @@ fn settings_that_can_never_work_are_refused() {
     assert_eq!(check(&format!("{url}\ncollection-models = ['c=m']")), Ok(()));
     for (text, part) in [
         (url.to_owned(), "needs QDRANT_EMBEDDINGS_MODEL"),
-        (format!("{url}\ncollection-models = ['c=qdrant/bm25']"), "needs QDRANT_EMBEDDINGS_MODEL"),
-        (format!("{url}\nembeddings-model = 'qdrant/bm25'"), "is for dense vectors"),
-        (format!("{url}\nembeddings-model = ' '"), "QDRANT_EMBEDDINGS_MODEL: the name"),
+        (
+            format!("{url}\ncollection-models = ['c=qdrant/bm25']"),
+            "needs QDRANT_EMBEDDINGS_MODEL",
+        ),
+        (
+            format!("{url}\nembeddings-model = 'qdrant/bm25'"),
+            "is for dense vectors",
+        ),
+        (
+            format!("{url}\nembeddings-model = ' '"),
+            "QDRANT_EMBEDDINGS_MODEL: the name",
+        ),
         (
             format!("{url}\ncollection-models = ['c=m']\nembeddings-query-prefix = 'query: '"),
             "which is not set",
         ),
         (
-            format!("{url}\nembeddings-model = 'm'\nembeddings-api-key = 'k'\nembeddings-api-key-file = '/k'"),
+            format!(
+                "{url}\nembeddings-model = 'm'\nembeddings-api-key = 'k'\nembeddings-api-key-file = '/k'"
+            ),
             "not both",
         ),
-        ("embeddings-api-key = 'secret'".to_owned(), "QDRANT_EMBEDDINGS_API_KEY needs QDRANT_EMBEDDINGS_URL"),
-        ("embeddings-dimensions = 3".to_owned(), "QDRANT_EMBEDDINGS_DIMENSIONS needs"),
+        (
+            "embeddings-api-key = 'secret'".to_owned(),
+            "QDRANT_EMBEDDINGS_API_KEY needs QDRANT_EMBEDDINGS_URL",
+        ),
+        (
+            "embeddings-dimensions = 3".to_owned(),
+            "QDRANT_EMBEDDINGS_DIMENSIONS needs",
+        ),
     ] {
         let why = check(&text).expect_err(part);
         assert!(why.contains(part) && !why.contains("secret"), "{text}: {why}");

@@ -156,7 +156,9 @@ impl Refusal {
                     ..fault
                 }
             }
-            _ => unusable(format!("the embeddings endpoint refused the request ({code}){says}")),
+            _ => unusable(format!(
+                "the embeddings endpoint refused the request ({code}){says}"
+            )),
         }
     }
 }
@@ -166,10 +168,7 @@ impl Refusal {
 fn quoted(body: &[u8], secrets: &[&str]) -> String {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let places = ["/error/message", "/error", "/message", "/detail"];
-    let Some(text) = places
-        .iter()
-        .find_map(|place| body.pointer(place)?.as_str())
-    else {
+    let Some(text) = places.iter().find_map(|place| body.pointer(place)?.as_str()) else {
         return String::new();
     };
     let words = text.split_whitespace().map(|word| {

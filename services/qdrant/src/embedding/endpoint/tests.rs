@@ -4,8 +4,12 @@ use super::*;
 
 fn endpoint(text: &str) -> Endpoint {
     let text = format!("embeddings-url = 'http://h/v1'\nembeddings-model = 'm'\n{text}");
-    let config = Sources::file(text.parse().expect("TOML")).load().expect("settings");
-    Endpoint::new(&config).expect("settings that work").expect("an endpoint")
+    let config = Sources::file(text.parse().expect("TOML"))
+        .load()
+        .expect("settings");
+    Endpoint::new(&config)
+        .expect("settings that work")
+        .expect("an endpoint")
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -15,8 +19,14 @@ fn texts(texts: &[&str]) -> Vec<String> {
 #[test]
 fn the_url_is_that_of_the_api_or_of_its_method() {
     for (text, expected) in [
-        ("http://localhost:11434/v1", "http://localhost:11434/v1/embeddings"),
-        ("http://localhost:11434/v1/", "http://localhost:11434/v1/embeddings"),
+        (
+            "http://localhost:11434/v1",
+            "http://localhost:11434/v1/embeddings",
+        ),
+        (
+            "http://localhost:11434/v1/",
+            "http://localhost:11434/v1/embeddings",
+        ),
         ("http://h:8080", "http://h:8080/embeddings"),
         ("https://h/v1/embeddings", "https://h/v1/embeddings"),
         ("https://h/v1/embeddings/", "https://h/v1/embeddings"),
@@ -76,7 +86,9 @@ fn what_is_wrong_with_the_settings_is_told_without_the_url() {
         ),
     ] {
         let text = format!("embeddings-model = 'm'\n{text}");
-        let config = Sources::file(text.parse().expect("TOML")).load().expect("settings");
+        let config = Sources::file(text.parse().expect("TOML"))
+            .load()
+            .expect("settings");
         let Err(error) = Endpoint::new(&config) else {
             panic!("{text} works")
         };

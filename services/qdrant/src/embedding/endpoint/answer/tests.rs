@@ -5,7 +5,11 @@ fn refusal(status: u16, retry_after: Option<u64>, body: &str) -> Fault {
         status: StatusCode::from_u16(status).expect("a status"),
         retry_after: retry_after.map(Duration::from_secs),
     };
-    refusal.fault("m", body.as_bytes(), &["sk-topsecret", "embeddings.internal", "h"])
+    refusal.fault(
+        "m",
+        body.as_bytes(),
+        &["sk-topsecret", "embeddings.internal", "h"],
+    )
 }
 
 #[test]
@@ -21,7 +25,10 @@ fn vectors_stand_in_the_order_of_the_texts() {
 #[test]
 fn an_answer_that_is_none_is_told() {
     for (body, part) in [
-        (r#"{"data": [{"index": 0, "embedding": [1]}]}"#, "1 vectors of 2 texts"),
+        (
+            r#"{"data": [{"index": 0, "embedding": [1]}]}"#,
+            "1 vectors of 2 texts",
+        ),
         (
             r#"{"data": [{"index": 0, "embedding": [1]}, {"index": 0, "embedding": [2]}]}"#,
             "which vector is of which text",
@@ -30,14 +37,23 @@ fn an_answer_that_is_none_is_told() {
             r#"{"data": [{"index": 0, "embedding": [1]}, {"index": 2, "embedding": [2]}]}"#,
             "which vector is of which text",
         ),
-        (r#"{"data": [{"embedding": [NaN]}, {"embedding": [1]}]}"#, "not a list of vectors"),
-        (r#"{"data": [{"embedding": "AACAPw=="}, {"embedding": [1]}]}"#, "not a list of vectors"),
+        (
+            r#"{"data": [{"embedding": [NaN]}, {"embedding": [1]}]}"#,
+            "not a list of vectors",
+        ),
+        (
+            r#"{"data": [{"embedding": "AACAPw=="}, {"embedding": [1]}]}"#,
+            "not a list of vectors",
+        ),
         (r#"{"error": "x"}"#, "not a list of vectors"),
         ("<html>", "not a list of vectors"),
         ("", "not a list of vectors"),
     ] {
         let fault = vectors(body.as_bytes(), 2).expect_err(body);
-        assert_eq!((fault.reason, fault.retry_after), (Reason::EmbeddingsUnavailable, None));
+        assert_eq!(
+            (fault.reason, fault.retry_after),
+            (Reason::EmbeddingsUnavailable, None)
+        );
         assert!(fault.message.contains(part), "{body}: {fault}");
     }
 }
@@ -62,16 +78,33 @@ fn vectors_belong_together_and_are_finite() {
 fn a_refusal_says_which_setting_or_when_to_try_again() {
     let secret = r#"{"error": {"message": "Incorrect API key provided: sk-topsecret."}}"#;
     let fault = refusal(401, None, secret);
-    assert_eq!((fault.reason, fault.retry_after), (Reason::EmbeddingsUnavailable, None));
+    assert_eq!(
+        (fault.reason, fault.retry_after),
+        (Reason::EmbeddingsUnavailable, None)
+    );
     assert!(fault.message.contains("QDRANT_EMBEDDINGS_API_KEY"), "{fault}");
     assert!(!fault.message.contains("secret"), "{fault}");
 
-    let fault = refusal(404, None, r#"{"error": "model 'm' not found, try pulling it first"}"#);
-    assert!(fault.message.ends_with("(404): model 'm' not found, try pulling it first"), "{fault}");
+    let fault = refusal(
+        404,
+        None,
+        r#"{"error": "model 'm' not found, try pulling it first"}"#,
+    );
+    assert!(
+        fault
+            .message
+            .ends_with("(404): model 'm' not found, try pulling it first"),
+        "{fault}"
+    );
 
     let fault = refusal(400, None, r#"{"detail": "too many tokens"}"#);
     assert_eq!(fault.reason, Reason::ArgumentInvalid);
-    assert!(fault.message.ends_with("does not take the text (400): too many tokens"), "{fault}");
+    assert!(
+        fault
+            .message
+            .ends_with("does not take the text (400): too many tokens"),
+        "{fault}"
+    );
 
     let fault = refusal(429, Some(7), "<html>slow down at 10.0.0.1</html>");
     assert_eq!(fault.retry_after, Some(Duration::from_secs(7)));
@@ -83,14 +116,20 @@ fn a_refusal_says_which_setting_or_when_to_try_again() {
     assert!(fault.retry_after.is_some());
 
     let fault = refusal(302, None, "");
-    assert!(fault.message.contains("redirect") && fault.retry_after.is_none(), "{fault}");
+    assert!(
+        fault.message.contains("redirect") && fault.retry_after.is_none(),
+        "{fault}"
+    );
 }
 
 #[test]
 fn the_endpoints_words_are_short_and_hold_no_secrets() {
     let body = r#"{"message": "sk-topsecret at\nembeddings.internal:8080 or http://10.0.0.1/x \u0000hm h"}"#;
     let fault = refusal(418, None, body);
-    assert!(fault.message.ends_with("(418): *** at *** or *** hm h"), "{fault}");
+    assert!(
+        fault.message.ends_with("(418): *** at *** or *** hm h"),
+        "{fault}"
+    );
     let long = format!(r#"{{"error": {{"message": "{}"}}}}"#, "ä".repeat(5_000));
     let fault = refusal(500, None, &long);
     assert_eq!(fault.message.matches('ä').count(), QUOTED);

@@ -1,0 +1,243 @@
+//! `Search`: the points that are nearest to a text, a vector or other points.
+//!
+//! A search has one [`Leg`] for each vector that is asked, or, for a text, one by meaning and one by words, whose ranks Qdrant fuses.
+//! [`choice`] and [`text`] decide on the vectors, [`like`] is about points, and what is sent is made in [`request`].
+
+use std::time::{Duration, Instant};
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::answer::{Caps, Push};
+use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_proto::data::v1::value::Kind;
+use mcp_hub_proto::qdrant::v1 as pb;
+use prost::Message as _;
+use qdrant_client::qdrant as q;
+
+use crate::binding::Bindings;
+use crate::collection;
+use crate::database::Database;
+use crate::embedding::Embeddings;
+use crate::error::Error;
+use crate::filter;
+use crate::row::{Columns, Table};
+use crate::vector::Vector;
+
+mod choice;
+mod like;
+mod request;
+mod text;
+
+use like::Like;
+use request::Request;
+use text::Text;
+
+const LIMIT: Bounds = Bounds {
+    field: "limit",
+    default: 5,
+    maximum: 1_000,
+};
+
+const GROUP_SIZE: Bounds = Bounds {
+    field: "group_size",
+    default: 1,
+    maximum: 100,
+};
+
+/// The longest text that is searched for. Models read far less.
+const LONGEST_TEXT: usize = 10_000;
+
+/// How far a search can be paged: the server finds all points before a page again.
+const FURTHEST: u64 = 10_000;
+
+/// What is asked of one vector.
+#[derive(Clone, Debug)]
+struct Leg<'s> {
+    vector: &'s collection::Vector,
+    query: q::Query,
+}
+
+/// Searches.
+///
+/// # Errors
+/// Wrong arguments, among them vectors that fit no vector of the collection; `NOT_SUPPORTED` for text where nothing makes vectors of
+/// it; `EMBEDDINGS_UNAVAILABLE`; the server's error, time-outs.
+pub(crate) async fn search(
+    database: &Database,
+    embeddings: &Embeddings,
+    request: &pb::SearchRequest,
+    remaining: Option<Duration>,
+) -> Result<pb::SearchResponse, Fault> {
+    let begun = Instant::now();
+    let mut notices = vec![];
+    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let group_size = GROUP_SIZE.apply(request.group_size, &mut notices)?;
+    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
+    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let wanted = Wanted::of(request)?;
+    let score_threshold = threshold(request.score_threshold)?;
+
+    let session = database.read(timeout);
+    let shape = session.shape(&request.collection).await?;
+    let filter = filter::parse(request.filter.as_ref(), &shape, &mut notices)?;
+    let bindings = Bindings::of(&shape, embeddings);
+    let using = request.using.as_deref().filter(|name| !name.is_empty());
+    let legs = match wanted {
+        Wanted::Text(text) => {
+            let text = Text {
+                session: &session,
+                bindings: &bindings,
+                embeddings,
+                text,
+                mode: request.mode(),
+                using,
+                scored: score_threshold.is_some(),
+            };
+            text.legs(&mut notices).await?
+        }
+        Wanted::Vector(vector) => vec![Leg {
+            vector: choice::for_vector(&bindings, using, &vector)?,
+            query: request::nearest(vector.into()),
+        }],
+        Wanted::Like(like) => {
+            let vector = choice::for_points(&bindings, using)?;
+            let query = like.query(&session, &shape, vector, &mut notices).await?;
+            vec![Leg { vector, query }]
+        }
+    };
+    if let [leg] = legs.as_slice() {
+        notices.extend(choice::lower_is_better(leg.vector));
+    }
+
+    let statement = identity(request, &legs);
+    let delivered = statement.delivered(request.cursor.as_deref())?;
+    if delivered > FURTHEST {
+        let message = format!("a search can't be paged further than {FURTHEST} matches: narrow it by filter");
+        return Err(Fault::argument("cursor", message));
+    }
+    let group_by = request.group_by.as_deref().filter(|key| !key.is_empty());
+    let columns = Columns {
+        score: true,
+        group: group_by.is_some(),
+        vectors: request.with_vectors(),
+        payload: filter::keys("payload_fields", &request.payload_fields)?,
+    };
+    let asked = Request {
+        legs,
+        filter,
+        score_threshold,
+        delivered,
+        limit,
+        group_by: group_by.map(|key| (key, group_size)),
+        columns: &columns,
+    };
+    let (points, rows) = asked.send(&session, &shape).await?;
+
+    let mut table = Table::new(columns, Caps::rows(rows));
+    for point in points {
+        if table.push(point)? != Push::Added {
+            break;
+        }
+    }
+    for notice in notices {
+        table.notice(notice);
+    }
+    let result = table.finish(begun.elapsed(), |rows| {
+        Some(statement.cursor(delivered + rows as u64))
+    });
+    Ok(pb::SearchResponse { result: Some(result) })
+}
+
+/// What is looked for.
+#[derive(Debug)]
+enum Wanted<'a> {
+    Text(&'a str),
+    Vector(Vector),
+    Like(Like),
+}
+
+impl<'a> Wanted<'a> {
+    fn of(request: &'a pb::SearchRequest) -> Result<Self, Fault> {
+        let text = request.query_text.as_deref().map(str::trim);
+        let text = text.filter(|text| !text.is_empty());
+        let vector = request
+            .vector
+            .as_ref()
+            .filter(|vector| !matches!(vector.kind, None | Some(Kind::Null(_))));
+        let like = Like::of(request)?;
+        let wanted = match (text, vector, like) {
+            (Some(text), None, None) => {
+                let characters = text.chars().count();
+                if characters > LONGEST_TEXT {
+                    let message =
+                        format!("query_text has {characters} characters; at most {LONGEST_TEXT} are searched for");
+                    return Err(Fault::argument("query_text", message));
+                }
+                return Ok(Self::Text(text));
+            }
+            (None, Some(vector), None) => Self::Vector(Vector::read("vector", vector)?),
+            (None, None, Some(like)) => Self::Like(like),
+            (None, None, None) => {
+                return Err(Fault::argument(
+                    "query_text",
+                    "give query_text, vector, or like_ids; scroll reads points without a search",
+                ));
+            }
+            _ => {
+                return Err(Fault::argument(
+                    "query_text",
+                    "give one of query_text, vector, and like_ids with unlike_ids: each is a search of its own",
+                ));
+            }
+        };
+        match request.mode() {
+            pb::SearchMode::Unspecified | pb::SearchMode::Auto => Ok(wanted),
+            _ => Err(Fault::argument(
+                "mode",
+                "mode is about query_text; the vector to search is named by using",
+            )),
+        }
+    }
+}
+
+/// A threshold in the precision of Qdrant's scores.
+fn threshold(given: Option<f64>) -> Result<Option<f32>, Fault> {
+    let Some(given) = given else { return Ok(None) };
+    #[expect(clippy::cast_possible_truncation, reason = "scores are of single precision")]
+    let threshold = given as f32;
+    if threshold.is_finite() {
+        Ok(Some(threshold))
+    } else {
+        Err(Fault::argument(
+            "score_threshold",
+            "score_threshold is not a finite number",
+        ))
+    }
+}
+
+/// What a cursor must fit: all that decides which points come in which order, also the vectors that are searched.
+fn identity(request: &pb::SearchRequest, legs: &[Leg<'_>]) -> Statement {
+    let request = pb::SearchRequest {
+        cursor: None,
+        limit: None,
+        timeout_ms: None,
+        ..request.clone()
+    };
+    let request = request.encode_to_vec();
+    let vectors = legs.iter().map(|leg| leg.vector.name.as_bytes());
+    Statement::of([request.as_slice()].into_iter().chain(vectors))
+}
+
+/// Runs what belongs to a call but is not asked of the server, within the call's limit.
+async fn within<T>(
+    session: &crate::database::Session,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(session.remaining(), work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(Error::TimedOut(session.timeout())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The request that a search comes to, and the points of its answer.
+
+use mcp_hub_proto::data::v1::Value;
+use mcp_hub_proto::data::v1::value::Kind;
+use qdrant_client::qdrant as q;
+
+use super::Leg;
+use crate::collection::Shape;
+use crate::database::Session;
+use crate::error::Error;
+use crate::row::{Columns, Point};
+use crate::value::of;
+
+/// How many matches of each leg are fused at least: what is far down in one may be high up in the other.
+const FUSED: u64 = 100;
+
+/// A search.
+pub(super) struct Request<'a> {
+    /// One, or two that are fused.
+    pub(super) legs: Vec<Leg<'a>>,
+    pub(super) filter: Option<q::Filter>,
+    pub(super) score_threshold: Option<f32>,
+    /// Rows of earlier pages.
+    pub(super) delivered: u64,
+    /// The most matches, or groups.
+    pub(super) limit: u32,
+    /// The key that groups, and the most matches of a group.
+    pub(super) group_by: Option<(&'a str, u32)>,
+    pub(super) columns: &'a Columns,
+}
+
+impl Request<'_> {
+    /// The points from where the last page ended, and how many of them are this page's rows; one more tells that there is another.
+    pub(super) async fn send(self, session: &Session, shape: &Shape) -> Result<(Vec<Point>, u32), Error> {
+        // One more than is shown tells whether there are more.
+        let wanted = u64::from(self.limit) + 1;
+        let (with_payload, with_vectors) = (self.columns.with_payload(), self.columns.with_vectors());
+        let Query {
+            prefetch,
+            query,
+            using,
+            filter,
+        } = self.query((self.delivered + wanted) * u64::from(self.group_by.map_or(1, |(_, size)| size)));
+        let Some((key, group_size)) = self.group_by else {
+            let request = q::QueryPoints {
+                prefetch,
+                query: Some(query),
+                using,
+                filter,
+                score_threshold: self.score_threshold,
+                limit: Some(wanted),
+                offset: Some(self.delivered),
+                with_payload: Some(with_payload),
+                with_vectors: Some(with_vectors),
+                ..q::QueryPoints::default()
+            };
+            let points = session.ask(&shape.collection, request).await?.result;
+            return Ok((points.into_iter().map(Point::from).collect(), self.limit));
+        };
+        // Groups have no offset; as each has a point at least, so many of them hold all rows of earlier pages.
+        let request = q::QueryPointGroups {
+            prefetch,
+            query: Some(query),
+            using,
+            filter,
+            score_threshold: self.score_threshold,
+            limit: Some(self.delivered + wanted),
+            group_size: Some(group_size.into()),
+            group_by: key.to_owned(),
+            with_payload: Some(with_payload),
+            with_vectors: Some(with_vectors),
+            ..q::QueryPointGroups::default()
+        };
+        let result = session.ask(&shape.collection, request).await?.result;
+        let groups = result.map(|result| result.groups).unwrap_or_default();
+        Ok(rows_of(groups, self.delivered, self.limit))
+    }
+
+    /// What is asked of one vector, or of the matches of two.
+    fn query(&self, reach: u64) -> Query {
+        if let [leg] = self.legs.as_slice() {
+            return Query {
+                prefetch: vec![],
+                query: leg.query.clone(),
+                using: name(leg),
+                filter: self.filter.clone(),
+            };
+        }
+        let prefetch = self.legs.iter().map(|leg| q::PrefetchQuery {
+            query: Some(leg.query.clone()),
+            using: name(leg),
+            filter: self.filter.clone(),
+            limit: Some(reach.max(FUSED)),
+            ..q::PrefetchQuery::default()
+        });
+        Query {
+            prefetch: prefetch.collect(),
+            query: q::Query {
+                variant: Some(q::query::Variant::Fusion(q::Fusion::Rrf.into())),
+            },
+            using: None,
+            // Each leg has it already; what no filter lets through can't come back.
+            filter: None,
+        }
+    }
+}
+
+struct Query {
+    prefetch: Vec<q::PrefetchQuery>,
+    query: q::Query,
+    using: Option<String>,
+    filter: Option<q::Filter>,
+}
+
+/// The vector of a leg, as requests name it.
+fn name(leg: &Leg<'_>) -> Option<String> {
+    Some(leg.vector.name.clone()).filter(|name| !name.is_empty())
+}
+
+/// A search for what is nearest.
+pub(super) fn nearest(input: q::VectorInput) -> q::Query {
+    q::Query {
+        variant: Some(q::query::Variant::Nearest(input)),
+    }
+}
+
+/// The points of groups from where the last page ended, and how many of them belong to the first `limit` groups.
+fn rows_of(groups: Vec<q::PointGroup>, delivered: u64, limit: u32) -> (Vec<Point>, u32) {
+    let (mut points, mut rows, mut shown) = (vec![], 0, 0);
+    let mut skipped = delivered;
+    for group in groups {
+        let id = group_value(group.id);
+        let before = points.len();
+        for hit in group.hits {
+            if skipped > 0 {
+                skipped -= 1;
+                continue;
+            }
+            points.push(Point {
+                group: Some(id.clone()),
+                ..Point::from(hit)
+            });
+        }
+        // The rest of a group that the last page began counts as one.
+        shown += u32::from(points.len() > before);
+        if shown <= limit {
+            rows = u32::try_from(points.len()).unwrap_or(u32::MAX);
+        }
+    }
+    (points, rows)
+}
+
+fn group_value(id: Option<q::GroupId>) -> Value {
+    use q::group_id::Kind as Id;
+    of(match id.and_then(|id| id.kind) {
+        Some(Id::UnsignedValue(number)) => Kind::Uint(number),
+        Some(Id::IntegerValue(number)) => Kind::Int(number),
+        Some(Id::StringValue(text)) => Kind::Text(text),
+        None => Kind::Null(0),
+    })
+}
+
+#[cfg(test)]
+mod tests;
