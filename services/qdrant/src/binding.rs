@@ -363,4 +363,4 @@ pub(crate) fn names<'v>(vectors: impl IntoIterator<Item = &'v Vector>) -> String
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,6 +13,7 @@ use mcp_hub_proto::qdrant::v1::qdrant_service_server::QdrantServiceServer;
 use mcp_hub_proto::qdrant::v1::qdrant_write_service_server::QdrantWriteServiceServer;
 use tokio::net::TcpListener;
 
+mod binding;
 mod collection;
 pub mod config;
 mod count;
@@ -24,9 +25,12 @@ mod points;
 mod posture;
 mod row;
 mod scroll;
+mod search;
 mod service;
 mod status;
 mod value;
+mod vector;
+mod write;
 
 pub use config::Config;
 pub use error::Error;

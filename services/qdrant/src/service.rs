@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status};
 
 use crate::database::Database;
 use crate::embedding::Embeddings;
-use crate::{collection, count, points, scroll};
+use crate::{collection, count, points, scroll, search, write};
 
 /// Both services: cheap to clone.
 #[derive(Clone)]
@@ -64,8 +64,9 @@ impl QdrantService for Service {
         )
     }
 
-    async fn search(&self, _: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
-        not_yet()
+    async fn search(&self, request: Request<SearchRequest>) -> Result<Response<SearchResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(search::search(&self.database, &self.embeddings, request.get_ref(), remaining).await)
     }
 
     async fn scroll(&self, request: Request<ScrollRequest>) -> Result<Response<ScrollResponse>, Status> {
@@ -103,35 +104,40 @@ impl QdrantService for Service {
 
 #[tonic::async_trait]
 impl QdrantWriteService for Service {
-    async fn upsert(&self, _: Request<UpsertRequest>) -> Result<Response<UpsertResponse>, Status> {
-        not_yet()
+    async fn upsert(&self, request: Request<UpsertRequest>) -> Result<Response<UpsertResponse>, Status> {
+        let remaining = remaining(&request);
+        answer(write::upsert(&self.database, &self.embeddings, request.get_ref(), remaining).await)
     }
 
     async fn update_payload(
         &self,
-        _: Request<UpdatePayloadRequest>,
+        request: Request<UpdatePayloadRequest>,
     ) -> Result<Response<UpdatePayloadResponse>, Status> {
-        not_yet()
+        let remaining = remaining(&request);
+        answer(write::update_payload(&self.database, &self.embeddings, request.get_ref(), remaining).await)
     }
 
     async fn delete_points(
         &self,
-        _: Request<DeletePointsRequest>,
+        request: Request<DeletePointsRequest>,
     ) -> Result<Response<DeletePointsResponse>, Status> {
-        not_yet()
+        let remaining = remaining(&request);
+        answer(write::delete_points(&self.database, request.get_ref(), remaining).await)
     }
 
     async fn create_collection(
         &self,
-        _: Request<CreateCollectionRequest>,
+        request: Request<CreateCollectionRequest>,
     ) -> Result<Response<CreateCollectionResponse>, Status> {
-        not_yet()
+        let remaining = remaining(&request);
+        answer(write::create_collection(&self.database, &self.embeddings, request.get_ref(), remaining).await)
     }
 
     async fn create_payload_index(
         &self,
-        _: Request<CreatePayloadIndexRequest>,
+        request: Request<CreatePayloadIndexRequest>,
     ) -> Result<Response<CreatePayloadIndexResponse>, Status> {
-        not_yet()
+        let remaining = remaining(&request);
+        answer(write::create_payload_index(&self.database, request.get_ref(), remaining).await)
     }
 }

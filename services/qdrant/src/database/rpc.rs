@@ -151,6 +151,8 @@ rpcs! {
         reads of_collection timed since 1 . 12 "counting per value of a payload key";
     q::UpsertPoints => q::PointsOperationResponse: PointsClient.upsert, "/qdrant.Points/Upsert",
         writes of_collection timed since 1 . 0 "writing points";
+    q::UpdateBatchPoints => q::UpdateBatchResponse: PointsClient.update_batch, "/qdrant.Points/UpdateBatch",
+        writes of_collection timed since 1 . 3 "changing payloads";
     q::SetPayloadPoints => q::PointsOperationResponse: PointsClient.set_payload, "/qdrant.Points/SetPayload",
         writes of_collection timed since 1 . 0 "changing payloads";
     q::DeletePayloadPoints => q::PointsOperationResponse: PointsClient.delete_payload, "/qdrant.Points/DeletePayload",

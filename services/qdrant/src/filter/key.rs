@@ -25,7 +25,7 @@ pub(crate) fn key(text: &str) -> Result<String, String> {
         while let Some(index) = rest.strip_prefix('[') {
             let (digits, after) = index
                 .split_once(']')
-                .filter(|(digits, _)| digits.bytes().all(|digit| digit.is_ascii_digit()))
+                .filter(|(digits, _)| digits.len() <= 9 && digits.bytes().all(|digit| digit.is_ascii_digit()))
                 .ok_or("brackets have a number in them, or nothing for every element of a list")?;
             out.push('[');
             out.push_str(digits);
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn what_is_no_key_is_said() {
         for given in [
-            "", ".a", "a.", "a..b", "a[b]", "a[", "a[]b", "\"a", "a\"b", "a\\b", "\"a\"b",
+            "", ".a", "a.", "a..b", "a[b]", "a[", "a[9999999999]", "a[]b", "\"a", "a\"b", "a\\b", "\"a\"b",
         ] {
             assert!(key(given).is_err(), "{given}");
         }
