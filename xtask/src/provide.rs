@@ -8,6 +8,7 @@ pub(crate) mod apt;
 mod clients;
 mod container;
 mod neo4j;
+pub(crate) mod qdrant;
 mod servers;
 
 use std::collections::BTreeSet;
@@ -61,6 +62,7 @@ impl Provided {
                 "neo4j" => {
                     servers::neo4j(&workspace.root, policy.install).map(|server| provided.keep(server))
                 }
+                "qdrant" => servers::qdrant().map(|server| provided.keep(server)),
                 "python" => provided.python(workspace, policy.install),
                 "node" => provided.node(workspace, policy.install),
                 unknown => bail!("nothing provides {unknown:?}, which a package's metadata says it needs"),

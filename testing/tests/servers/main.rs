@@ -3,4 +3,5 @@
 mod mariadb;
 mod neo4j;
 mod postgres;
+mod qdrant;
 mod victim;

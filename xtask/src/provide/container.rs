@@ -91,6 +91,21 @@ impl Container {
         })
     }
 
+    /// Qdrant: no API key.
+    pub(crate) fn qdrant() -> anyhow::Result<Self> {
+        Self::start(&Image {
+            name: "docker.io/qdrant/qdrant:v1.18.2".to_owned(),
+            environment: &["QDRANT__TELEMETRY_DISABLED=true"],
+            arguments: &[],
+            addresses: &[
+                (names::QDRANT_URL, 6334, "http://127.0.0.1:PORT"),
+                (names::QDRANT_REST_URL, 6333, "http://127.0.0.1:PORT"),
+            ],
+            // The image has a shell and little else. gRPC listens last.
+            ready: &["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/6334"],
+        })
+    }
+
     fn start(image: &Image) -> anyhow::Result<Self> {
         ensure!(find("docker").is_some(), "no program docker");
         read(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]))?;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use mcp_hub_programs::{MariaDb, Neo4j, names, variable};
+use mcp_hub_programs::{MariaDb, Neo4j, Qdrant, names, variable};
 
 use super::container::Container;
-use super::{apt, neo4j as jars};
+use super::{apt, neo4j as jars, qdrant as stand_in};
 
 /// A server, or the programs to start one. The tests look for programs in the places where this did.
 #[derive(Debug)]
@@ -96,6 +96,24 @@ pub(crate) fn neo4j(root: &Path, install: bool) -> anyhow::Result<Server> {
         run: Container::neo4j,
     }
     .first()
+}
+
+/// Qdrant: a real one where there is its program, else the stand-in.
+pub(crate) fn qdrant() -> anyhow::Result<Server> {
+    let server = Ways {
+        url: names::QDRANT_URL,
+        find: || {
+            let Qdrant { program, real } = Qdrant::find()?;
+            let kind = if real { "a real server" } else { "the stand-in" };
+            Some(format!("{kind}, {}", program.display()))
+        },
+        places: "program of a server in MCP_HUB_TEST_QDRANT_BIN",
+        get: stand_in::get,
+        run: Container::qdrant,
+    }
+    .first()?;
+    stand_in::tidy()?;
+    Ok(server)
 }
 
 /// PgBouncer, by program or package; a container could not reach the server that the tests start.

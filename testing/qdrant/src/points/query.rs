@@ -1,0 +1,148 @@
+//! Searches.
+
+mod average;
+mod group;
+mod plan;
+mod score;
+
+use std::time::Instant;
+
+use self::group::Grouping;
+use self::plan::Planner;
+use crate::convert::{count, path, result};
+use crate::error::{Error, Result};
+use crate::storage::Storage;
+use crate::validate;
+use qdrant_client::qdrant::query::Variant;
+use qdrant_client::qdrant::{
+    BatchResult, DenseVector, GroupsResult, Query, QueryBatchPoints, QueryBatchResponse, QueryGroupsResponse,
+    QueryPointGroups, QueryPoints, QueryResponse, ScoredPoint, SearchPoints, SearchResponse, SparseVector,
+    VectorInput, vector_input,
+};
+
+/// How many groups or points there are when a client does not say.
+const DEFAULT_LIMIT: u64 = 10;
+/// How many points a group has when a client does not say.
+const DEFAULT_GROUP_SIZE: u64 = 3;
+
+/// The universal query.
+pub(super) fn query(storage: &Storage, request: QueryPoints) -> Result<QueryResponse> {
+    let start = Instant::now();
+    Ok(QueryResponse {
+        result: points(storage, request)?,
+        time: start.elapsed().as_secs_f64(),
+        usage: None,
+    })
+}
+
+/// Several of them; one that fails fails all.
+pub(super) fn query_batch(storage: &Storage, request: QueryBatchPoints) -> Result<QueryBatchResponse> {
+    let start = Instant::now();
+    validate::name(&request.collection_name)?;
+    let results = request.query_points.into_iter().map(|query| {
+        let query = QueryPoints {
+            collection_name: request.collection_name.clone(),
+            ..query
+        };
+        Ok(BatchResult {
+            result: points(storage, query)?,
+        })
+    });
+    Ok(QueryBatchResponse {
+        result: results.collect::<Result<_>>()?,
+        time: start.elapsed().as_secs_f64(),
+        usage: None,
+    })
+}
+
+/// The best points of each value of a key.
+pub(super) fn query_groups(storage: &Storage, request: QueryPointGroups) -> Result<QueryGroupsResponse> {
+    let start = Instant::now();
+    validate::not_empty("group_by", &request.group_by)?;
+    validate::at_least("group_size", request.group_size, 1)?;
+    if request.with_lookup.is_some() {
+        return Err(Error::Unimplemented("with_lookup"));
+    }
+    let group_by = path(&request.group_by)?;
+    let group_size = count(request.group_size.unwrap_or(DEFAULT_GROUP_SIZE));
+    let groups = count(request.limit.unwrap_or(DEFAULT_LIMIT));
+    let query = QueryPoints {
+        collection_name: request.collection_name,
+        prefetch: request.prefetch,
+        query: request.query,
+        using: request.using,
+        filter: request.filter,
+        params: request.params,
+        score_threshold: request.score_threshold,
+        limit: request.limit,
+        with_payload: request.with_payload,
+        with_vectors: request.with_vectors,
+        lookup_from: request.lookup_from,
+        timeout: request.timeout,
+        ..QueryPoints::default()
+    };
+    let (planner, query) = plan(storage, query)?;
+    let grouping = Grouping {
+        group_by,
+        groups,
+        group_size,
+    };
+    Ok(QueryGroupsResponse {
+        result: Some(GroupsResult {
+            groups: grouping.run(planner.collection().shard(), query)?,
+        }),
+        time: start.elapsed().as_secs_f64(),
+        usage: None,
+    })
+}
+
+/// The search that preceded the universal query.
+pub(super) fn search(storage: &Storage, request: SearchPoints) -> Result<SearchResponse> {
+    let start = Instant::now();
+    let vector = match request.sparse_indices {
+        Some(indices) => vector_input::Variant::Sparse(SparseVector {
+            values: request.vector,
+            indices: indices.data,
+        }),
+        None => vector_input::Variant::Dense(DenseVector { data: request.vector }),
+    };
+    let nearest = Variant::Nearest(VectorInput {
+        variant: Some(vector),
+    });
+    let query = QueryPoints {
+        collection_name: request.collection_name,
+        query: Some(Query {
+            variant: Some(nearest),
+        }),
+        using: request.vector_name,
+        filter: request.filter,
+        params: request.params,
+        score_threshold: request.score_threshold,
+        limit: Some(request.limit),
+        offset: request.offset,
+        with_payload: request.with_payload,
+        with_vectors: request.with_vectors,
+        timeout: request.timeout,
+        ..QueryPoints::default()
+    };
+    Ok(SearchResponse {
+        result: points(storage, query)?,
+        time: start.elapsed().as_secs_f64(),
+        usage: None,
+    })
+}
+
+fn points(storage: &Storage, request: QueryPoints) -> Result<Vec<ScoredPoint>> {
+    let (planner, query) = plan(storage, request)?;
+    let points = planner.collection().shard().query(query)?;
+    Ok(points.into_iter().map(result::scored).collect())
+}
+
+fn plan(storage: &Storage, request: QueryPoints) -> Result<(Planner<'_>, qdrant_edge::QueryRequest)> {
+    validate::name(&request.collection_name)?;
+    validate::at_least("limit", request.limit, 1)?;
+    validate::at_least("timeout", request.timeout, 1)?;
+    let mut planner = Planner::new(storage, &request.collection_name)?;
+    let query = planner.request(request)?;
+    Ok((planner, query))
+}
