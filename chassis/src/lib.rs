@@ -6,7 +6,7 @@
 //!
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
 //! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server),
-//! [`slots`] (the connections of a pool).
+//! [`slots`] (the connections of a pool), [`stream`] (all rows, for other services).
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -27,6 +27,7 @@ pub mod lifecycle;
 pub mod server;
 pub mod slots;
 pub mod status;
+pub mod stream;
 pub mod telemetry;
 pub mod tls;
 

@@ -2,6 +2,7 @@
 
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::grpc::{answer, remaining};
+use mcp_hub_chassis::stream::Stream;
 use mcp_hub_proto::mariadb::v1::mariadb_service_server::MariadbService;
 use mcp_hub_proto::mariadb::v1::mariadb_write_service_server::MariadbWriteService;
 use mcp_hub_proto::mariadb::v1::{
@@ -10,7 +11,6 @@ use mcp_hub_proto::mariadb::v1::{
     ListDatabasesResponse, ListTablesRequest, ListTablesResponse, QueryRequest, QueryResponse,
     SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
 };
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
@@ -31,7 +31,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl MariadbService for Service {
-    type StreamQueryStream = ReceiverStream<Result<StreamQueryResponse, Status>>;
+    type StreamQueryStream = Stream<StreamQueryResponse>;
 
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         let remaining = remaining(&request);

@@ -2,6 +2,7 @@
 
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::grpc::{answer, remaining};
+use mcp_hub_chassis::stream::Stream;
 use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jService;
 use mcp_hub_proto::neo4j::v1::neo4j_write_service_server::Neo4jWriteService;
 use mcp_hub_proto::neo4j::v1::{
@@ -9,7 +10,6 @@ use mcp_hub_proto::neo4j::v1::{
     GetRelationshipsResponse, ListNodesRequest, ListNodesResponse, QueryRequest, QueryResponse,
     SchemaRequest, SchemaResponse, SearchRequest, SearchResponse, StreamQueryRequest, StreamQueryResponse,
 };
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
@@ -30,7 +30,7 @@ impl Service {
 
 #[tonic::async_trait]
 impl Neo4jService for Service {
-    type StreamQueryStream = ReceiverStream<Result<StreamQueryResponse, Status>>;
+    type StreamQueryStream = Stream<StreamQueryResponse>;
 
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         let remaining = remaining(&request);

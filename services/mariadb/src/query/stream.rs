@@ -3,12 +3,10 @@
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::stream::{self, BATCH_BYTES, BATCH_ROWS, ROW_BYTES, Sender, Stream};
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::data::v1::{self as data, ResultSet};
 use mcp_hub_proto::mariadb::v1::{StreamQueryRequest, StreamQueryResponse};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 use super::check_count;
 use crate::catalogue;
@@ -16,19 +14,6 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::execution::{Plan, Sink};
 use crate::guard;
-
-/// A batch is sent when it has this many rows, or so many bytes.
-const BATCH_ROWS: usize = 500;
-const BATCH_BYTES: usize = 64 * 1024;
-
-/// The most bytes of one row: what a message can hold.
-const ROW_BYTES: usize = mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES / 2;
-
-/// Batches that may wait for the caller.
-const AHEAD: usize = 2;
-
-/// The limit of a call that has neither a deadline nor a limit of its own.
-const NO_LIMIT: Duration = Duration::from_hours(24);
 
 /// The rows of a read as they come. A caller that goes away cancels it.
 ///
@@ -39,43 +24,19 @@ pub(crate) fn stream(
     request: StreamQueryRequest,
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
-) -> Result<ReceiverStream<Result<StreamQueryResponse, Status>>, Fault> {
+) -> Result<Stream<StreamQueryResponse>, Fault> {
     check_count(&guard::read(&request.sql)?, request.params.len())?;
-    if request.timeout_ms == Some(0) {
-        return Err(Fault::argument("timeout_ms", "timeout_ms must be at least 1"));
-    }
-    if request.limit == Some(0) {
-        return Err(Fault::argument("limit", "limit must be at least 1"));
-    }
-    let own = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-    let timeout = own.into_iter().chain(remaining).min().unwrap_or(NO_LIMIT);
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    let stopping = lifecycle.stopping();
-    lifecycle.spawn(async move {
-        // Whichever ends first drops the transaction, which kills the statement.
-        let result = tokio::select! {
-            result = send_all(&database, &request, timeout, &sender) => result,
-            () = sender.closed() => return,
-            () = stopping => Err(Fault::new(
-                Reason::DatabaseUnavailable,
-                "the service is stopping",
-            )),
-        };
-        if let Err(fault) = result {
-            // The caller may have gone meanwhile.
-            let _ = sender.send(Err(fault.into())).await;
-        }
-    });
-    Ok(ReceiverStream::new(receiver))
+    let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
+    Ok(stream::start(lifecycle, move |sender| async move {
+        send_all(&database, &request, timeout, &sender).await
+    }))
 }
-
-type Sender = mpsc::Sender<Result<StreamQueryResponse, Status>>;
 
 async fn send_all(
     database: &Database,
     request: &StreamQueryRequest,
     timeout: Duration,
-    sender: &Sender,
+    sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Fault> {
     let begun = Instant::now();
     let read = guard::read(&request.sql)?;
@@ -107,7 +68,7 @@ async fn send_all(
 
 /// Batches on their way to the caller.
 struct Batches {
-    sender: Sender,
+    sender: Sender<StreamQueryResponse>,
     /// How many rows may still be sent.
     left: Option<u32>,
     batch: ResultSet,

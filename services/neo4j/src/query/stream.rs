@@ -2,14 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::stream::{self, BATCH_BYTES, BATCH_ROWS, ROW_BYTES, Sender, Stream};
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::data::v1::{self as data, ResultSet};
 use mcp_hub_proto::neo4j::v1::{StreamQueryRequest, StreamQueryResponse};
 use prost::Message as _;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 use crate::database::{Database, Next, Transaction, limit};
 use crate::error::Error;
@@ -21,22 +18,6 @@ use crate::{guard, params};
 /// How many rows the server is asked for at once.
 const PULL: u64 = 1000;
 
-/// A batch is sent when it has this many rows, or so many bytes.
-const BATCH_ROWS: usize = 500;
-const BATCH_BYTES: usize = 64 * 1024;
-
-/// The most bytes of one row: what a message can hold.
-const ROW_BYTES: usize = mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES / 2;
-
-/// Batches that may wait for the caller.
-const AHEAD: usize = 2;
-
-/// The limit of a call that has neither a deadline nor a limit of its own.
-const NO_LIMIT: Duration = Duration::from_hours(24);
-
-/// Where batches go.
-type Sender = mpsc::Sender<Result<StreamQueryResponse, Status>>;
-
 /// The rows of a read as they come. A caller that goes away cancels it.
 ///
 /// # Errors
@@ -46,35 +27,13 @@ pub(crate) fn stream(
     request: StreamQueryRequest,
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
-) -> Result<ReceiverStream<Result<StreamQueryResponse, Status>>, Fault> {
+) -> Result<Stream<StreamQueryResponse>, Fault> {
     guard::read(&request.cypher)?;
     let params = params::encode(&request.params)?;
-    if request.timeout_ms == Some(0) {
-        return Err(Fault::argument("timeout_ms", "timeout_ms must be at least 1"));
-    }
-    if request.limit == Some(0) {
-        return Err(Fault::argument("limit", "limit must be at least 1"));
-    }
-    let own = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-    let timeout = own.into_iter().chain(remaining).min().unwrap_or(NO_LIMIT);
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    let stopping = lifecycle.stopping();
-    lifecycle.spawn(async move {
-        // Whichever ends first drops the transaction, which interrupts the statement.
-        let result = tokio::select! {
-            result = send_all(&database, &request, params, timeout, &sender) => result,
-            () = sender.closed() => return,
-            () = stopping => Err(Fault::new(
-                Reason::DatabaseUnavailable,
-                "the service is stopping",
-            )),
-        };
-        if let Err(fault) = result {
-            // The caller may have gone meanwhile.
-            let _ = sender.send(Err(fault.into())).await;
-        }
-    });
-    Ok(ReceiverStream::new(receiver))
+    let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
+    Ok(stream::start(lifecycle, move |sender| async move {
+        send_all(&database, &request, params, timeout, &sender).await
+    }))
 }
 
 async fn send_all(
@@ -82,7 +41,7 @@ async fn send_all(
     request: &StreamQueryRequest,
     params: Entries,
     timeout: Duration,
-    sender: &Sender,
+    sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Fault> {
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
     let rows = send_rows(&mut transaction, request, params, sender);
@@ -93,7 +52,7 @@ async fn send_rows(
     transaction: &mut Transaction,
     request: &StreamQueryRequest,
     params: Entries,
-    sender: &Sender,
+    sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Error> {
     let begun = Instant::now();
     // One more than is wanted tells whether there are more.
@@ -139,7 +98,7 @@ async fn send_rows(
 
 /// Batches on their way to the caller.
 struct Batches<'a> {
-    sender: &'a Sender,
+    sender: &'a Sender<StreamQueryResponse>,
     batch: ResultSet,
     bytes: usize,
     columns: Columns,

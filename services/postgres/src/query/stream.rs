@@ -3,31 +3,16 @@
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::stream::{self, BATCH_BYTES, BATCH_ROWS, ROW_BYTES, Sender, Stream};
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::data::v1::{self as data, ResultSet};
 use mcp_hub_proto::postgres::v1::{StreamQueryRequest, StreamQueryResponse};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::execution::{Plan, Rows};
 use crate::guard;
-
-/// A batch is sent when it has this many rows, or so many bytes.
-const BATCH_ROWS: usize = 500;
-const BATCH_BYTES: usize = 64 * 1024;
-
-/// The most bytes of one row: what a message can hold.
-const ROW_BYTES: usize = mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES / 2;
-
-/// Batches that may wait for the caller.
-const AHEAD: usize = 2;
-
-/// The limit of a call that has neither a deadline nor a limit of its own.
-const NO_LIMIT: Duration = Duration::from_hours(24);
 
 /// The rows of a read as they come. A caller that goes away cancels it.
 ///
@@ -38,63 +23,39 @@ pub(crate) fn stream(
     request: StreamQueryRequest,
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
-) -> Result<ReceiverStream<Result<StreamQueryResponse, Status>>, Fault> {
+) -> Result<Stream<StreamQueryResponse>, Fault> {
     guard::read(&request.sql)?;
-    if request.timeout_ms == Some(0) {
-        return Err(Fault::argument("timeout_ms", "timeout_ms must be at least 1"));
-    }
-    let own = request.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-    let timeout = own.into_iter().chain(remaining).min().unwrap_or(NO_LIMIT);
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    let stopping = lifecycle.stopping();
-    lifecycle.spawn(async move {
-        let batches = Batches {
-            sender: &sender,
-            batch: ResultSet::default(),
-            bytes: 0,
-        };
-        // Whichever ends first drops the transaction, which cancels the statement.
-        let result = tokio::select! {
-            result = send_all(&database, &request, timeout, batches) => result,
-            () = sender.closed() => return,
-            () = stopping => Err(Fault::new(
-                Reason::DatabaseUnavailable,
-                "the service is stopping",
-            )),
-        };
-        if let Err(fault) = result {
-            // The caller may have gone meanwhile.
-            let _ = sender.send(Err(fault.into())).await;
-        }
-    });
-    Ok(ReceiverStream::new(receiver))
+    let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
+    Ok(stream::start(lifecycle, move |sender| async move {
+        send_all(&database, &request, timeout, &sender).await
+    }))
 }
 
 async fn send_all(
     database: &Database,
     request: &StreamQueryRequest,
     timeout: Duration,
-    batches: Batches<'_>,
+    sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Fault> {
     let read = guard::read(&request.sql)?;
     catalogue::check_read(database, request.database.as_deref(), &read).await?;
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
     let timer = transaction.timer();
-    let result = timer.limit(send_rows(&mut transaction, request, batches)).await;
+    let result = timer.limit(send_rows(&mut transaction, request, sender)).await;
     Ok(timer.judge(result)?)
 }
 
 async fn send_rows(
     transaction: &mut Transaction,
     request: &StreamQueryRequest,
-    mut batches: Batches<'_>,
+    sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Error> {
     let begun = Instant::now();
-    let rows = match request.limit {
-        None => 0,
-        Some(0) => return Err(Fault::argument("limit", "limit must be at least 1").into()),
-        Some(limit) => i32::try_from(limit).unwrap_or(0),
-    };
+    // 0 is all of them, also when they are more than the protocol can count.
+    let rows = request
+        .limit
+        .and_then(|limit| i32::try_from(limit).ok())
+        .unwrap_or_default();
     let plan = Plan {
         sql: &request.sql,
         params: &request.params,
@@ -105,7 +66,14 @@ async fn send_rows(
     let (connection, types) = transaction.lease().parts();
     let mut rows = Rows::start(connection, types, &plan).await?;
     let columns = rows.described_columns(types).unwrap_or_default();
-    batches.batch.columns = columns.shown();
+    let mut batches = Batches {
+        sender,
+        batch: ResultSet {
+            columns: columns.shown(),
+            ..ResultSet::default()
+        },
+        bytes: 0,
+    };
     while let Some(row) = rows.next(connection).await? {
         if row.len() > ROW_BYTES {
             let message = format!(
@@ -135,7 +103,7 @@ async fn send_rows(
 
 /// Batches on their way to the caller.
 struct Batches<'a> {
-    sender: &'a mpsc::Sender<Result<StreamQueryResponse, Status>>,
+    sender: &'a Sender<StreamQueryResponse>,
     batch: ResultSet,
     bytes: usize,
 }
