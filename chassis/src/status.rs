@@ -72,7 +72,7 @@ pub struct Product {
 /// What a failed look says of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No connection was free for the look. As long as one is open, that is a database that answers.
+    /// No connection was free for the look. As long as one is open, or where there is no pool, that is a database that answers.
     Busy,
     /// It did not answer in time.
     Silent,
