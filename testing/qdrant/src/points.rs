@@ -74,13 +74,13 @@ points! {
     scroll: ScrollPoints => ScrollResponse, read::scroll;
     count: CountPoints => CountResponse, read::count;
     facet: FacetCounts => FacetResponse, read::facet;
-    search: SearchPoints => SearchResponse, query::search;
     query: QueryPoints => QueryResponse, query::query;
     query_batch: QueryBatchPoints => QueryBatchResponse, query::query_batch;
     query_groups: QueryPointGroups => QueryGroupsResponse, query::query_groups;
     ;
     create_vector_name: CreateVectorNameRequest => PointsOperationResponse;
     delete_vector_name: DeleteVectorNameRequest => PointsOperationResponse;
+    search: SearchPoints => SearchResponse;
     search_batch: SearchBatchPoints => SearchBatchResponse;
     search_groups: SearchPointGroups => SearchGroupsResponse;
     recommend: RecommendPoints => RecommendResponse;

@@ -13,11 +13,9 @@ use crate::convert::{count, path, result};
 use crate::error::{Error, Result};
 use crate::storage::Storage;
 use crate::validate;
-use qdrant_client::qdrant::query::Variant;
 use qdrant_client::qdrant::{
-    BatchResult, DenseVector, GroupsResult, Query, QueryBatchPoints, QueryBatchResponse, QueryGroupsResponse,
-    QueryPointGroups, QueryPoints, QueryResponse, ScoredPoint, SearchPoints, SearchResponse, SparseVector,
-    VectorInput, vector_input,
+    BatchResult, GroupsResult, QueryBatchPoints, QueryBatchResponse, QueryGroupsResponse, QueryPointGroups,
+    QueryPoints, QueryResponse, ScoredPoint,
 };
 
 /// How many groups or points there are when a client does not say.
@@ -91,42 +89,6 @@ pub(super) fn query_groups(storage: &Storage, request: QueryPointGroups) -> Resu
         result: Some(GroupsResult {
             groups: grouping.run(planner.collection().shard(), query)?,
         }),
-        time: start.elapsed().as_secs_f64(),
-        usage: None,
-    })
-}
-
-/// The search that preceded the universal query.
-pub(super) fn search(storage: &Storage, request: SearchPoints) -> Result<SearchResponse> {
-    let start = Instant::now();
-    let vector = match request.sparse_indices {
-        Some(indices) => vector_input::Variant::Sparse(SparseVector {
-            values: request.vector,
-            indices: indices.data,
-        }),
-        None => vector_input::Variant::Dense(DenseVector { data: request.vector }),
-    };
-    let nearest = Variant::Nearest(VectorInput {
-        variant: Some(vector),
-    });
-    let query = QueryPoints {
-        collection_name: request.collection_name,
-        query: Some(Query {
-            variant: Some(nearest),
-        }),
-        using: request.vector_name,
-        filter: request.filter,
-        params: request.params,
-        score_threshold: request.score_threshold,
-        limit: Some(request.limit),
-        offset: request.offset,
-        with_payload: request.with_payload,
-        with_vectors: request.with_vectors,
-        timeout: request.timeout,
-        ..QueryPoints::default()
-    };
-    Ok(SearchResponse {
-        result: points(storage, query)?,
         time: start.elapsed().as_secs_f64(),
         usage: None,
     })
