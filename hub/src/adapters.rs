@@ -32,17 +32,20 @@ pub enum Kind {
     Neo4j,
     /// PostgreSQL.
     Postgres,
+    /// Qdrant.
+    Qdrant,
     /// A SQLite file.
     Sqlite,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Mariadb,
         Self::Mysql,
         Self::Neo4j,
         Self::Postgres,
+        Self::Qdrant,
         Self::Sqlite,
     ];
 
@@ -58,6 +61,7 @@ impl Kind {
             Self::Mysql => "mysql",
             Self::Neo4j => "neo4j",
             Self::Postgres => "postgres",
+            Self::Qdrant => "qdrant",
             Self::Sqlite => "sqlite",
         }
     }
@@ -81,6 +85,7 @@ impl Kind {
             }
             Self::Neo4j => command::<mcp_hub_neo4j::Config>("mcp-hub-neo4j", mcp_hub_neo4j::PORT),
             Self::Postgres => command::<mcp_hub_postgres::Config>("mcp-hub-postgres", mcp_hub_postgres::PORT),
+            Self::Qdrant => command::<mcp_hub_qdrant::Config>("mcp-hub-qdrant", mcp_hub_qdrant::PORT),
             Self::Sqlite => command::<mcp_hub_sqlite::Config>("mcp-hub-sqlite", mcp_hub_sqlite::PORT),
         }
     }
@@ -95,6 +100,7 @@ impl Kind {
             Self::Mariadb | Self::Mysql => Ok(Config::Mariadb(Box::new(sources.load()?))),
             Self::Neo4j => Ok(Config::Neo4j(Box::new(sources.load()?))),
             Self::Postgres => Ok(Config::Postgres(Box::new(sources.load()?))),
+            Self::Qdrant => Ok(Config::Qdrant(Box::new(sources.load()?))),
             Self::Sqlite => Ok(Config::Sqlite(sources.load()?)),
         }
     }
@@ -105,6 +111,7 @@ impl Kind {
             Self::Mariadb | Self::Mysql => "MARIADB_",
             Self::Neo4j => "NEO4J_",
             Self::Postgres => "POSTGRES_",
+            Self::Qdrant => "QDRANT_",
             Self::Sqlite => "SQLITE_",
         }
     }
@@ -116,6 +123,7 @@ enum Config {
     Mariadb(Box<mcp_hub_mariadb::Config>),
     Neo4j(Box<mcp_hub_neo4j::Config>),
     Postgres(Box<mcp_hub_postgres::Config>),
+    Qdrant(Box<mcp_hub_qdrant::Config>),
     Sqlite(mcp_hub_sqlite::Config),
 }
 
@@ -125,6 +133,7 @@ impl Config {
             Self::Mariadb(config) => config.is_configured(),
             Self::Neo4j(config) => config.is_configured(),
             Self::Postgres(config) => config.is_configured(),
+            Self::Qdrant(config) => config.is_configured(),
             Self::Sqlite(config) => config.is_configured(),
         }
     }
@@ -134,6 +143,7 @@ impl Config {
             Self::Mariadb(config) => mcp_hub_mariadb::serve(*config, key, listener, lifecycle).await,
             Self::Neo4j(config) => mcp_hub_neo4j::serve(*config, key, listener, lifecycle).await,
             Self::Postgres(config) => mcp_hub_postgres::serve(*config, key, listener, lifecycle).await,
+            Self::Qdrant(config) => mcp_hub_qdrant::serve(*config, key, listener, lifecycle).await,
             Self::Sqlite(config) => mcp_hub_sqlite::serve(config, key, listener, lifecycle).await,
         }
     }

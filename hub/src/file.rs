@@ -164,11 +164,11 @@ mod tests {
             ),
             (
                 "[database.x]\nhost = 'a'",
-                "mcp-hub.toml says of [database.x]: it needs a kind, one of: mariadb, mysql, neo4j, postgres, sqlite",
+                "mcp-hub.toml says of [database.x]: it needs a kind, one of: mariadb, mysql, neo4j, postgres, qdrant, sqlite",
             ),
             (
                 "[database.x]\nkind = 'oracle'",
-                "mcp-hub.toml says of [database.x]: it needs a kind, one of: mariadb, mysql, neo4j, postgres, sqlite",
+                "mcp-hub.toml says of [database.x]: it needs a kind, one of: mariadb, mysql, neo4j, postgres, qdrant, sqlite",
             ),
         ] {
             assert_eq!(read(text).expect_err("refused"), expected);

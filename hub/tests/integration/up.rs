@@ -76,7 +76,7 @@ async fn a_wrong_settings_file_is_one_sentence() {
         ),
         (
             "[database.x]\nkind = 'oracle'",
-            "mcp-hub.toml says of [database.x]: it needs a kind, one of: mariadb, mysql, neo4j, postgres, sqlite",
+            "mcp-hub.toml says of [database.x]: it needs a kind, one of: mariadb, mysql, neo4j, postgres, qdrant, sqlite",
         ),
         (
             "[database.x]\nkind = 'sqlite'\nfile = 'x'",
