@@ -1,5 +1,6 @@
 //! The service `qdrant.Points`.
 
+mod batch;
 mod query;
 mod read;
 mod write;
@@ -68,6 +69,7 @@ points! {
     overwrite_payload: SetPayloadPoints => PointsOperationResponse, write::overwrite_payload;
     delete_payload: DeletePayloadPoints => PointsOperationResponse, write::delete_payload;
     clear_payload: ClearPayloadPoints => PointsOperationResponse, write::clear_payload;
+    update_batch: UpdateBatchPoints => UpdateBatchResponse, batch::update_batch;
     create_field_index: CreateFieldIndexCollection => PointsOperationResponse, write::create_field_index;
     delete_field_index: DeleteFieldIndexCollection => PointsOperationResponse, write::delete_field_index;
     get: GetPoints => GetResponse, read::get;
@@ -88,7 +90,6 @@ points! {
     recommend_groups: RecommendPointGroups => RecommendGroupsResponse;
     discover: DiscoverPoints => DiscoverResponse;
     discover_batch: DiscoverBatchPoints => DiscoverBatchResponse;
-    update_batch: UpdateBatchPoints => UpdateBatchResponse;
     search_matrix_pairs: SearchMatrixPoints => SearchMatrixPairsResponse;
     search_matrix_offsets: SearchMatrixPoints => SearchMatrixOffsetsResponse;
 }
