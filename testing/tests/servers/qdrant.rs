@@ -121,10 +121,7 @@ async fn a_halted_qdrant_answers_once_it_goes_on() {
         .await
         .expect("it is connected");
     qdrant.pause();
-    let waiting = tokio::time::timeout(
-        Duration::from_millis(300),
-        client.list(ListCollectionsRequest {}),
-    );
+    let waiting = tokio::time::timeout(Duration::from_millis(300), client.list(ListCollectionsRequest {}));
     waiting.await.expect_err("no answer");
     qdrant.resume();
     eventually(Duration::from_secs(10), async || {

@@ -96,8 +96,10 @@ pub(super) fn query_groups(storage: &Storage, request: QueryPointGroups) -> Resu
 
 fn points(storage: &Storage, request: QueryPoints) -> Result<Vec<ScoredPoint>> {
     let (planner, query) = plan(storage, request)?;
+    // The engine finds as many points as this takes, and leaves the cut to its callers.
+    let offset = query.offset;
     let points = planner.collection().shard().query(query)?;
-    Ok(points.into_iter().map(result::scored).collect())
+    Ok(points.into_iter().skip(offset).map(result::scored).collect())
 }
 
 fn plan(storage: &Storage, request: QueryPoints) -> Result<(Planner<'_>, qdrant_edge::QueryRequest)> {
