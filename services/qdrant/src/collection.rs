@@ -1,6 +1,10 @@
 //! Collections: the list of them, and what a search or a filter needs to know of one.
 
+use std::time::Duration;
+
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::TIMEOUT_MS;
+use qdrant_client::qdrant::CollectionStatus;
 
 mod info;
 mod list;
@@ -12,7 +16,18 @@ pub(crate) use list::list_collections;
 pub(crate) use shape::{Form, Index, IndexKind, Shape, Vector};
 
 /// The limit of a call whose request has none of its own.
-pub(crate) fn timeout(remaining: Option<std::time::Duration>) -> Result<std::time::Duration, Fault> {
-    let timeout = mcp_hub_chassis::arguments::TIMEOUT_MS.apply_ms(None, &mut vec![])?;
+pub(crate) fn timeout(remaining: Option<Duration>) -> Result<Duration, Fault> {
+    let timeout = TIMEOUT_MS.apply_ms(None, &mut vec![])?;
     Ok(remaining.map_or(timeout, |remaining| remaining.min(timeout)))
+}
+
+/// A status as the contract names it.
+fn status_name(status: CollectionStatus) -> &'static str {
+    match status {
+        CollectionStatus::Green => "green",
+        CollectionStatus::Yellow => "yellow",
+        CollectionStatus::Red => "red",
+        CollectionStatus::Grey => "grey",
+        CollectionStatus::UnknownCollectionStatus => "unknown",
+    }
 }

@@ -69,6 +69,9 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub deny_collections: Vec<String>,
+    /// What is in it, in a few words for the model that has to choose a database: "web shop orders since 2019, EUR".
+    #[arg(long, env = "QDRANT_DESCRIPTION", value_name = "TEXT")]
+    pub description: Option<String>,
     /// Whether the write tools are offered.
     #[arg(long, env = "QDRANT_ALLOW_WRITES", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_writes: bool,
@@ -199,21 +202,16 @@ impl Config {
         let host = self.host.clone().or(url.host);
         let host = host.ok_or_else(|| Error::Settings("QDRANT_HOST is not set".to_owned()))?;
         let named = self.port.or(url.port);
-        let port = match (self.grpc_port, named) {
-            (Some(port), _) => port,
-            (None, None | Some(REST_PORT)) => GRPC_PORT,
-            (None, Some(port)) => port,
-        };
+        let moved = self.grpc_port.is_none() && named == Some(REST_PORT);
+        let port = self.grpc_port.or(named.filter(|_| !moved));
         Ok(Target {
             host,
-            port,
+            port: port.unwrap_or(GRPC_PORT),
             // A named port that is not dialled is that of REST; one that is dialled may be by mistake.
-            rest_port: match (self.grpc_port, named) {
-                (_, None) => REST_PORT,
-                (None, Some(GRPC_PORT)) => REST_PORT,
-                (_, Some(port)) => port,
-            },
-            moved: self.grpc_port.is_none() && named == Some(REST_PORT),
+            rest_port: named
+                .filter(|port| self.grpc_port.is_some() || *port != GRPC_PORT)
+                .unwrap_or(REST_PORT),
+            moved,
             tls,
             sslrootcert: self.sslrootcert.clone(),
         })

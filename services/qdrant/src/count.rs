@@ -1,16 +1,98 @@
-//! `Count`.
+//! `Count`: how many points match, and how many have each value of a payload key.
 
 use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_proto::data::v1::Value;
+use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::qdrant::v1 as pb;
+use qdrant_client::qdrant::facet_value::Variant;
+use qdrant_client::qdrant::{CountPoints, FacetCounts, FacetHit, Filter};
 
-use crate::database::Database;
+use crate::collection::{Index, Shape};
+use crate::database::{Database, Session};
+use crate::error::Error;
+use crate::filter;
+use crate::value::of;
 
+const LIMIT: Bounds = Bounds {
+    field: "limit",
+    default: 20,
+    maximum: 1000,
+};
+
+/// Counts points, exactly.
+///
+/// # Errors
+/// `OBJECT_NOT_FOUND` for the collection, `ARGUMENT_INVALID` for a key without an index that counts, the server's error, time-outs.
 pub(crate) async fn count(
-    _database: &Database,
-    _request: &pb::CountRequest,
-    _remaining: Option<Duration>,
+    database: &Database,
+    request: &pb::CountRequest,
+    remaining: Option<Duration>,
 ) -> Result<pb::CountResponse, Fault> {
-    todo!()
+    let mut notices = Vec::new();
+    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
+    let session = database.read(remaining.map_or(timeout, |remaining| remaining.min(timeout)));
+    let shape = session.shape(&request.collection).await?;
+    let filter = filter::parse(request.filter.as_ref(), &shape, &mut notices)?;
+    let facet_key = request.facet_key.as_deref().filter(|key| !key.is_empty());
+    let facets = async {
+        match facet_key {
+            Some(key) => facets(&session, &shape, key, filter.clone(), limit).await,
+            None => Ok(vec![]),
+        }
+    };
+    let count = CountPoints {
+        filter: filter.clone(),
+        exact: Some(true),
+        ..CountPoints::default()
+    };
+    let (count, facets) = tokio::try_join!(session.ask(&shape.collection, count), facets)?;
+    let mut facets = facets;
+    if facets.len() > limit as usize {
+        facets.truncate(limit as usize);
+        notices.push(format!(
+            "there are more values: these are the {limit} most frequent"
+        ));
+    }
+    Ok(pb::CountResponse {
+        count: count.result.map(|result| result.count),
+        facets: facets.into_iter().map(facet).collect(),
+        notices,
+    })
+}
+
+/// One more than `limit` of them, which tells whether there are more.
+async fn facets(
+    session: &Session,
+    shape: &Shape,
+    key: &str,
+    filter: Option<Filter>,
+    limit: u32,
+) -> Result<Vec<FacetHit>, Error> {
+    let key = shape.indexed("facet_key", key, Index::counts, session.config())?;
+    let request = FacetCounts {
+        key,
+        filter,
+        limit: Some(u64::from(limit) + 1),
+        exact: Some(true),
+        ..FacetCounts::default()
+    };
+    Ok(session.ask(&shape.collection, request).await?.hits)
+}
+
+fn facet(hit: FacetHit) -> pb::Facet {
+    let value: Option<Value> = hit.value.and_then(|value| value.variant).map(|value| {
+        of(match value {
+            Variant::StringValue(text) => Kind::Text(text),
+            Variant::IntegerValue(number) => Kind::Int(number),
+            Variant::BoolValue(value) => Kind::Bool(value),
+        })
+    });
+    pb::Facet {
+        value,
+        count: Some(hit.count),
+    }
 }

@@ -23,7 +23,7 @@ mod rpc;
 mod transport;
 
 use connection::Connection;
-pub(crate) use rpc::{CollectionRpc, Nothing, Overwrite, Rpc, Version};
+pub(crate) use rpc::{CollectionRpc, Nothing, Rpc, Version};
 use transport::Transport;
 
 /// The longest that a call waits until fewer are under way.
@@ -86,11 +86,6 @@ impl Database {
         self.0.connection.renew_if_changed();
     }
 
-    /// How many calls are under way, and how many wait.
-    pub(crate) fn pool_status(&self) -> mcp_hub_proto::adapter::v1::Pool {
-        self.0.slots.counts(0)
-    }
-
     fn known_version(&self) -> MutexGuard<'_, Option<String>> {
         self.0.version.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,6 +98,13 @@ pub(crate) struct Name(String);
 impl Name {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self(name.to_owned())
     }
 }
 

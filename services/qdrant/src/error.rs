@@ -123,13 +123,6 @@ impl ServerError {
     }
 }
 
-impl Error {
-    /// Whether a new attempt on a new connection may succeed where this one failed because its connection was dead.
-    pub(crate) fn is_lost_connection(&self) -> bool {
-        matches!(self, Self::Lost(_))
-    }
-}
-
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)

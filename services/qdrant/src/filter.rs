@@ -20,7 +20,7 @@ mod small;
 mod time;
 
 use document::Document;
-pub(crate) use key::{key, keys};
+pub(crate) use key::{key, keys, quoted};
 pub(crate) use time::timestamp;
 
 /// How deep conditions may be nested.

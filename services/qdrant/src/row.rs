@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::answer::{Answer, Caps, Push};
+use mcp_hub_chassis::answer::{Answer, Caps, Fit, Push};
+use mcp_hub_chassis::fault::Reason;
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::data::v1::{Column, ResultSet, Row, Value};
 use qdrant_client::qdrant::{
@@ -51,19 +52,38 @@ impl Columns {
 
     /// The columns of the answer.
     pub(crate) fn columns(&self) -> Vec<Column> {
-        let column = |(name, kind): (&str, &str)| Column {
+        let columns = self.shown().map(|(name, kind, _)| Column {
             name: name.to_owned(),
             r#type: kind.to_owned(),
-        };
-        let optional = [
-            (true, ("id", "id")),
-            (self.score, ("score", "float")),
-            (self.group, ("group", "value")),
-            (true, ("payload", "payload")),
-            (self.vectors, ("vectors", "vectors")),
+        });
+        columns.collect()
+    }
+
+    /// Names, types, and how cells are made to fit.
+    fn shown(&self) -> impl Iterator<Item = (&'static str, &'static str, Fit)> {
+        let all = [
+            (true, ("id", "id", Fit::Cell)),
+            (self.score, ("score", "float", Fit::Cell)),
+            (self.group, ("group", "value", Fit::Cell)),
+            (true, ("payload", "payload", Fit::Document)),
+            (self.vectors, ("vectors", "vectors", Fit::Whole)),
         ];
-        let shown = optional.into_iter().filter(|(shown, _)| *shown);
-        shown.map(|(_, names)| column(names)).collect()
+        let shown = all.into_iter().filter(|(shown, _)| *shown);
+        shown.map(|(_, column)| column)
+    }
+
+    /// What is said of a point that is larger than an answer may be.
+    fn larger(&self, fault: Fault) -> Fault {
+        if fault.reason != Reason::ResultTooLarge {
+            return fault;
+        }
+        let instead = if self.vectors {
+            "leave with_vectors out"
+        } else {
+            "name the payload_fields that are needed"
+        };
+        let message = format!("one point is larger than an answer may be: {instead}");
+        Fault::new(Reason::ResultTooLarge, message)
     }
 
     /// The row of a point.
@@ -134,7 +154,8 @@ pub(crate) struct Table {
 impl Table {
     /// A table without rows.
     pub(crate) fn new(columns: Columns, caps: Caps) -> Self {
-        let answer = Answer::new(columns.columns(), caps);
+        let fits = columns.shown().map(|(_, _, fit)| fit).collect();
+        let answer = Answer::new(columns.columns(), caps).fitted(fits);
         Self { columns, answer }
     }
 
@@ -143,7 +164,9 @@ impl Table {
     /// # Errors
     /// `RESULT_TOO_LARGE` when the first point alone is more than an answer may hold.
     pub(crate) fn push(&mut self, point: Point) -> Result<Push, Fault> {
-        self.answer.push(self.columns.row(point))
+        self.answer
+            .push(self.columns.row(point))
+            .map_err(|fault| self.columns.larger(fault))
     }
 
     /// Adds a sentence about the answer.

@@ -4,9 +4,12 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::status::{About, Failure, LOOK_TIMEOUT, Product, Watched};
 use qdrant_client::qdrant::CollectionExistsRequest;
 
-use crate::database::Database;
+use crate::database::{Database, Version};
 use crate::error::{Error, ServerError};
 use crate::posture;
+
+/// The oldest version that the adapter works with: the first with the Query API, by which it searches.
+const OLDEST: Version = Version(1, 10);
 
 #[tonic::async_trait]
 impl Watched for Database {
@@ -18,6 +21,7 @@ impl Watched for Database {
         About {
             // A server has no databases.
             database: String::new(),
+            description: self.config().description.clone().unwrap_or_default(),
             allow_writes: self.config().allow_writes,
             pool: None,
         }
@@ -27,6 +31,14 @@ impl Watched for Database {
         self.renew_if_changed();
         let session = self.read(LOOK_TIMEOUT);
         let version = session.health().await?.version;
+        if Version::parse(&version).is_some_and(|version| version < OLDEST) {
+            return Err(Error::Unavailable {
+                reason: format!(
+                    "Qdrant {version} is older than {OLDEST}, the oldest version that the adapter works with"
+                ),
+                source: None,
+            });
+        }
         // The server tells its version to everybody, so ask something for which the key counts.
         match session.send(CollectionExistsRequest::default()).await {
             Ok(_) | Err(Error::Server(ServerError { .. })) => {}

@@ -23,6 +23,15 @@ pub(crate) fn id_to_value(id: &PointId) -> Value {
     })
 }
 
+/// An id as sentences name it.
+pub(crate) fn id_text(id: &PointId) -> String {
+    match &id.point_id_options {
+        Some(PointIdOptions::Num(number)) => number.to_string(),
+        Some(PointIdOptions::Uuid(uuid)) => uuid.clone(),
+        None => String::new(),
+    }
+}
+
 /// The ids in the argument `field`.
 ///
 /// # Errors

@@ -3,13 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use mcp_hub_chassis::Fault;
 use qdrant_client::qdrant::{
     self, Distance, Modifier, PayloadSchemaInfo, PayloadSchemaType, SparseVectorParams, VectorParams,
     payload_index_params::IndexParams, vectors_config,
 };
 
+use crate::config::Config;
 use crate::database::{Name, Session};
 use crate::error::Error;
+use crate::filter;
+
+/// How many keys an error names.
+const KEYS_NAMED: usize = 20;
 
 /// What form a vector has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +232,42 @@ impl Shape {
     /// Whether it goes by this name, its own or an alias.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name() == name || self.aliases.iter().any(|alias| alias == name)
+    }
+
+    /// The key that the argument `field` names, as Qdrant writes it, if it has an index that `fits`.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID` with the keys that have one, and how to get one where writes are allowed.
+    pub(crate) fn indexed(
+        &self,
+        field: &str,
+        key: &str,
+        fits: fn(&Index) -> bool,
+        config: &Config,
+    ) -> Result<String, Fault> {
+        let wrong = |why: String| Fault::argument(field, format!("{field}: {why}"));
+        let key = filter::key(key).map_err(wrong)?;
+        let why = match self.indexes.get(&key) {
+            Some(index) if fits(index) => return Ok(key),
+            Some(index) => format!(
+                "\"{key}\" has an index of {} values, which does not serve this",
+                index.kind.as_str()
+            ),
+            None => format!("\"{key}\" has no index, and this needs one"),
+        };
+        let fitting = self.indexes.iter().filter(|(_, index)| fits(index));
+        let fitting: Vec<&str> = fitting.map(|(key, _)| key.as_str()).take(KEYS_NAMED).collect();
+        let others = if fitting.is_empty() {
+            "no key has one".to_owned()
+        } else {
+            format!("keys that have one: {}", fitting.join(", "))
+        };
+        let how = if config.allow_writes {
+            "; create_payload_index makes one"
+        } else {
+            ""
+        };
+        Err(wrong(format!("{why}; {others}{how}")))
     }
 
     /// Of what the server says about a collection.

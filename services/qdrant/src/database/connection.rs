@@ -64,24 +64,22 @@ impl Connection {
     /// The way to the server for a call.
     pub(super) fn transport(&self, role: Role) -> Result<Transport, Error> {
         let mut state = self.state();
-        let key = match state.keys.get(&role) {
-            Some(key) => key.clone(),
-            None => {
-                let key = self.config.api_key(role)?;
-                state.keys.insert(role, key.clone());
-                key
-            }
+        let key = if let Some(key) = state.keys.get(&role) {
+            key.clone()
+        } else {
+            let key = self.config.api_key(role)?;
+            state.keys.insert(role, key.clone());
+            key
         };
-        let open = match &state.open {
-            Some(open) => open.clone(),
-            None => {
-                let open = self.open(self.config.target()?)?;
-                if !std::mem::replace(&mut state.told, true) {
-                    tell(&open.target, key.is_some());
-                }
-                state.open = Some(open.clone());
-                open
+        let open = if let Some(open) = &state.open {
+            open.clone()
+        } else {
+            let open = self.open(self.config.target()?)?;
+            if !std::mem::replace(&mut state.told, true) {
+                tell(&open.target, key.is_some());
             }
+            state.open = Some(open.clone());
+            open
         };
         drop(state);
         Transport::new(open.channel, role, key, open.answered, &open.target.host)

@@ -67,10 +67,6 @@ pub(crate) trait CollectionRpc: Rpc {
     fn aim(&mut self, collection: String);
 }
 
-/// Replaces whole payloads, where the message itself sets keys of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Overwrite(pub(crate) q::SetPayloadPoints);
-
 /// A change of aliases that changes none: whoever may not make it may not write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nothing;
@@ -119,7 +115,7 @@ macro_rules! rpcs {
             aim!($scope, $message);
         )*
 
-        /// All of them, but for the two that share a message with another.
+        /// All of them but [`Nothing`].
         const METHODS: &[Method] = &[$(<$message as Rpc>::METHOD),*];
     };
     (@ reads) => { true };
@@ -153,42 +149,12 @@ rpcs! {
         writes of_collection timed since 1 . 0 "writing points";
     q::UpdateBatchPoints => q::UpdateBatchResponse: PointsClient.update_batch, "/qdrant.Points/UpdateBatch",
         writes of_collection timed since 1 . 3 "changing payloads";
-    q::SetPayloadPoints => q::PointsOperationResponse: PointsClient.set_payload, "/qdrant.Points/SetPayload",
-        writes of_collection timed since 1 . 0 "changing payloads";
-    q::DeletePayloadPoints => q::PointsOperationResponse: PointsClient.delete_payload, "/qdrant.Points/DeletePayload",
-        writes of_collection timed since 1 . 0 "deleting payload keys";
     q::DeletePoints => q::PointsOperationResponse: PointsClient.delete, "/qdrant.Points/Delete",
         writes of_collection timed since 1 . 0 "deleting points";
     q::CreateFieldIndexCollection => q::PointsOperationResponse: PointsClient.create_field_index, "/qdrant.Points/CreateFieldIndex",
         writes of_collection timed since 1 . 0 "indexing a payload key";
     q::CreateCollection => q::CollectionOperationResponse: CollectionsClient.create, "/qdrant.Collections/Create",
         writes of_collection timed since 1 . 0 "creating a collection";
-}
-
-impl Rpc for Overwrite {
-    type Response = q::PointsOperationResponse;
-    const METHOD: Method = Method {
-        path: "/qdrant.Points/OverwritePayload",
-        reads: false,
-        since: Version(1, 0),
-        what: "replacing payloads",
-    };
-
-    fn limit(&mut self, seconds: u64) {
-        self.0.limit(seconds);
-    }
-
-    async fn send(request: Request<Self>, transport: Transport) -> Result<Response<Self::Response>, Status> {
-        PointsClient::new(transport)
-            .overwrite_payload(request.map(|Self(request)| request))
-            .await
-    }
-}
-
-impl CollectionRpc for Overwrite {
-    fn aim(&mut self, collection: String) {
-        self.0.aim(collection);
-    }
 }
 
 impl Rpc for Nothing {

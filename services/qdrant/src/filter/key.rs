@@ -1,5 +1,7 @@
 //! Payload keys as Qdrant writes them: `a.b`, `a[].b`, `a[0]`, and in quotes what is no plain word.
 
+use std::borrow::Cow;
+
 use mcp_hub_chassis::Fault;
 
 /// The keys of the argument `field`.
@@ -52,19 +54,23 @@ fn part<'a>(text: &'a str, out: &mut String) -> Result<&'a str, String> {
     if name.is_empty() {
         return Err("a key is a name, or several with points between them".to_owned());
     }
-    if name
-        .chars()
-        .all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'))
-    {
-        out.push_str(name);
-    } else if name.contains(['"', '\\']) {
+    if name.contains(['"', '\\']) {
         return Err("Qdrant has no way to write a key with a quote or a backslash in it".to_owned());
-    } else {
-        out.push('"');
-        out.push_str(name);
-        out.push('"');
     }
+    out.push_str(&quoted(name));
     Ok(rest)
+}
+
+/// One name of a payload, as it is written in a key.
+pub(crate) fn quoted(name: &str) -> Cow<'_, str> {
+    let plain = name
+        .chars()
+        .all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'));
+    if plain && !name.is_empty() {
+        name.into()
+    } else {
+        format!("\"{name}\"").into()
+    }
 }
 
 #[cfg(test)]
@@ -93,7 +99,18 @@ mod tests {
     #[test]
     fn what_is_no_key_is_said() {
         for given in [
-            "", ".a", "a.", "a..b", "a[b]", "a[", "a[9999999999]", "a[]b", "\"a", "a\"b", "a\\b", "\"a\"b",
+            "",
+            ".a",
+            "a.",
+            "a..b",
+            "a[b]",
+            "a[",
+            "a[9999999999]",
+            "a[]b",
+            "\"a",
+            "a\"b",
+            "a\\b",
+            "\"a\"b",
         ] {
             assert!(key(given).is_err(), "{given}");
         }

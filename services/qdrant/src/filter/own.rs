@@ -58,8 +58,7 @@ pub(super) fn is_condition(entries: &[(String, Document)]) -> bool {
     }
     let [(word, value)] = entries else { return false };
     match (word.as_str(), value) {
-        ("has_id", Document::List(_)) => true,
-        ("has_vector", Document::Text(_)) => true,
+        ("has_id", Document::List(_)) | ("has_vector", Document::Text(_)) => true,
         ("is_empty" | "is_null", Document::Object(of)) => {
             matches!(of.as_slice(), [(word, _)] if word == "key")
         }
