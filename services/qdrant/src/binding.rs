@@ -58,7 +58,9 @@ impl Bound<'_> {
         };
         let Self { vector, model, .. } = self;
         let set = match self.by {
-            By::Metadata => "its metadata binds it to a model that does not fit; QDRANT_COLLECTION_MODELS goes before",
+            By::Metadata => {
+                "its metadata binds it to a model that does not fit; QDRANT_COLLECTION_MODELS goes before"
+            }
             By::Settings => "QDRANT_COLLECTION_MODELS binds it to a model that does not fit",
             By::Default | By::Assumption => "bind the collection to its model by QDRANT_COLLECTION_MODELS",
         };
@@ -103,7 +105,9 @@ impl<'s> Bindings<'s> {
                 for (vector, model) in models {
                     match model.parse() {
                         Ok(model) => bindings.bind(&vector, &model, By::Metadata),
-                        Err(why) => bindings.problems.push(format!("in the collection's metadata: {why}")),
+                        Err(why) => bindings
+                            .problems
+                            .push(format!("in the collection's metadata: {why}")),
                     }
                 }
             }
@@ -142,7 +146,8 @@ impl<'s> Bindings<'s> {
                     By::Settings => "QDRANT_COLLECTION_MODELS",
                     _ => "the collection's metadata",
                 };
-                self.problems.push(format!("{who} binds the model {model} to {why}"));
+                self.problems
+                    .push(format!("{who} binds the model {model} to {why}"));
             }
         }
     }
@@ -295,10 +300,7 @@ pub(crate) fn metadata<'m>(
     if models.is_empty() {
         return HashMap::new();
     }
-    HashMap::from([(
-        METADATA.to_owned(),
-        object([(MODELS.to_owned(), object(models))]),
-    )])
+    HashMap::from([(METADATA.to_owned(), object([(MODELS.to_owned(), object(models))]))])
 }
 
 fn object(fields: impl IntoIterator<Item = (String, Value)>) -> Value {
@@ -352,7 +354,11 @@ pub(crate) fn vector<'s>(shape: &'s Shape, name: &str) -> Option<&'s Vector> {
 /// Vectors as errors list them: "text (384), image (512), words (sparse)".
 pub(crate) fn names<'v>(vectors: impl IntoIterator<Item = &'v Vector>) -> String {
     let names = vectors.into_iter().map(|vector| {
-        let name = if vector.name.is_empty() { "the unnamed one" } else { &vector.name };
+        let name = if vector.name.is_empty() {
+            "the unnamed one"
+        } else {
+            &vector.name
+        };
         match (vector.size(), vector.form) {
             (Some(size), Form::Dense) => format!("{name} ({size})"),
             (Some(size), form) => format!("{name} ({} {size})", form.as_str()),

@@ -116,6 +116,8 @@ pub(crate) async fn search(
         return Err(Fault::argument("cursor", message));
     }
     let group_by = request.group_by.as_deref().filter(|key| !key.is_empty());
+    let group_by = group_by.map(filter::key).transpose();
+    let group_by = group_by.map_err(|why| Fault::argument("group_by", format!("group_by: {why}")))?;
     let columns = Columns {
         score: true,
         group: group_by.is_some(),
@@ -128,7 +130,7 @@ pub(crate) async fn search(
         score_threshold,
         delivered,
         limit,
-        group_by: group_by.map(|key| (key, group_size)),
+        group_by: group_by.as_deref().map(|key| (key, group_size)),
         columns: &columns,
     };
     let (points, rows) = asked.send(&session, &shape).await?;
@@ -169,8 +171,9 @@ impl<'a> Wanted<'a> {
             (Some(text), None, None) => {
                 let characters = text.chars().count();
                 if characters > LONGEST_TEXT {
-                    let message =
-                        format!("query_text has {characters} characters; at most {LONGEST_TEXT} are searched for");
+                    let message = format!(
+                        "query_text has {characters} characters; at most {LONGEST_TEXT} are searched for"
+                    );
                     return Err(Fault::argument("query_text", message));
                 }
                 return Ok(Self::Text(text));
@@ -238,6 +241,3 @@ async fn within<T>(
         Err(_) => Err(Error::TimedOut(session.timeout())),
     }
 }
-
-#[cfg(test)]
-mod tests;

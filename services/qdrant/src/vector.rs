@@ -15,7 +15,8 @@ const MOST_DIMENSIONS: usize = 65_536;
 const MOST_NUMBERS: usize = 1_048_576;
 
 /// The forms, for errors.
-const FORMS: &str = "a vector is a list of numbers, {\"indices\": [..], \"values\": [..]} if sparse, or a list of vectors";
+const FORMS: &str =
+    "a vector is a list of numbers, {\"indices\": [..], \"values\": [..]} if sparse, or a list of vectors";
 
 /// A vector.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +99,9 @@ impl From<Vector> for q::Vector {
 
 fn read(value: &Value) -> Result<Vector, String> {
     match value.kind.as_ref() {
-        Some(Kind::Vector(vector)) if vector.values.len() == vector.dimensions as usize || vector.dimensions == 0 => {
+        Some(Kind::Vector(vector))
+            if vector.values.len() == vector.dimensions as usize || vector.dimensions == 0 =>
+        {
             finite(&vector.values)?;
             dense(vector.values.clone()).map(Vector::Dense)
         }
@@ -117,7 +120,9 @@ fn dense(numbers: Vec<f32>) -> Result<Vec<f32>, String> {
     match numbers.len() {
         0 => Err("it is empty".to_owned()),
         1..=MOST_DIMENSIONS => Ok(numbers),
-        many => Err(format!("it has {many} dimensions, and Qdrant takes at most {MOST_DIMENSIONS}")),
+        many => Err(format!(
+            "it has {many} dimensions, and Qdrant takes at most {MOST_DIMENSIONS}"
+        )),
     }
 }
 
@@ -157,7 +162,10 @@ fn sparse(map: &Map) -> Result<Vector, String> {
             "$vector" => return Err(shortened()),
             key => return Err(format!("{key:?} is not known here; {FORMS}")),
         };
-        if place.replace(list.ok_or_else(|| format!("{} is no list", entry.key))?).is_some() {
+        if place
+            .replace(list.ok_or_else(|| format!("{} is no list", entry.key))?)
+            .is_some()
+        {
             return Err(format!("{} stands twice", entry.key));
         }
     }

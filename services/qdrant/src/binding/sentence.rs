@@ -4,6 +4,9 @@ use super::{Bindings, Bound, By};
 use crate::collection::{Form, Shape};
 use crate::embedding::Embeddings;
 
+/// The beginning of the sentence where there is no way.
+const NOT_POSSIBLE: &str = "not possible";
+
 /// How `query_text` is searched in a collection, or what to set so that it works. Nothing is asked for it: while a model's dimensions
 /// are not known, it is taken to fit.
 pub(crate) fn describe(shape: &Shape, embeddings: &Embeddings) -> String {
@@ -18,9 +21,9 @@ pub(crate) fn describe(shape: &Shape, embeddings: &Embeddings) -> String {
     }
     let sparse: Vec<&Bound<'_>> = bindings.sparse().collect();
     let mut text = match (legs(&dense), legs(&sparse)) {
-        (Some(dense), Some(sparse)) => format!(
-            "by meaning ({dense}) and by words ({sparse}); mode auto fuses both"
-        ),
+        (Some(dense), Some(sparse)) => {
+            format!("by meaning ({dense}) and by words ({sparse}); mode auto fuses both")
+        }
         (Some(dense), None) => format!("by meaning ({dense})"),
         (None, Some(sparse)) => format!("by words ({sparse})"),
         (None, None) => missing(shape, embeddings, misfits.is_empty()),
@@ -32,8 +35,11 @@ pub(crate) fn describe(shape: &Shape, embeddings: &Embeddings) -> String {
     let serious = misfits
         .into_iter()
         .filter(|(by, _)| *by != By::Default || (dense.is_empty() && sparse.is_empty()));
-    for why in serious.map(|(_, why)| why).chain(bindings.problems().iter().cloned()) {
-        text.push_str(". ");
+    for why in serious
+        .map(|(_, why)| why)
+        .chain(bindings.problems().iter().cloned())
+    {
+        text.push_str(if text == NOT_POSSIBLE { ": " } else { ". " });
         text.push_str(&why);
     }
     text
@@ -72,7 +78,7 @@ fn missing(shape: &Shape, embeddings: &Embeddings, unbound: bool) -> String {
     let has = |is: fn(Form) -> bool| shape.vectors.iter().any(|vector| is(vector.form));
     let has_dense = has(|form| form == Form::Dense);
     let has_sparse = has(|form| matches!(form, Form::Sparse { .. }));
-    let mut text = "not possible".to_owned();
+    let mut text = NOT_POSSIBLE.to_owned();
     if has_dense && embeddings.default_model().is_none() && unbound {
         text.push_str(
             ": no embeddings are configured (QDRANT_EMBEDDINGS_URL and QDRANT_EMBEDDINGS_MODEL, or QDRANT_EMBEDDINGS_DIR)",

@@ -22,7 +22,10 @@ pub(super) fn named<'s>(shape: &'s Shape, name: &str) -> Result<&'s Vector, Faul
         [one] if one.name.is_empty() => {
             format!("`{collection}` has no vector named `{name}`, but an unnamed one: leave using out")
         }
-        all => format!("`{collection}` has no vector named `{name}`; there are: {}", binding::names(all)),
+        all => format!(
+            "`{collection}` has no vector named `{name}`; there are: {}",
+            binding::names(all)
+        ),
     };
     let names = shape.vectors.iter().map(|vector| vector.name.as_str());
     let similar = arguments::similar(name, names.filter(|name| !name.is_empty()));
@@ -88,10 +91,7 @@ pub(super) fn for_vector<'s>(
 ///
 /// # Errors
 /// `ARGUMENT_INVALID` when there is none, or it is not clear which.
-pub(super) fn for_points<'s>(
-    bindings: &Bindings<'s>,
-    using: Option<&str>,
-) -> Result<&'s Vector, Fault> {
+pub(super) fn for_points<'s>(bindings: &Bindings<'s>, using: Option<&str>) -> Result<&'s Vector, Fault> {
     let shape = bindings.shape();
     if let Some(name) = using {
         return named(shape, name);

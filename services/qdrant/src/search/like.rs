@@ -26,7 +26,10 @@ pub(super) struct Like {
 impl Like {
     /// The points that the caller names; `None` without any.
     pub(super) fn of(request: &pb::SearchRequest) -> Result<Option<Self>, Fault> {
-        for (field, ids) in [("like_ids", &request.like_ids), ("unlike_ids", &request.unlike_ids)] {
+        for (field, ids) in [
+            ("like_ids", &request.like_ids),
+            ("unlike_ids", &request.unlike_ids),
+        ] {
             if ids.len() > MOST {
                 let message = format!("{field} has {} ids; at most {MOST} are taken", ids.len());
                 return Err(Fault::argument(field, message));
@@ -68,14 +71,20 @@ impl Like {
         if !without.is_empty() {
             let message = format!("point {} has no {}", without.join(", "), vector.title());
             // Without one to be like, the others can't be averaged.
-            if !serves(if self.like.is_empty() { &self.unlike } else { &self.like }) {
+            if !serves(if self.like.is_empty() {
+                &self.unlike
+            } else {
+                &self.like
+            }) {
                 let message = format!("{message}: name another vector with using");
                 return Err(Fault::argument("like_ids", message).into());
             }
             notices.push(format!("{message} and counts for nothing"));
         }
         let strategy = if self.like.is_empty() {
-            notices.push("score tells how unlike a point is: below 0, and the higher the more unlike".to_owned());
+            notices.push(
+                "score tells how unlike a point is: below 0, and the higher the more unlike".to_owned(),
+            );
             RecommendStrategy::BestScore
         } else {
             RecommendStrategy::AverageVector
@@ -84,7 +93,8 @@ impl Like {
             let input = |id| q::VectorInput {
                 variant: Some(q::vector_input::Variant::Id(id)),
             };
-            ids.into_iter().map(input).collect()
+            let ids = ids.into_iter().filter(|id| !without.contains(&shown(id)));
+            ids.map(input).collect()
         };
         Ok(q::Query {
             variant: Some(q::query::Variant::Recommend(q::RecommendInput {

@@ -96,12 +96,18 @@ impl<'s> Text<'_, 's> {
             (Some(dense), Some(sparse)) => Ok(fused(vec![dense, sparse], notices)),
             (Some(dense), None) => {
                 if self.scored && has_words {
-                    notices.push("score_threshold: searched by meaning only, because hybrid scores are ranks".to_owned());
+                    notices.push(
+                        "score_threshold: searched by meaning only, because hybrid scores are ranks"
+                            .to_owned(),
+                    );
                 }
                 Ok(vec![dense])
             }
             (None, Some(sparse)) => {
-                if let Some(last) = notices.last_mut().filter(|_| self.wanted(Way::Meaning).next().is_some()) {
+                if let Some(last) = notices
+                    .last_mut()
+                    .filter(|_| self.wanted(Way::Meaning).next().is_some())
+                {
                     last.push_str("; searched by words only");
                 }
                 Ok(vec![sparse])
@@ -112,7 +118,11 @@ impl<'s> Text<'_, 's> {
 
     /// The vectors that may be searched in a way, with their models.
     fn wanted(&self, way: Way) -> impl Iterator<Item = &Bound<'s>> {
-        let of_way = self.bindings.all().iter().filter(move |bound| Way::of(bound) == way);
+        let of_way = self
+            .bindings
+            .all()
+            .iter()
+            .filter(move |bound| Way::of(bound) == way);
         // Hybrid needs a vector of the other way too.
         let named = self.using.filter(|name| {
             self.mode != SearchMode::Hybrid || of_way.clone().any(|bound| bound.vector.name == *name)

@@ -26,7 +26,7 @@ fn bindings_are_read() {
         bound,
         [
             "reviews None all-minilm",
-            "docs Some(\"title \") qdrant/bm25:german",
+            "docs Some(\"title\") qdrant/bm25:german",
             "a Some(\"b/c=x\") org/model:7b"
         ]
     );
@@ -40,7 +40,7 @@ fn wrong_bindings_are_told() {
         ("docs/=model", "collection=model"),
         ("reviews=", "1 to 256 characters"),
         ("reviews=qdrant/bm25:klingon", "klingon"),
-        ("reviews=qdrant/bm42", "no model"),
+        ("reviews=qdrant/bm25-x", "no model"),
     ] {
         let error = config(&format!("collection-models = ['{text}']")).expect_err(text);
         assert!(error.to_string().contains(part), "{text}: {error}");
