@@ -54,6 +54,8 @@ pub trait Watched: Send + Sync + 'static {
 pub struct About {
     /// The name of the database that is asked by default; empty while it is not known.
     pub database: String,
+    /// What is in it, in its operator's words; empty when nobody said it.
+    pub description: String,
     /// Whether writes are offered.
     pub allow_writes: bool,
     /// The connections; `None` where there is no pool.
@@ -203,6 +205,7 @@ impl<D: Watched> Adapter for Status<D> {
             reason: known.reason,
             posture: known.posture,
             pool: about.pool,
+            description: about.description,
         }
     }
 }

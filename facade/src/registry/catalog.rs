@@ -202,7 +202,7 @@ fn line(part: &Part) -> String {
         .status()
         .map(|status| status.kind)
         .unwrap_or_default();
-    let description = part.backend.settings().description;
+    let description = part.backend.description();
     let mut line = format!("\n- {}", part.backend.key);
     if !kind.is_empty() {
         let _ = write!(line, " ({kind})");

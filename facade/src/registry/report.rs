@@ -124,7 +124,7 @@ impl ServiceReport {
         };
         Self {
             key: backend.key.clone(),
-            description: backend.settings().description,
+            description: backend.description(),
             state,
             reason,
             settled,

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::Upstream;
 use super::endpoint::{Endpoint, Latest, State};
+use super::file::MAX_DESCRIPTION;
 use super::reflect::Reflection;
 
 /// How often names are resolved again, and how long that may take.
@@ -93,6 +94,17 @@ impl Backend {
     /// The settings in force.
     pub(crate) fn settings(&self) -> Upstream {
         self.limits.load().settings.clone()
+    }
+
+    /// What is in it: the operator's words at this end, or else those that the adapter was given, in one line and not without end.
+    pub(crate) fn description(&self) -> String {
+        let own = self.settings().description;
+        if !own.is_empty() {
+            return own;
+        }
+        let told = self.status().unwrap_or_default().description;
+        let words: Vec<&str> = told.split_whitespace().collect();
+        words.join(" ").chars().take(MAX_DESCRIPTION).collect()
     }
 
     /// Puts other settings in force, if they are others.

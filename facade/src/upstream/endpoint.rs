@@ -76,13 +76,15 @@ pub(crate) struct State {
 
 impl State {
     /// The part that the catalogue depends on.
-    fn consequence(&self) -> (bool, bool, Option<[u8; 32]>, bool, Option<String>) {
+    fn consequence(&self) -> (bool, bool, Option<[u8; 32]>, bool, Option<(String, String)>) {
         (
             self.channel.is_some(),
             self.serving,
             self.reflection.as_ref().map(|reflection| reflection.digest),
             self.tried,
-            self.status.as_ref().map(|status| status.kind.clone()),
+            self.status
+                .as_ref()
+                .map(|status| (status.kind.clone(), status.description.clone())),
         )
     }
 }

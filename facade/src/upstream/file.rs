@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 mod entry;
 
+pub(crate) use entry::MAX_DESCRIPTION;
 pub use entry::Upstream;
 
 /// The longest key.

@@ -231,6 +231,45 @@ async fn the_instructions_are_short_and_stable() {
 }
 
 #[tokio::test]
+async fn an_adapter_may_say_what_its_database_holds() {
+    let told = |words: String| sqlite().status(move |status| status.description = words);
+    let plain = told("stock and shipments".to_owned()).start().await;
+    let strange = told(format!("two\nlines, and {}", "much more ".repeat(100)))
+        .start()
+        .await;
+    let outranked = told("what the adapter says".to_owned()).start().await;
+    let mut upstreams = Upstreams::default();
+    for (key, adapter, description) in [
+        ("plain", &plain, ""),
+        ("strange", &strange, ""),
+        ("outranked", &outranked, "what the operator of the facade says"),
+    ] {
+        let upstream = Upstream {
+            description: description.to_owned(),
+            ..Upstream::at(adapter.url())
+        };
+        upstreams.add(key, upstream).expect("usable");
+    }
+    let hub = Hub::start(upstreams, 3600).await;
+    eventually(SOON, async || hub.names().len() == 18).await;
+    let instructions = hub.registry.catalog().instructions().to_owned();
+    let lines: Vec<&str> = instructions.lines().collect();
+    assert_eq!(
+        (lines[1], lines[2]),
+        (
+            "- outranked (sqlite): what the operator of the facade says",
+            "- plain (sqlite): stock and shipments"
+        )
+    );
+    assert!(
+        lines[3].starts_with("- strange (sqlite): two lines, and much more"),
+        "{instructions}"
+    );
+    assert!(lines[3].len() < 230, "{instructions}");
+    assert_eq!(hub.service("plain").await.description, "stock and shipments");
+}
+
+#[tokio::test]
 async fn the_facades_own_tools_tell_the_state() {
     let up = Plan::new("// S.\nservice ShopService {}")
         .status(|status| status.posture = vec!["the role is a superuser".to_owned()])

@@ -79,6 +79,9 @@ pub struct Config {
     /// The most connections per database; the number of cores when absent.
     #[arg(long, env = "POSTGRES_POOL_SIZE", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub pool_size: Option<u32>,
+    /// What is in it, in a few words for the model that has to choose a database: "web shop orders since 2019, EUR".
+    #[arg(long, env = "POSTGRES_DESCRIPTION", value_name = "TEXT")]
+    pub description: Option<String>,
     /// Whether the write tools are offered.
     #[arg(long, env = "POSTGRES_ALLOW_WRITES", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_writes: bool,

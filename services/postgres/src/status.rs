@@ -16,6 +16,7 @@ impl Watched for Database {
     fn about(&self) -> About {
         About {
             database: self.default_database().unwrap_or_default(),
+            description: self.config().description.clone().unwrap_or_default(),
             allow_writes: self.config().allow_writes,
             pool: Some(self.pool_status()),
         }

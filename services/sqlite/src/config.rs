@@ -10,6 +10,9 @@ pub struct Config {
     /// The SQLite file. It need not exist yet: the service says that it is unavailable until it does.
     #[arg(long, env = "SQLITE_PATH", value_name = "FILE")]
     pub path: Option<PathBuf>,
+    /// What is in it, in a few words for the model that has to choose a database: "web shop orders since 2019, EUR".
+    #[arg(long, env = "SQLITE_DESCRIPTION", value_name = "TEXT")]
+    pub description: Option<String>,
     /// Whether the tool that changes data is offered. Reads stay read-only either way.
     #[arg(long, env = "SQLITE_ALLOW_WRITES", value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_writes: bool,
@@ -31,6 +34,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             path: None,
+            description: None,
             allow_writes: false,
             pool_size: None,
             memory_mb: DEFAULT_MEMORY_MB,

@@ -44,6 +44,7 @@ const BATCHES_AHEAD: usize = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     database: Database,
+    description: String,
     allow_writes: bool,
 }
 
@@ -52,6 +53,7 @@ impl Service {
     pub(crate) fn new(config: &Config, name: &str) -> Self {
         Self {
             database: Database::new(config, name),
+            description: config.description.clone().unwrap_or_default(),
             allow_writes: config.allow_writes,
         }
     }
@@ -218,6 +220,7 @@ impl grpc::Adapter for Service {
             product: "SQLite".to_owned(),
             product_version: rusqlite::version().to_owned(),
             database: self.database.name(),
+            description: self.description.clone(),
             mode: if self.allow_writes {
                 Mode::ReadWrite
             } else {

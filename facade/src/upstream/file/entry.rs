@@ -12,7 +12,7 @@ use crate::upstream::call::LONGEST;
 const RESERVED: [&str; 2] = ["health", "list"];
 
 /// The longest description, in characters: it stands in the instructions of every session.
-const MAX_DESCRIPTION: usize = 200;
+pub(crate) const MAX_DESCRIPTION: usize = 200;
 
 /// The most calls at the same time that can be allowed.
 const MAX_CONCURRENCY: usize = 10_000;
