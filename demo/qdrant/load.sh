@@ -20,7 +20,8 @@ request() {
   echo
 }
 
-case $(request GET /exists) in
+exists=$(request GET /exists)
+case $exists in
 *'"exists":true'*) ;;
 *) request PUT '' collection.json ;;
 esac
