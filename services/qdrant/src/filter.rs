@@ -201,3 +201,6 @@ fn listed(names: &[&str]) -> String {
         [names @ .., last] => format!("{} and {last}", names.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

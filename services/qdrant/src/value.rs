@@ -361,3 +361,6 @@ fn list_of(values: impl Iterator<Item = Value>) -> Form {
 pub(crate) fn of(kind: Form) -> Value {
     Value { kind: Some(kind) }
 }
+
+#[cfg(test)]
+mod tests;

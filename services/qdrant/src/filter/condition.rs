@@ -150,7 +150,7 @@ pub(super) fn between(key: &str, ends: &[(&str, &Document)], path: &Path) -> Res
             };
             let Some(time) = time else {
                 return path.mistake(format!(
-                    "{} compares numbers, or times such as \"2024-01-31T12:00:00Z\" or \"2024-01-31\", not other texts",
+                    "{} compare numbers, or times such as \"2024-01-31T12:00:00Z\" or \"2024-01-31\", not other texts",
                     listed(&ENDS)
                 ));
             };

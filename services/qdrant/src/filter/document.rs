@@ -1,7 +1,11 @@
 //! A filter as a caller sent it: any JSON, made one plain tree, bounded in size and depth.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use mcp_hub_proto::data::v1::Value;
 use mcp_hub_proto::data::v1::value::Kind;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::{DEPTH, Mistake, Path, SIZE};
 
@@ -49,6 +53,9 @@ pub(super) fn read(filter: Option<&Value>) -> Result<Option<Document>, Mistake> 
     })
 }
 
+/// What is said of a key with two values: one of them would be left out.
+const TWICE: &str = "this key stands here twice: put several conditions on a key into one object";
+
 /// A condition may take several levels of JSON.
 const MOST_LEVELS: usize = 4 * DEPTH;
 
@@ -85,13 +92,17 @@ impl Reader {
             }
             Kind::Map(map) => {
                 let mut entries: Vec<(String, Document)> = Vec::with_capacity(map.entries.len());
+                let mut seen = HashSet::new();
                 for entry in &map.entries {
                     let path = path.key(&entry.key);
+                    if !seen.insert(entry.key.as_str()) {
+                        return path.mistake(TWICE);
+                    }
                     let value = match entry.value.as_ref().and_then(|value| value.kind.as_ref()) {
                         Some(kind) => self.value(kind, &path, levels)?,
                         None => Document::Null,
                     };
-                    add(&mut entries, entry.key.clone(), value, &path)?;
+                    entries.push((entry.key.clone(), value));
                 }
                 Document::Object(entries)
             }
@@ -101,35 +112,27 @@ impl Reader {
 
     fn json_text(&mut self, text: &str, path: &Path) -> Result<Document, Mistake> {
         match serde_json::from_str(text) {
-            Ok(json) => self.json(json, path, MOST_LEVELS),
+            Ok(document) => {
+                self.count_all(&document, path, MOST_LEVELS)?;
+                Ok(document)
+            }
             Err(error) => path.mistake(format!(
-                "a filter is an object such as {{\"color\": \"red\"}}; this text is no JSON: {error}"
+                "a filter is an object such as {{\"color\": \"red\"}}; this text can't be read: {error}"
             )),
         }
     }
 
-    fn json(&mut self, json: serde_json::Value, path: &Path, levels: usize) -> Result<Document, Mistake> {
-        use serde_json::Value as Json;
+    fn count_all(&mut self, document: &Document, path: &Path, levels: usize) -> Result<(), Mistake> {
         let levels = self.count(path, levels)?;
-        Ok(match json {
-            Json::Null => Document::Null,
-            Json::Bool(value) => Document::Bool(value),
-            Json::Number(text) => number(&text.to_string(), path)?,
-            Json::String(text) => Document::Text(text),
-            Json::Array(items) => {
-                let items = items.into_iter().enumerate();
-                let items = items.map(|(index, item)| self.json(item, &path.item(index), levels));
-                Document::List(items.collect::<Result<_, _>>()?)
-            }
-            Json::Object(object) => {
-                let entries = object.into_iter();
-                let entries = entries.map(|(key, value)| {
-                    let value = self.json(value, &path.key(&key), levels)?;
-                    Ok((key, value))
-                });
-                Document::Object(entries.collect::<Result<_, _>>()?)
-            }
-        })
+        match document {
+            Document::List(items) => items
+                .iter()
+                .try_for_each(|item| self.count_all(item, path, levels)),
+            Document::Object(entries) => entries
+                .iter()
+                .try_for_each(|(key, value)| self.count_all(value, &path.key(key), levels)),
+            _ => Ok(()),
+        }
     }
 
     fn count(&mut self, path: &Path, levels: usize) -> Result<usize, Mistake> {
@@ -144,19 +147,6 @@ impl Reader {
             None => path.mistake(format!("it is nested more than {MOST_LEVELS} levels deep")),
         }
     }
-}
-
-fn add(
-    entries: &mut Vec<(String, Document)>,
-    key: String,
-    value: Document,
-    path: &Path,
-) -> Result<(), Mistake> {
-    if entries.iter().any(|(known, _)| *known == key) {
-        return path.mistake("this key stands here twice: put several conditions on a key into one object");
-    }
-    entries.push((key, value));
-    Ok(())
 }
 
 fn number(text: &str, path: &Path) -> Result<Document, Mistake> {
@@ -181,5 +171,67 @@ fn finite(number: f64, path: &Path) -> Result<Document, Mistake> {
         Ok(Document::Float(number))
     } else {
         path.mistake("a filter has finite numbers only")
+    }
+}
+
+/// serde_json's own tree forgets a key that stands there twice.
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Json)
+    }
+}
+
+struct Json;
+
+impl<'de> Visitor<'de> for Json {
+    type Value = Document;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Document, E> {
+        Ok(Document::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Document, E> {
+        Ok(Document::Bool(value))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Document, E> {
+        Ok(Document::Integer(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Document, E> {
+        let integer = i64::try_from(number).map(Document::Integer);
+        integer.map_err(|_| E::custom(too_big(&number.to_string())))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Document, E> {
+        Ok(Document::Float(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Document, E> {
+        Ok(Document::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Document, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Document::List(list))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Document, A::Error> {
+        let mut object: Vec<(String, Document)> = Vec::new();
+        let mut seen = HashSet::new();
+        while let Some((key, value)) = entries.next_entry::<String, _>()? {
+            if !seen.insert(key.clone()) {
+                return Err(de::Error::custom(format!("\"{key}\": {TWICE}")));
+            }
+            object.push((key, value));
+        }
+        Ok(Document::Object(object))
     }
 }

@@ -32,13 +32,13 @@ const OTHER_WORDS: [&str; 5] = ["is_empty", "is_null", "has_id", "has_vector", "
 /// The ways to match.
 const MATCHES: [&str; 6] = ["value", "any", "except", "text", "text_any", "phrase"];
 
-/// Whether an object is a filter of this form: a word of it with conditions behind. A payload key may be called so as well, but its
-/// value is none of these then.
+/// Whether an object is a filter of this form: a word of it with conditions behind. A payload key may be called so as well, but a list
+/// of its values stands in `in` then.
 pub(super) fn is_filter(entries: &[(String, Document)]) -> bool {
     entries.iter().any(|(word, value)| {
         CLAUSES.contains(&word.as_str())
             && match value {
-                Document::List(items) => items.iter().all(|item| matches!(item, Document::Object(_))),
+                Document::List(_) => true,
                 Document::Object(entries) => {
                     is_filter(entries) || is_condition(entries) || word == "min_should"
                 }
@@ -50,10 +50,7 @@ pub(super) fn is_filter(entries: &[(String, Document)]) -> bool {
 /// Whether an object is a condition of this form.
 pub(super) fn is_condition(entries: &[(String, Document)]) -> bool {
     let has = |words: &[&str]| entries.iter().any(|(word, _)| words.contains(&word.as_str()));
-    let key = entries
-        .iter()
-        .any(|(word, value)| word == "key" && matches!(value, Document::Text(_)));
-    if key && has(&FIELD_WORDS) {
+    if names_key(entries) && has(&FIELD_WORDS) {
         return true;
     }
     let [(word, value)] = entries else { return false };
@@ -65,6 +62,12 @@ pub(super) fn is_condition(entries: &[(String, Document)]) -> bool {
         ("nested", Document::Object(of)) => of.iter().any(|(word, _)| word == "filter"),
         _ => false,
     }
+}
+
+fn names_key(entries: &[(String, Document)]) -> bool {
+    entries
+        .iter()
+        .any(|(word, value)| word == "key" && matches!(value, Document::Text(_)))
 }
 
 impl Reader<'_> {
@@ -128,12 +131,19 @@ impl Reader<'_> {
             Document::List(conditions) => {
                 let mut read = Vec::with_capacity(conditions.len());
                 for (index, condition) in conditions.iter().enumerate() {
-                    let path = path.item(index);
-                    read.push(condition_of(self.filter(condition, &path, depth)?));
+                    read.push(self.own_or_small(condition, &path.item(index), depth)?);
                 }
                 Ok(read)
             }
-            value => Ok(vec![condition_of(self.filter(value, path, depth)?)]),
+            value => Ok(vec![self.own_or_small(value, path, depth)?]),
+        }
+    }
+
+    /// What names its key is of this form here, also when its other words are wrong.
+    fn own_or_small(&mut self, value: &Document, path: &Path, depth: usize) -> Result<Condition, Mistake> {
+        match value {
+            Document::Object(entries) if names_key(entries) => self.own_condition(entries, path, depth),
+            value => Ok(condition_of(self.filter(value, path, depth)?)),
         }
     }
 
