@@ -104,7 +104,7 @@ mod tests {
         assert!(matches!(&all[..], [Ok(1), Err(status)] if Fault::from_status(status) == Fault::busy()));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_feed_is_dropped_with_its_caller_and_with_the_process() {
         let endless = |lifecycle: &Lifecycle| {
             let (alive, mut dropped) = mpsc::channel::<()>(1);
@@ -113,16 +113,17 @@ mod tests {
                 drop(alive);
                 Ok(())
             });
-            (stream, async move { dropped.recv().await })
+            let dropped = async move { dropped.recv().await.is_none() };
+            (stream, tokio::time::timeout(Duration::from_secs(1), dropped))
         };
         let lifecycle = Lifecycle::new();
         let (stream, dropped) = endless(&lifecycle);
         drop(stream);
-        assert_eq!(dropped.await, None);
+        assert_eq!(dropped.await, Ok(true));
         let (mut stream, dropped) = endless(&lifecycle);
         lifecycle.stop();
+        assert_eq!(dropped.await, Ok(true));
         let last = stream.next().await.expect("told").expect_err("a fault");
         assert_eq!(Fault::from_status(&last).message, "the service is stopping");
-        assert_eq!(dropped.await, None);
     }
 }
