@@ -13,6 +13,11 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// The domain of our `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "mcphub";
 
+/// The most bytes of a message, and of all metadata. They travel in headers, the message twice and in part as three bytes for one, and a
+/// peer takes 16 KiB of headers: more would end the connection, and with it the calls of everybody else.
+const LONGEST_MESSAGE: usize = 2_000;
+const LONGEST_METADATA: usize = 4_000;
+
 /// The sentence for a fault of ours: nothing about the inside leaves the process.
 const INTERNAL: &str = "internal error";
 
@@ -184,7 +189,13 @@ impl Fault {
 }
 
 impl From<Fault> for Status {
-    fn from(fault: Fault) -> Self {
+    fn from(mut fault: Fault) -> Self {
+        cut(&mut fault.message, LONGEST_MESSAGE);
+        let mut room = LONGEST_METADATA;
+        for value in fault.metadata.values_mut() {
+            cut(value, room);
+            room = room.saturating_sub(value.len());
+        }
         let mut details = ErrorDetails::new();
         let metadata: Vec<_> = fault.metadata.clone().into_iter().collect();
         details.set_error_info(
@@ -219,6 +230,14 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Cuts a text that is longer than `most` bytes.
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(" ..");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +250,19 @@ mod tests {
         assert_eq!(Fault::from_status(&Status::from(fault.clone())), fault);
         let busy = Fault::new(Reason::DatabaseBusy, "busy");
         assert_eq!(Fault::from_status(&Status::from(busy.clone())), busy);
+    }
+
+    #[test]
+    fn an_error_fits_into_headers() {
+        let long = Fault::new(Reason::StatementInvalid, "\u{1f600}".repeat(5_000))
+            .with("hint", "x".repeat(9_000))
+            .with("sqlstate", "42703");
+        let headers = Status::from(long).into_http::<()>().headers().clone();
+        let bytes: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 32)
+            .sum();
+        assert!(bytes < 16 * 1024, "{bytes}");
     }
 
     #[test]
