@@ -29,6 +29,9 @@ use transport::Transport;
 /// The longest that a call waits until fewer are under way.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// The longest name of a collection, in bytes: Qdrant's 255 characters.
+const LONGEST_NAME: usize = 255 * 4;
+
 /// The server: cheap to clone.
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
@@ -373,6 +376,11 @@ fn given(name: &str) -> Result<&str, Fault> {
             "collection",
             "collection is missing: list_collections tells the names",
         ));
+    }
+    // The server would repeat it in its error.
+    if name.len() > LONGEST_NAME {
+        let message = format!("no collection has so long a name: {} bytes", name.len());
+        return Err(Fault::argument("collection", message));
     }
     Ok(name)
 }

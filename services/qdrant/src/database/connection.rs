@@ -24,6 +24,10 @@ use crate::error::Error;
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The longest error of the server, in bytes. It comes in headers and repeats what it was sent; a longer one than the usual 16 KiB would
+/// end the connection, and with it the calls of everybody else.
+const LONGEST_ERROR: u32 = 1024 * 1024;
+
 /// Calls that waited for the same attempt to connect share its failure, when it took longer than the first of these. Each of them
 /// makes the connection try again, which happens at once.
 const SLOW_FAILURE: Duration = Duration::from_secs(1);
@@ -160,6 +164,7 @@ impl Connection {
             .and_then(|endpoint| endpoint.user_agent(self.user_agent.clone()))
             .map_err(wrong)?
             .origin(origin)
+            .http2_max_header_list_size(LONGEST_ERROR)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true)

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use mcp_hub_chassis::Fault;
 
+/// The longest key, in bytes. The server repeats a key in its errors.
+const LONGEST: usize = 1_000;
+
 /// The keys of the argument `field`.
 ///
 /// # Errors
@@ -20,6 +23,12 @@ pub(crate) fn keys(field: &str, keys: &[String]) -> Result<Vec<String>, Fault> {
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn key(text: &str) -> Result<String, String> {
+    if text.len() > LONGEST {
+        return Err(format!(
+            "a key has at most {LONGEST} bytes, and this has {}",
+            text.len()
+        ));
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     loop {
