@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::grpc::{AdapterServer, MAX_MESSAGE_BYTES};
 use mcp_hub_chassis::status::Status;
 use mcp_hub_chassis::{BoxError, Lifecycle};
 use mcp_hub_proto::qdrant::v1::DESCRIPTORS;
@@ -59,7 +59,9 @@ pub async fn serve(
     let service = service::Service::new(database, embeddings, lifecycle.clone());
     let server = AdapterServer::new(status).add(QdrantServiceServer::new(service.clone()), DESCRIPTORS);
     let server = if allow_writes {
-        server.add(QdrantWriteServiceServer::new(service), DESCRIPTORS)
+        // Points with their vectors are larger than what tonic takes by itself.
+        let write = QdrantWriteServiceServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        server.add(write, DESCRIPTORS)
     } else {
         server
     };

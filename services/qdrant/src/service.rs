@@ -1,8 +1,7 @@
 //! The RPCs: requests in, responses out. What they do stands in the modules that they call; nothing here knows how Qdrant is asked.
 
-use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::grpc::{answer, remaining};
-use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::qdrant::v1::qdrant_service_server::QdrantService;
 use mcp_hub_proto::qdrant::v1::qdrant_write_service_server::QdrantWriteService;
 use mcp_hub_proto::qdrant::v1::{
@@ -36,10 +35,6 @@ impl Service {
             lifecycle,
         }
     }
-}
-
-fn not_yet<T>() -> Result<Response<T>, Status> {
-    answer(Err(Fault::new(Reason::NotSupported, "not built yet")))
 }
 
 #[tonic::async_trait]

@@ -70,9 +70,8 @@ fn rehearsed(found: &Found, shape: &Shape) -> String {
         ""
     };
     format!(
-        "dry run: nothing was deleted; with dry_run false it deletes {} of `{}`{then}",
-        found.title(),
-        shape.name()
+        "dry run: nothing was deleted; with dry_run false it deletes {}{then}",
+        found.title(shape)
     )
 }
 
@@ -92,6 +91,6 @@ fn confirm(request: &pb::DeletePointsRequest, found: &Found, shape: &Shape) -> R
         dry_run: None,
         ..request.clone()
     };
-    let effect = format!("This deletes {} of `{}`, for good.", found.title(), shape.name());
+    let effect = format!("This deletes {} for good.", found.title(shape));
     found.confirm(&confirmed, shape, &effect, request.confirmation.as_deref())
 }

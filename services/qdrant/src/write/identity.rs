@@ -104,7 +104,7 @@ mod tests {
         });
         let id = id(json);
         assert_eq!(id.get_version_num(), 8);
-        assert_eq!(id.to_string(), "");
+        assert_eq!(id.to_string(), "ecd5883e-ec4c-8842-bb0c-e0f29cc7d16c");
     }
 
     #[test]

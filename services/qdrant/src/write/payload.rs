@@ -94,7 +94,7 @@ fn confirm(request: &pb::UpdatePayloadRequest, found: &Found, shape: &Shape) -> 
     } else {
         "changes the payload of"
     };
-    let effect = format!("This {does} {} of `{}`.", found.title(), shape.name());
+    let effect = format!("This {does} {}.", found.title(shape));
     found.confirm(&confirmed, shape, &effect, request.confirmation.as_deref())
 }
 

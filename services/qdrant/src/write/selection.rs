@@ -192,26 +192,31 @@ impl Found {
         confirmation::require(&confirmed, effect, given)
     }
 
-    /// "the point", "all 5 points", "the 3 points that match".
-    pub(super) fn title(&self) -> String {
-        let points = match self.matched {
-            1 => "1 point".to_owned(),
-            matched => format!("{matched} points"),
+    /// "1 point of `c`", "all 5 points of `c`", "3 points of `c` that match the filter".
+    pub(super) fn title(&self, shape: &Shape) -> String {
+        let (points, matches) = match self.matched {
+            1 => ("1 point".to_owned(), "matches"),
+            matched => (format!("{matched} points"), "match"),
         };
+        let collection = shape.name();
         match &self.selection {
-            selection if selection.is_everything() => format!("all {points}"),
-            Selection::Ids(_) => points,
-            Selection::Filter(_) => format!("{points} that match the filter"),
+            selection if selection.is_everything() => format!("all {points} of `{collection}`"),
+            Selection::Ids(_) => format!("{points} of `{collection}`"),
+            Selection::Filter(_) => format!("{points} of `{collection}` that {matches} the filter"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use mcp_hub_proto::data::v1::Map;
     use mcp_hub_proto::data::v1::value::Kind;
+    use qdrant_client::qdrant::Condition;
 
     use super::*;
+    use crate::binding::tests::shape;
 
     fn number(number: u64) -> Value {
         value::of(Kind::Uint(number))
@@ -232,6 +237,27 @@ mod tests {
             let fault = check(&ids, filter).expect_err(part);
             assert!(fault.message.contains(part), "{fault}");
         }
+    }
+
+    #[test]
+    fn an_effect_says_how_many_of_which() {
+        let shape = shape(&[("", 2)], &[], HashMap::new());
+        let title = |selection: Selection, matched| {
+            let found = Found {
+                selection,
+                matched,
+                notices: vec![],
+            };
+            found.title(&shape)
+        };
+        let some = || Selection::Filter(Filter::must([Condition::matches("a", true)]));
+        assert_eq!(title(Selection::Ids(vec![]), 1), "1 point of `reviews`");
+        assert_eq!(title(some(), 1), "1 point of `reviews` that matches the filter");
+        assert_eq!(title(some(), 2), "2 points of `reviews` that match the filter");
+        assert_eq!(
+            title(Selection::Filter(Filter::default()), 2),
+            "all 2 points of `reviews`"
+        );
     }
 
     #[test]
