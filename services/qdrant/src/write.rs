@@ -112,7 +112,11 @@ fn applied(
 
 #[cfg(test)]
 mod tests {
+    use qdrant_client::qdrant as q;
+
     use super::*;
+    use crate::config::tests::config;
+    use crate::database::Database;
     use crate::error::ServerError;
 
     fn server(code: Code, message: &str) -> Error {
@@ -145,6 +149,29 @@ mod tests {
                 .contains("whether the points were deleted is not known");
             assert_eq!(told, unclear, "{text}: {fault}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_writes_can_t_be_sent_by_what_reads() {
+        let database = Database::new(config(&["--url", "http://127.0.0.1:1"]), "test");
+        let limit = Duration::from_secs(5);
+        macro_rules! refused {
+            ($($request:expr),*) => {
+                $(for session in [database.read(limit), database.judge(limit)] {
+                    let result = session.send($request).await;
+                    assert!(matches!(result, Err(Error::Unexpected(_))), "{}: {result:?}", stringify!($request));
+                })*
+            };
+        }
+        refused!(
+            q::UpsertPoints::default(),
+            q::UpdateBatchPoints::default(),
+            q::DeletePoints::default(),
+            q::CreateFieldIndexCollection::default(),
+            q::CreateCollection::default()
+        );
+        let written = database.write(limit).send(q::UpsertPoints::default()).await;
+        assert!(matches!(written, Err(Error::Unreachable { .. })), "{written:?}");
     }
 
     #[test]

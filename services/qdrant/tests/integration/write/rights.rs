@@ -2,7 +2,8 @@
 
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_proto::qdrant::v1::{
-    CreateCollectionRequest, DeletePointsRequest, PayloadType, UpdatePayloadRequest, UpsertRequest,
+    CountRequest, CreateCollectionRequest, DeletePointsRequest, PayloadType, UpdatePayloadRequest,
+    UpsertRequest,
 };
 use mcp_hub_testing::{Qdrant, QdrantOptions};
 use serde_json::json;
@@ -127,6 +128,86 @@ async fn hidden_collections_are_not_written_either() {
     assert_eq!(free.payloads("rights_closed").await[0].1, json!({"n": 1}));
     assert!(free.server.info("rights_closed").await.payload_schema.is_empty());
     assert_eq!(free.server.count("rights_open").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_only_reads_is_told_so() {
+    let options = QdrantOptions {
+        api_key: Some("the-right-key".to_owned()),
+        read_only_api_key: Some("the-reading-key".to_owned()),
+        ..QdrantOptions::default()
+    };
+    let Some(qdrant) = Qdrant::start_with(&options).await else {
+        return;
+    };
+    if !qdrant.is_real() {
+        return;
+    }
+    let start = async |key: &str| {
+        let settings = format!("{}\nallow-writes = true\napi-key = '{key}'", settings(&qdrant));
+        Writable {
+            adapter: Adapter::start(&settings).await,
+            server: Server::of(&qdrant),
+        }
+    };
+    let collection = || "reading_key".to_owned();
+    let create = CreateCollectionRequest {
+        collection: collection(),
+        ..CreateCollectionRequest::default()
+    };
+    let words = json!([{"id": 1, "text": "a tent"}]);
+    let owner = start("the-right-key").await;
+    owner.create(create.clone()).await.expect("created");
+    owner.upsert("reading_key", words.clone()).await.expect("written");
+
+    let hub = start("the-reading-key").await;
+    let count = CountRequest {
+        collection: collection(),
+        ..CountRequest::default()
+    };
+    let counted = answer(hub.adapter.client.clone().count(count.clone()).await);
+    assert_eq!(counted.expect("reads").count, Some(1));
+    let ids = vec![value(&json!(1))];
+    let update = UpdatePayloadRequest {
+        collection: collection(),
+        ids: ids.clone(),
+        set: Some(value(&json!({"a": 1}))),
+        ..UpdatePayloadRequest::default()
+    };
+    let delete = DeletePointsRequest {
+        collection: collection(),
+        ids,
+        dry_run: Some(false),
+        ..DeletePointsRequest::default()
+    };
+    let another = CreateCollectionRequest {
+        collection: "reading_key_2".to_owned(),
+        ..create
+    };
+    let faults = [
+        hub.upsert("reading_key", words).await.err(),
+        hub.update(update).await.err(),
+        hub.delete(delete).await.err(),
+        hub.create(another).await.err(),
+        hub.index("reading_key", "n", PayloadType::Integer).await.err(),
+    ];
+    for fault in faults {
+        let fault = fault.expect("refused");
+        assert_eq!(fault.reason, Reason::AccessDenied, "{fault:?}");
+        assert!(
+            fault.message.starts_with("the API key may not write this ("),
+            "{fault}"
+        );
+        assert!(
+            fault
+                .message
+                .ends_with("QDRANT_WRITE_API_KEY must be one that may"),
+            "{fault}"
+        );
+        assert!(!fault.message.contains("-key"), "{fault}");
+    }
+    let counted = answer(hub.adapter.client.clone().count(count).await);
+    assert_eq!(counted.expect("reads").count, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
