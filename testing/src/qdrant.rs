@@ -34,6 +34,8 @@ const IN_FOLDER: &str = r#"cd -- "$1" && shift && exec "$@""#;
 pub struct QdrantOptions {
     /// The key that each call must bring.
     pub api_key: Option<String>,
+    /// Another key, which only reads; the stand-in takes none.
+    pub read_only_api_key: Option<String>,
     /// A certificate and its key, both PEM: gRPC and REST then speak TLS only.
     pub tls: Option<(String, String)>,
 }
@@ -258,7 +260,8 @@ fn prepare(program: &Program, ports: QdrantPorts, options: &QdrantOptions) -> an
         .keep();
     let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.join(name));
     let files = options.tls.as_ref().map(|_| (&*certificate, &*key));
-    let line = program.command(&folder, ports, options.api_key.as_deref(), files);
+    let keys = [&options.api_key, &options.read_only_api_key].map(Option::as_deref);
+    let line = program.command(&folder, ports, keys[0], keys[1], files);
     let arguments: Vec<OsString> = ["-c", IN_FOLDER, "qdrant"]
         .into_iter()
         .map(OsStr::new)

@@ -30,7 +30,7 @@ impl Qdrant {
     }
 
     /// What the program is started with, to keep its data in `folder` and to listen on these ports of 127.0.0.1.
-    /// `certificate` is the file of a certificate and that of its key.
+    /// `certificate` is the file of a certificate and that of its key. The stand-in has no read-only key.
     ///
     /// The first item is the program: for a real server `env`, with the settings as its arguments.
     pub fn command(
@@ -38,6 +38,7 @@ impl Qdrant {
         folder: &Path,
         ports: Ports,
         api_key: Option<&str>,
+        read_only_api_key: Option<&str>,
         certificate: Option<(&Path, &Path)>,
     ) -> Vec<OsString> {
         let mut line = Line::new(self);
@@ -50,6 +51,9 @@ impl Qdrant {
         line.set("QDRANT__STORAGE__STORAGE_PATH", "--data", folder.join("storage"));
         if let Some(api_key) = api_key {
             line.set("QDRANT__SERVICE__API_KEY", "--api-key", api_key);
+        }
+        if let Some(api_key) = read_only_api_key {
+            line.only_real("QDRANT__SERVICE__READ_ONLY_API_KEY", api_key);
         }
         if let Some((certificate, key)) = certificate {
             line.set("QDRANT__TLS__CERT", "--tls-cert", certificate);
