@@ -6,9 +6,10 @@ use anyhow::ensure;
 
 use crate::compose;
 use crate::process::{cargo, show};
+use crate::provide::qdrant;
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
-use mcp_hub_programs::find;
+use mcp_hub_programs::{QdrantStandIn, find};
 
 /// Pinned: a new version may bring new rules.
 const CARGO_DENY: &str = "0.20.2";
@@ -32,43 +33,60 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     let workspace = Workspace::read()?;
     let root = &workspace.root;
+    let stand_in = qdrant::stand_in()?;
     let mut report = Report::default();
     let wanted = |name: &str| options.checks.is_empty() || options.checks.iter().any(|check| check == name);
-    let mut check = |name: &str, arguments: &[&str]| {
+    let mut check = |name: &str, commands: &mut [Command]| {
         wanted(name).then(|| {
             report.part(name, |_| {
-                // Read by `cargo doc` only.
-                Ok(Counts::one(show(
-                    cargo(root).args(arguments).env("RUSTDOCFLAGS", "-D warnings"),
-                )?))
+                commands
+                    .iter_mut()
+                    .try_fold(Counts::default(), |mut counts, command| {
+                        counts += Counts::one(show(command)?);
+                        Ok(counts)
+                    })
             })
         })
     };
-    check("format", &["fmt", "--all", "--check"]);
+    let ours = |arguments: &[&str]| {
+        let mut command = cargo(root);
+        // Read by `cargo doc` only.
+        command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
+        command
+    };
+    // The Qdrant stand-in is a workspace of its own.
+    let mut format = cargo(&QdrantStandIn::sources());
+    format.args(["fmt", "--check"]);
+    check("format", &mut [ours(&["fmt", "--all", "--check"]), format]);
+    let mut clippy = qdrant::command(&stand_in, "clippy");
+    clippy.args(["--all-targets", "--", "-D", "warnings"]);
     check(
         "clippy",
-        &[
-            "clippy",
-            "--keep-going",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
+        &mut [
+            ours(&[
+                "clippy",
+                "--keep-going",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+            clippy,
         ],
     );
     // With private items: the documentation is for those who work on the crates.
     check(
         "rustdoc",
-        &[
+        &mut [ours(&[
             "doc",
             "--keep-going",
             "--workspace",
             "--no-deps",
             "--document-private-items",
             "--locked",
-        ],
+        ])],
     );
     if wanted("deny") {
         report.part("deny", |report| deny(&workspace, options.install, report));
@@ -79,7 +97,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     Ok(report.finish())
 }
 
-/// What may be in the tree, by deny.toml.
+/// What may be in the trees, by deny.toml and testing/qdrant/deny.toml.
 fn deny(workspace: &Workspace, install: bool, report: &mut Report) -> anyhow::Result<Counts> {
     let tools = workspace
         .target
@@ -107,10 +125,14 @@ fn deny(workspace: &Workspace, install: bool, report: &mut Report) -> anyhow::Re
         ensure!(show(command.arg(&tools))?, "cargo-deny can't be built");
     }
     let program = if ours.exists() { ours } else { "cargo-deny".into() };
-    let mut command = Command::new(program);
-    // Advisories need a database from a code host; the rest is decided by what is in the tree.
-    command
-        .current_dir(&workspace.root)
-        .args(["--locked", "check", "bans", "licenses", "sources"]);
-    Ok(Counts::one(show(&mut command)?))
+    let mut counts = Counts::default();
+    for folder in [&workspace.root, &QdrantStandIn::sources()] {
+        let mut command = Command::new(&program);
+        // Advisories need a database from a code host; the rest is decided by what is in the tree.
+        command
+            .current_dir(folder)
+            .args(["--locked", "check", "bans", "licenses", "sources"]);
+        counts += Counts::one(show(&mut command)?);
+    }
+    Ok(counts)
 }

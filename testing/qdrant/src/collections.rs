@@ -50,7 +50,7 @@ impl Service {
         let start = Instant::now();
         let storage = self.storage.clone();
         blocking(move || {
-            let aliases = storage.aliases(collection.as_deref())?.into_iter();
+            let aliases = storage.aliases(collection.as_deref()).into_iter();
             Ok(ListAliasesResponse {
                 aliases: aliases
                     .map(|(alias_name, collection_name)| AliasDescription {
@@ -143,9 +143,11 @@ impl Collections for Service {
         &self,
         request: Request<DeleteCollection>,
     ) -> Result<Response<CollectionOperationResponse>, Status> {
-        let name = request.into_inner().collection_name;
-        validate::name(&name)?;
-        self.change(move |storage| storage.delete(&name)).await
+        let request = request.into_inner();
+        validate::name(&request.collection_name)?;
+        validate::not_zero("timeout", request.timeout)?;
+        self.change(move |storage| storage.delete(&request.collection_name))
+            .await
     }
 
     async fn update_aliases(
@@ -193,40 +195,40 @@ impl Collections for Service {
         &self,
         _request: Request<CollectionClusterInfoRequest>,
     ) -> Result<Response<CollectionClusterInfoResponse>, Status> {
-        cluster()
+        Err(cluster())
     }
 
     async fn update_collection_cluster_setup(
         &self,
         _request: Request<UpdateCollectionClusterSetupRequest>,
     ) -> Result<Response<UpdateCollectionClusterSetupResponse>, Status> {
-        cluster()
+        Err(cluster())
     }
 
     async fn create_shard_key(
         &self,
         _request: Request<CreateShardKeyRequest>,
     ) -> Result<Response<CreateShardKeyResponse>, Status> {
-        cluster()
+        Err(cluster())
     }
 
     async fn delete_shard_key(
         &self,
         _request: Request<DeleteShardKeyRequest>,
     ) -> Result<Response<DeleteShardKeyResponse>, Status> {
-        cluster()
+        Err(cluster())
     }
 
     async fn list_shard_keys(
         &self,
         _request: Request<ListShardKeysRequest>,
     ) -> Result<Response<ListShardKeysResponse>, Status> {
-        cluster()
+        Err(cluster())
     }
 }
 
-fn cluster<T>() -> Result<Response<T>, Status> {
-    Err(Error::Unimplemented("clusters and shards").into())
+fn cluster() -> Status {
+    Error::Unimplemented("clusters and shards").into()
 }
 
 fn information(collection: &Collection) -> CollectionInfo {

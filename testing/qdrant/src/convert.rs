@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// The path of a payload's key.
 pub(crate) fn path(text: &str) -> Result<JsonPath> {
-    JsonPath::try_from(text).map_err(|_| Error::malformed(format!("Invalid json path: '{text}'")))
+    JsonPath::try_from(text).map_err(|()| Error::malformed(format!("Invalid json path: '{text}'")))
 }
 
 /// A number of the API as the engine counts; no machine has more than its largest.

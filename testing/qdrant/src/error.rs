@@ -11,7 +11,7 @@ pub(crate) enum Error {
     Malformed(String),
     /// A field outside its bounds.
     #[error("Validation error in body: [{field}: {reason}]")]
-    Invalid { field: &'static str, reason: String },
+    Invalid { field: String, reason: String },
     /// What the collection can't do with its schema or data.
     #[error("Wrong input: {0}")]
     BadInput(String),
@@ -27,6 +27,9 @@ pub(crate) enum Error {
     /// No such alias.
     #[error("Not found: Alias {0} does not exists!")]
     NoAlias(String),
+    /// No such collection to take vectors from.
+    #[error("Not found: Collection {0} not found")]
+    NoLookup(String),
     /// A query by the id of a point that is not there.
     #[error("Not found: No point with id {0} found")]
     NoPoint(PointId),
@@ -45,6 +48,28 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// A field outside its bounds.
+    pub(crate) fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// A field of which Qdrant's server says no more than this.
+    pub(crate) fn invalid_at_all(field: impl Into<String>, reason: &str) -> Self {
+        Self::invalid(field, format!("Validation error: {reason} [{{}}]"))
+    }
+
+    /// The same, of a message that is a part of another: a field's path begins there.
+    #[must_use]
+    pub(crate) fn within(self, path: &str) -> Self {
+        match self {
+            Self::Invalid { field, reason } => Self::invalid(format!("{path}.{field}"), reason),
+            other => other,
+        }
+    }
+
     /// A message that makes no sense.
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::Malformed(message.into())
@@ -56,7 +81,11 @@ impl Error {
                 Code::InvalidArgument
             }
             Self::Exists(_) => Code::AlreadyExists,
-            Self::NoCollection(_) | Self::NoAlias(_) | Self::NoPoint(_) | Self::NoVector(_) => Code::NotFound,
+            Self::NoCollection(_)
+            | Self::NoAlias(_)
+            | Self::NoLookup(_)
+            | Self::NoPoint(_)
+            | Self::NoVector(_) => Code::NotFound,
             Self::Internal(_) | Self::Inference(_) => Code::Internal,
             Self::Unimplemented(_) => Code::Unimplemented,
         }

@@ -41,8 +41,8 @@ impl Service {
 }
 
 /// What the stand-in leaves to Qdrant.
-fn not_here<T>(what: &'static str) -> Result<Response<T>, Status> {
-    Err(Error::Unimplemented(what).into())
+fn not_here(what: &'static str) -> Status {
+    Error::Unimplemented(what).into()
 }
 
 /// The methods that are one function each, and those that are none.
@@ -54,7 +54,7 @@ macro_rules! points {
                 self.run(request, $work).await
             })*
             $(async fn $missing(&self, _request: Request<api::$missing_request>) -> Result<Response<api::$missing_response>, Status> {
-                not_here(stringify!($missing))
+                Err(not_here(stringify!($missing)))
             })*
         }
     };

@@ -6,6 +6,7 @@
 //! NAME.collection/shard/    the engine's files
 //! ```
 
+mod check;
 mod collection;
 mod schema;
 
@@ -110,39 +111,32 @@ impl Storage {
         Ok(())
     }
 
-    /// Removes a collection and its aliases; false when there is none.
+    /// Removes a collection, by its own name, and its aliases; false when there is none.
     pub(crate) fn delete(&self, name: &str) -> Result<bool> {
         let mut state = self.write();
-        let name = state.resolve(name).to_owned();
-        if state.collections.remove(&name).is_none() {
+        if state.collections.remove(name).is_none() {
             return Ok(false);
         }
         let before = state.aliases.len();
-        state.aliases.retain(|_, collection| *collection != name);
+        state.aliases.retain(|_, collection| collection != name);
         if state.aliases.len() != before {
             self.save(&state.aliases)?;
         }
         // A read that is under way keeps the engine's files open, and sees the end of them.
-        remove(&self.folder(&name))?;
+        remove(&self.folder(name))?;
         Ok(true)
     }
 
     /// Alias and collection, of all collections or of one.
-    pub(crate) fn aliases(&self, collection: Option<&str>) -> Result<Vec<(String, String)>> {
+    pub(crate) fn aliases(&self, collection: Option<&str>) -> Vec<(String, String)> {
         let state = self.read();
-        let collection = collection
-            .map(|name| {
-                let name = state.resolve(name);
-                state.existing(name).map(|_| name)
-            })
-            .transpose()?;
         let aliases = state
             .aliases
             .iter()
             .filter(|(_, name)| collection.is_none_or(|collection| collection == *name));
-        Ok(aliases
+        aliases
             .map(|(alias, name)| (alias.clone(), name.clone()))
-            .collect())
+            .collect()
     }
 
     /// Makes, removes and renames aliases, in this order and up to the first that is impossible.

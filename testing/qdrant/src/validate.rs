@@ -1,7 +1,5 @@
 //! The bounds that Qdrant's server checks before it looks at a collection, with its words.
 
-use std::fmt::Display;
-
 use crate::error::{Error, Result};
 
 /// A collection's name in any request but one that creates it.
@@ -18,10 +16,7 @@ pub(crate) fn new_name(name: &str) -> Result<()> {
 }
 
 fn check_name(name: &str, forbidden: &[char]) -> Result<()> {
-    let invalid = |reason| Error::Invalid {
-        field: "collection_name",
-        reason,
-    };
+    let invalid = |reason: String| Error::invalid("collection_name", reason);
     if !(1..=255).contains(&name.chars().count()) {
         return Err(invalid(format!(
             "value {name:?} invalid, must be from 1 to 255 characters"
@@ -35,28 +30,21 @@ fn check_name(name: &str, forbidden: &[char]) -> Result<()> {
     }
 }
 
-/// A number that must not be below `least`, where it is given.
-pub(crate) fn at_least<T: PartialOrd + Display>(
-    field: &'static str,
-    value: Option<T>,
-    least: T,
-) -> Result<()> {
-    match value {
-        Some(value) if value < least => Err(Error::Invalid {
-            field,
-            reason: format!("value {value} invalid, must be {least} or larger"),
-        }),
+/// A number that must not be 0, where it is given.
+pub(crate) fn not_zero(field: &str, value: Option<impl Into<u64>>) -> Result<()> {
+    match value.map(Into::into) {
+        Some(0) => Err(Error::invalid(field, "value 0 invalid, must be 1 or larger")),
         _ => Ok(()),
     }
 }
 
 /// A text that must not be empty.
-pub(crate) fn not_empty(field: &'static str, value: &str) -> Result<()> {
+pub(crate) fn not_empty(field: &str, value: &str) -> Result<()> {
     if value.is_empty() {
-        return Err(Error::Invalid {
+        return Err(Error::invalid(
             field,
-            reason: "value \"\" invalid, must be at least 1 characters".to_owned(),
-        });
+            "value \"\" invalid, must be at least 1 characters",
+        ));
     }
     Ok(())
 }

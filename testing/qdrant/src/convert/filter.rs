@@ -22,31 +22,36 @@ use crate::error::{Error, Result};
 /// A filter from a client.
 pub(crate) fn from_api(filter: ApiFilter) -> Result<Filter> {
     let min_should = filter.min_should.map(|min_should| {
-        let conditions = conditions(min_should.conditions)?.unwrap_or_default();
+        let conditions = conditions("min_should.conditions", min_should.conditions)?.unwrap_or_default();
         Ok::<_, Error>(MinShould {
             conditions,
             min_count: count(min_should.min_count),
         })
     });
     Ok(Filter {
-        should: conditions(filter.should)?,
-        must: conditions(filter.must)?,
-        must_not: conditions(filter.must_not)?,
+        should: conditions("should", filter.should)?,
+        must: conditions("must", filter.must)?,
+        must_not: conditions("must_not", filter.must_not)?,
         min_should: min_should.transpose()?,
     })
 }
 
 /// A filter that may be absent.
 pub(crate) fn optional(filter: Option<ApiFilter>) -> Result<Option<Filter>> {
-    filter.map(from_api).transpose()
+    filter
+        .map(|filter| from_api(filter).map_err(|error| error.within("filter")))
+        .transpose()
 }
 
 /// None at all is not the same as an empty list, which nothing matches.
-fn conditions(conditions: Vec<ApiCondition>) -> Result<Option<Vec<Condition>>> {
+fn conditions(list: &str, conditions: Vec<ApiCondition>) -> Result<Option<Vec<Condition>>> {
     let conditions = conditions
         .into_iter()
-        .filter_map(|condition| condition.condition_one_of)
-        .map(condition)
+        .enumerate()
+        .filter_map(|(number, condition)| Some((number, condition.condition_one_of?)))
+        .map(|(number, one)| {
+            condition(one).map_err(|error| error.within(&format!("{list}[{number}].condition_one_of")))
+        })
         .collect::<Result<Vec<_>>>()?;
     Ok(Some(conditions).filter(|conditions| !conditions.is_empty()))
 }
@@ -74,7 +79,7 @@ fn nested_condition(nested: ApiNested) -> Result<NestedCondition> {
     Ok(NestedCondition {
         nested: Nested {
             key: path(&nested.key)?,
-            filter: from_api(filter)?,
+            filter: from_api(filter).map_err(|error| error.within("filter"))?,
         },
     })
 }
@@ -109,10 +114,10 @@ fn field_condition(field: ApiField) -> Result<FieldCondition> {
         is_null,
     };
     if condition == empty(&condition) {
-        return Err(Error::Invalid {
-            field: "filter",
-            reason: "At least one field condition must be specified".to_owned(),
-        });
+        return Err(Error::invalid_at_all(
+            "match",
+            "At least one field condition must be specified",
+        ));
     }
     Ok(condition)
 }
@@ -206,38 +211,25 @@ fn radius(area: ApiRadius) -> Result<GeoRadius> {
     })
 }
 
-/// The engine keeps the type of a line to itself, but reads it as JSON.
 fn polygon(area: ApiPolygon) -> Result<GeoPolygon> {
     let exterior = area
         .exterior
         .ok_or_else(|| Error::malformed("Malformed GeoPolygon type - field `exterior` is required"))?;
-    let interiors = area.interiors.iter().map(|interior| line("interiors", interior));
-    let polygon = json!({
-        "exterior": line("exterior", &exterior)?,
-        "interiors": interiors.collect::<Result<Vec<_>>>()?,
-    });
-    serde_json::from_value(polygon).map_err(|error| Error::malformed(error.to_string()))
+    let unreadable = |error: serde_json::Error| Error::malformed(error.to_string());
+    let interiors = area.interiors.iter().map(line).map(serde_json::from_value);
+    Ok(GeoPolygon {
+        exterior: serde_json::from_value(line(&exterior)).map_err(unreadable)?,
+        interiors: Some(interiors.collect::<Result<_, _>>().map_err(unreadable)?),
+    })
 }
 
-/// A line that ends where it begins.
-fn line(field: &'static str, line: &ApiLine) -> Result<Value> {
-    let invalid = |reason| Err(Error::Invalid { field, reason });
-    if line.points.len() < 4 {
-        return invalid(format!(
-            "value invalid, the size must be at least 4, got {}",
-            line.points.len()
-        ));
-    }
-    if line.points.first() != line.points.last() {
-        return invalid(
-            "value invalid, the first and the last points should be same to form a closed line".to_owned(),
-        );
-    }
+/// The engine keeps the type of a line to itself, but reads it as JSON.
+fn line(line: &ApiLine) -> Value {
     let points = line.points.iter();
     let points: Vec<_> = points
         .map(|point| json!({ "lon": point.lon, "lat": point.lat }))
         .collect();
-    Ok(json!({ "points": points }))
+    json!({ "points": points })
 }
 
 fn point(point: ApiPoint) -> GeoPoint {

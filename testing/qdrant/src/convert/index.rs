@@ -20,10 +20,12 @@ pub(crate) fn from_api(
     field_type: Option<i32>,
     params: Option<PayloadIndexParams>,
 ) -> Result<PayloadFieldSchema> {
-    let unknown = || Error::malformed("cannot convert field_type");
-    let field_type = field_type
-        .and_then(|number| FieldType::try_from(number).ok())
-        .ok_or_else(unknown)?;
+    let field_type = field_type.ok_or_else(|| Error::malformed("cannot convert field_type"))?;
+    let field_type = FieldType::try_from(field_type).map_err(|_| {
+        Error::BadRequest(
+            "Can't auto-detect field type, please specify `field_schema` in the request".to_owned(),
+        )
+    })?;
     let data_type = match field_type {
         FieldType::Keyword => PayloadSchemaType::Keyword,
         FieldType::Integer => PayloadSchemaType::Integer,
@@ -37,11 +39,19 @@ pub(crate) fn from_api(
     let Some(params) = params.and_then(|params| params.index_params) else {
         return Ok(PayloadFieldSchema::FieldType(data_type));
     };
+    if let Api::IntegerIndexParams(params) = &params
+        && params.lookup == Some(false)
+        && params.range == Some(false)
+    {
+        return Err(Error::invalid_at_all(
+            "field_index_params.index_params.lookup",
+            "the 'lookup' and 'range' capabilities can't be both disabled",
+        ));
+    }
     let params = parameters(params)?;
     if type_of(&params) != data_type {
         return Err(Error::malformed(format!(
-            "field_type ({:?}) and field_index_params do not match",
-            Some(field_type)
+            "field_type ({field_type:?}) and field_index_params do not match"
         )));
     }
     Ok(PayloadFieldSchema::FieldParams(params))

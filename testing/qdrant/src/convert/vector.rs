@@ -13,11 +13,16 @@ use qdrant_edge::{SparseVector, Vector, VectorInternal, VectorStructInternal, Ve
 use crate::error::{Error, Result};
 use crate::inference;
 
+/// Where the one vector of a point is in its message.
+const ONE: &str = "vectors.vectors_options";
+/// Where its named vectors are.
+const NAMED: &str = "vectors.vectors_options.vectors.[]";
+
 /// The vectors of a point that is written. Texts become vectors here.
 pub(crate) fn stored(vectors: Option<ApiVectors>, missing: &str) -> Result<VectorStructPersisted> {
     let vectors = vectors.ok_or_else(|| Error::malformed(missing))?;
     let vectors = match vectors.vectors_options {
-        Some(VectorsOptions::Vector(vector)) => match written(vector)? {
+        Some(VectorsOptions::Vector(vector)) => match written(vector).map_err(|error| error.within(ONE))? {
             VectorInternal::Dense(vector) => VectorStructInternal::Single(vector),
             VectorInternal::MultiDense(vectors) => VectorStructInternal::MultiDense(vectors),
             VectorInternal::Sparse(_) => return Err(Error::malformed("Sparse vector must be named")),
@@ -26,7 +31,7 @@ pub(crate) fn stored(vectors: Option<ApiVectors>, missing: &str) -> Result<Vecto
             named
                 .vectors
                 .into_iter()
-                .map(|(name, vector)| Ok((name, written(vector)?)))
+                .map(|(name, vector)| Ok((name, written(vector).map_err(|error| error.within(NAMED))?)))
                 .collect::<Result<_>>()?,
         ),
         None => return Err(Error::malformed("No Vector Provided")),
@@ -57,29 +62,32 @@ fn written(vector: ApiVector) -> Result<VectorInternal> {
 
 /// A sparse vector; its values are in the order of its indices.
 pub(crate) fn sparse(indices: Vec<u32>, values: Vec<f32>) -> Result<VectorInternal> {
-    let invalid = |field, reason: &str| Error::Invalid {
-        field,
-        reason: reason.to_owned(),
-    };
     if indices.len() != values.len() {
-        return Err(invalid("values", "must be the same length as indices"));
+        return Err(Error::invalid_at_all(
+            "values",
+            "must be the same length as indices",
+        ));
     }
-    let vector = SparseVector::new(indices, values).map_err(|_| invalid("indices", "must be unique"))?;
+    let vector =
+        SparseVector::new(indices, values).map_err(|_| Error::invalid_at_all("indices", "must be unique"))?;
     Ok(VectorInternal::Sparse(vector))
 }
 
 /// Several vectors of one length.
 pub(crate) fn multi(vectors: MultiDenseVector) -> Result<VectorInternal> {
     let vectors: Vec<_> = vectors.vectors.into_iter().map(|vector| vector.data).collect();
-    let invalid = |reason: &str| Error::Invalid {
-        field: "data",
-        reason: reason.to_owned(),
+    let invalid = |reason: &str| Err(Error::invalid("data", reason));
+    let Some(length) = vectors.first().map(Vec::len) else {
+        return invalid("multi vector must not be empty");
     };
-    if vectors.is_empty() {
-        return Err(invalid("multi vector must not be empty"));
-    }
     if vectors.iter().any(Vec::is_empty) {
-        return Err(invalid("all vectors must be non-empty"));
+        return invalid("all vectors must be non-empty");
+    }
+    if let Some(other) = vectors.iter().find(|vector| vector.len() != length) {
+        return invalid(&format!(
+            "all vectors must have the same dimension, found vector with dimension {}",
+            other.len()
+        ));
     }
     Ok(Vector::new_multi(vectors)?.0)
 }

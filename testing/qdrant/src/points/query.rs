@@ -37,6 +37,10 @@ pub(super) fn query(storage: &Storage, request: QueryPoints) -> Result<QueryResp
 pub(super) fn query_batch(storage: &Storage, request: QueryBatchPoints) -> Result<QueryBatchResponse> {
     let start = Instant::now();
     validate::name(&request.collection_name)?;
+    for (number, query) in request.query_points.iter().enumerate() {
+        validate::name(&query.collection_name)
+            .map_err(|error| error.within(&format!("query_points[{number}]")))?;
+    }
     let results = request.query_points.into_iter().map(|query| {
         let query = QueryPoints {
             collection_name: request.collection_name.clone(),
@@ -57,7 +61,7 @@ pub(super) fn query_batch(storage: &Storage, request: QueryBatchPoints) -> Resul
 pub(super) fn query_groups(storage: &Storage, request: QueryPointGroups) -> Result<QueryGroupsResponse> {
     let start = Instant::now();
     validate::not_empty("group_by", &request.group_by)?;
-    validate::at_least("group_size", request.group_size, 1)?;
+    validate::not_zero("group_size", request.group_size)?;
     if request.with_lookup.is_some() {
         return Err(Error::Unimplemented("with_lookup"));
     }
@@ -104,8 +108,8 @@ fn points(storage: &Storage, request: QueryPoints) -> Result<Vec<ScoredPoint>> {
 
 fn plan(storage: &Storage, request: QueryPoints) -> Result<(Planner<'_>, qdrant_edge::QueryRequest)> {
     validate::name(&request.collection_name)?;
-    validate::at_least("limit", request.limit, 1)?;
-    validate::at_least("timeout", request.timeout, 1)?;
+    validate::not_zero("limit", request.limit)?;
+    validate::not_zero("timeout", request.timeout)?;
     let mut planner = Planner::new(storage, &request.collection_name)?;
     let query = planner.request(request)?;
     Ok((planner, query))

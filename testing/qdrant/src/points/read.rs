@@ -9,7 +9,7 @@ use qdrant_client::qdrant::{
 use qdrant_edge::{CountRequest, FacetRequest, OrderByInterface, ScrollRequest};
 
 use crate::convert::{count as number, filter, id, path, result, select};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::Storage;
 use crate::validate;
 
@@ -18,10 +18,11 @@ pub(super) fn get(storage: &Storage, request: GetPoints) -> Result<GetResponse> 
     let start = Instant::now();
     validate::name(&request.collection_name)?;
     let ids = id::list(request.ids)?;
-    let payload = select::payload(request.with_payload)?;
+    // Unlike a scroll, and unlike REST.
+    let payload = select::payload(request.with_payload)?.unwrap_or_default();
     let vectors = select::vectors(request.with_vectors);
     let collection = storage.get(&request.collection_name)?;
-    let records = collection.shard().retrieve(&ids, payload, Some(vectors))?;
+    let records = collection.shard().retrieve(&ids, Some(payload), Some(vectors))?;
     Ok(GetResponse {
         result: records.into_iter().map(result::record).collect(),
         time: start.elapsed().as_secs_f64(),
@@ -33,7 +34,7 @@ pub(super) fn get(storage: &Storage, request: GetPoints) -> Result<GetResponse> 
 pub(super) fn scroll(storage: &Storage, request: ScrollPoints) -> Result<ScrollResponse> {
     let start = Instant::now();
     validate::name(&request.collection_name)?;
-    validate::at_least("limit", request.limit, 1)?;
+    validate::not_zero("limit", request.limit)?;
     let scroll = ScrollRequest {
         offset: request.offset.map(id::from_api).transpose()?,
         limit: request.limit.map(|limit| number(limit.into())),
@@ -45,6 +46,13 @@ pub(super) fn scroll(storage: &Storage, request: ScrollPoints) -> Result<ScrollR
             .map(|order| select::order(order).map(OrderByInterface::Struct))
             .transpose()?,
     };
+    if scroll.order_by.is_some() && scroll.offset.is_some() {
+        return Err(Error::BadInput(
+            "Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and \
+             a filter to exclude the IDs that you've already seen for the `order_by.start_from` value"
+                .to_owned(),
+        ));
+    }
     let collection = storage.get(&request.collection_name)?;
     let (records, next) = collection.shard().scroll(scroll)?;
     Ok(ScrollResponse {
@@ -77,7 +85,7 @@ pub(super) fn facet(storage: &Storage, request: FacetCounts) -> Result<FacetResp
     let start = Instant::now();
     validate::name(&request.collection_name)?;
     validate::not_empty("key", &request.key)?;
-    validate::at_least("timeout", request.timeout, 1)?;
+    validate::not_zero("timeout", request.timeout)?;
     let facet = FacetRequest {
         key: path(&request.key)?,
         limit: request.limit.map_or(FacetRequest::DEFAULT_LIMIT, number),
@@ -85,9 +93,13 @@ pub(super) fn facet(storage: &Storage, request: FacetCounts) -> Result<FacetResp
         exact: request.exact.unwrap_or_default(),
     };
     let collection = storage.get(&request.collection_name)?;
-    let response = collection.shard().facet(facet)?;
+    // None are none, whatever the index.
+    let hits = match facet.limit {
+        0 => Vec::new(),
+        _ => collection.shard().facet(facet)?.hits,
+    };
     Ok(FacetResponse {
-        hits: response.hits.into_iter().map(result::facet).collect(),
+        hits: hits.into_iter().map(result::facet).collect(),
         time: start.elapsed().as_secs_f64(),
         usage: None,
     })

@@ -8,9 +8,9 @@ use qdrant_client::qdrant::{
     UpdateMode as ApiMode, UpdatePointVectors, UpdateResult, UpdateStatus, UpsertPoints,
 };
 use qdrant_edge::{
-    ConditionalInsertOperation, CreateIndex, DeletePayloadOp, FieldIndexOperations, Filter, PayloadOps,
-    PointIdsList, PointInsertOperations, PointOperations, PointStructPersisted, PointVectorsPersisted,
-    SetPayloadOp, UpdateMode, UpdateOperation, UpdateVectorsOp, VectorOperations,
+    ConditionalInsertOperation, CreateIndex, DeletePayloadOp, FieldIndexOperations, PayloadOps, PointIdsList,
+    PointInsertOperations, PointOperations, PointStructPersisted, PointVectorsPersisted, SetPayloadOp,
+    UpdateMode, UpdateOperation, UpdateVectorsOp, VectorOperations,
 };
 
 use crate::convert::select::{self, Selection};
@@ -56,8 +56,9 @@ pub(super) fn upsert(storage: &Storage, request: UpsertPoints) -> Result<PointsO
         let points = request
             .points
             .into_iter()
-            .map(point)
-            .collect::<Result<Vec<_>>>()?;
+            .enumerate()
+            .map(|(number, one)| point(one).map_err(|error| error.within(&format!("points[{number}]"))));
+        let points = points.collect::<Result<Vec<_>>>()?;
         let points = PointInsertOperations::PointsList(points);
         let condition = filter::optional(request.update_filter)?;
         let operation = if condition.is_none() && mode.is_none() {
@@ -65,7 +66,7 @@ pub(super) fn upsert(storage: &Storage, request: UpsertPoints) -> Result<PointsO
         } else {
             PointOperations::UpsertPointsConditional(ConditionalInsertOperation {
                 points_op: points,
-                condition: condition.unwrap_or_else(Filter::new),
+                condition: condition.unwrap_or_default(),
                 update_mode: mode,
             })
         };
@@ -100,10 +101,11 @@ pub(super) fn update_vectors(
     request: UpdatePointVectors,
 ) -> Result<PointsOperationResponse> {
     apply(storage, &request.collection_name, request.wait, || {
-        let points = request.points.into_iter().map(|point| {
+        let points = request.points.into_iter().enumerate().map(|(number, point)| {
+            let vector = vector::stored(point.vectors, "vectors is expected");
             Ok(PointVectorsPersisted {
                 id: id::required(point.id, "id is expected")?,
-                vector: vector::stored(point.vectors, "vectors is expected")?,
+                vector: vector.map_err(|error| error.within(&format!("points[{number}]")))?,
             })
         });
         Ok(UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(
@@ -218,9 +220,15 @@ pub(super) fn delete_field_index(
     storage: &Storage,
     request: DeleteFieldIndexCollection,
 ) -> Result<PointsOperationResponse> {
-    validate::not_empty("field_name", &request.field_name)?;
-    apply(storage, &request.collection_name, request.wait, || {
-        let key = path(&request.field_name)?;
+    let DeleteFieldIndexCollection {
+        collection_name,
+        wait,
+        field_name,
+        ..
+    } = request;
+    validate::not_empty("field_name", &field_name)?;
+    apply(storage, &collection_name, wait, || {
+        let key = path(&field_name)?;
         Ok(UpdateOperation::FieldIndexOperation(
             FieldIndexOperations::DeleteIndex(key),
         ))

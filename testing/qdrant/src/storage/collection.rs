@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use prost::Message as _;
+use qdrant_client::qdrant::value::Kind;
 use qdrant_client::qdrant::{CollectionConfig, CreateCollection, Value};
 use qdrant_edge::{EdgeShard, PointId, Record, UpdateOperation};
 
-use super::{schema, write};
+use super::{check, schema, write};
 use crate::error::Result;
 
 const CONFIG: &str = "config";
@@ -70,7 +71,12 @@ impl Collection {
     pub(crate) fn update_metadata(&self, metadata: HashMap<String, Value>) -> Result<()> {
         let mut config = self.config.write().unwrap_or_else(PoisonError::into_inner);
         let mut new = config.clone();
-        new.metadata.extend(metadata);
+        for (key, value) in metadata {
+            match value.kind {
+                None | Some(Kind::NullValue(_)) => new.metadata.remove(&key),
+                Some(_) => new.metadata.insert(key, value),
+            };
+        }
         write(&self.folder.join(CONFIG), &new.encode_to_vec())?;
         *config = new;
         Ok(())
@@ -78,6 +84,7 @@ impl Collection {
 
     /// Applies a write, durably, and returns its number.
     pub(crate) fn update(&self, operation: UpdateOperation) -> Result<u64> {
+        check::update(&operation, &self.shard.config().vectors)?;
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         let result = self.shard.update(operation);
         // This engine does not read its log when it is opened, so what it has applied must be on disk by itself, and

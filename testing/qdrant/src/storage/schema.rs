@@ -15,15 +15,24 @@ use qdrant_edge::{
 };
 
 use crate::error::{Error, Result};
+use crate::validate;
 
 /// Small, so that hundreds of collections of tests fit on a disk.
 const WAL_SEGMENT: usize = 1 << 20;
+
+/// Where the one vector is in the message that makes a collection.
+const ONE: &str = "vectors_config.config";
+/// Where its named vectors are.
+const NAMED: &str = "vectors_config.config.map.[]";
 
 /// The configuration that Qdrant would store and show, with the defaults of its own configuration file.
 pub(super) fn config(request: CreateCollection) -> Result<CollectionConfig> {
     if request.quantization_config.is_some() {
         return Err(Error::Unimplemented("quantization"));
     }
+    validate::not_zero("shard_number", request.shard_number)?;
+    validate::not_zero("replication_factor", request.replication_factor)?;
+    validate::not_zero("write_consistency_factor", request.write_consistency_factor)?;
     // No vectors at all is a collection of payloads, as Qdrant allows.
     let vectors_config = request.vectors_config.filter(|vectors| vectors.config.is_some());
     let params = CollectionParams {
@@ -91,13 +100,15 @@ pub(super) fn engine(config: &CollectionConfig) -> Result<EdgeConfig> {
     };
     match params.vectors_config.and_then(|vectors| vectors.config) {
         Some(Config::Params(params)) => {
-            engine
-                .vectors
-                .insert(DEFAULT_VECTOR_NAME.to_owned(), dense(&params)?);
+            engine.vectors.insert(
+                DEFAULT_VECTOR_NAME.to_owned(),
+                dense(&params).map_err(|error| error.within(ONE))?,
+            );
         }
         Some(Config::ParamsMap(named)) => {
             for (name, params) in named.map {
-                engine.vectors.insert(name, dense(&params)?);
+                let params = dense(&params).map_err(|error| error.within(NAMED))?;
+                engine.vectors.insert(name, params);
             }
         }
         None => {}
@@ -113,10 +124,10 @@ fn dense(params: &VectorParams) -> Result<EdgeVectorParams> {
         return Err(Error::Unimplemented("quantization"));
     }
     if !(1..=65536).contains(&params.size) {
-        return Err(Error::Invalid {
-            field: "vectors_config.config.size",
-            reason: format!("value {} invalid, must be from 1 to 65536", params.size),
-        });
+        return Err(Error::invalid(
+            "size",
+            format!("value {} invalid, must be from 1 to 65536", params.size),
+        ));
     }
     let distance = match params.distance() {
         ApiDistance::Cosine => Distance::Cosine,

@@ -37,6 +37,8 @@ pub(super) fn average(liked: Vec<VectorInternal>, disliked: Vec<VectorInternal>)
 
 /// Of one kind; multivectors are put together instead, as Qdrant does.
 fn mean(vectors: Vec<VectorInternal>) -> Result<VectorInternal> {
+    // Exact up to 16 million vectors.
+    #[expect(clippy::cast_precision_loss, reason = "no request holds so many")]
     let number = vectors.len() as f32;
     let sum = vectors
         .into_iter()

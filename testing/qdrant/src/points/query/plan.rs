@@ -25,10 +25,9 @@ pub(super) struct Planner<'a> {
 
 /// Where a part of a query finds the vectors of the points that it names.
 pub(super) struct Source {
-    collection: Arc<Collection>,
+    /// Another collection than the one that is searched.
+    collection: Option<String>,
     vector: String,
-    /// Whether it is the collection that is searched.
-    own: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -75,14 +74,17 @@ impl<'a> Planner<'a> {
     }
 
     fn prefetches(&mut self, prefetches: Vec<PrefetchQuery>) -> Result<Vec<Prefetch>> {
+        let prefetches = prefetches.into_iter().enumerate();
         prefetches
-            .into_iter()
-            .map(|prefetch| self.prefetch(prefetch))
+            .map(|(number, prefetch)| {
+                self.prefetch(prefetch)
+                    .map_err(|error| error.within(&format!("prefetch[{number}]")))
+            })
             .collect()
     }
 
     fn prefetch(&mut self, prefetch: PrefetchQuery) -> Result<Prefetch> {
-        validate::at_least("prefetch[0].limit", prefetch.limit, 1)?;
+        validate::not_zero("limit", prefetch.limit)?;
         let using = prefetch.using.unwrap_or_default();
         let limit = count(prefetch.limit.unwrap_or(DEFAULT_LIMIT));
         let prefetches = self.prefetches(prefetch.prefetch)?;
@@ -106,23 +108,17 @@ impl<'a> Planner<'a> {
         limit: usize,
     ) -> Result<Option<ScoringQuery>> {
         let Some(query) = query else { return Ok(None) };
-        let source = self.source(&using, lookup)?;
-        score::query(self, &source, query, using, limit).map(Some)
-    }
-
-    fn source(&self, using: &str, lookup: Option<LookupLocation>) -> Result<Source> {
-        let Some(lookup) = lookup else {
-            return Ok(Source {
-                collection: self.collection.clone(),
-                vector: using.to_owned(),
-                own: true,
-            });
+        let (collection, vector) = match lookup {
+            Some(lookup) => (Some(lookup.collection_name), lookup.vector_name),
+            None => (None, None),
         };
-        Ok(Source {
-            collection: self.storage.get(&lookup.collection_name)?,
-            vector: lookup.vector_name.unwrap_or_else(|| using.to_owned()),
-            own: lookup.collection_name == self.name,
-        })
+        let source = Source {
+            collection: collection.filter(|collection| *collection != self.name),
+            vector: vector.unwrap_or_else(|| using.clone()),
+        };
+        score::query(self, &source, query, using, limit)
+            .map(Some)
+            .map_err(|error| error.within("query.variant"))
     }
 
     /// The vector that a client gives, or names by a point, or wants of a text.
@@ -130,8 +126,12 @@ impl<'a> Planner<'a> {
         match input.variant {
             Some(vector_input::Variant::Id(point)) => self.vector_of(source, id::from_api(point)?),
             Some(vector_input::Variant::Dense(vector)) => Ok(VectorInternal::Dense(vector.data)),
-            Some(vector_input::Variant::Sparse(vector)) => vector::sparse(vector.indices, vector.values),
-            Some(vector_input::Variant::MultiDense(vectors)) => vector::multi(vectors),
+            Some(vector_input::Variant::Sparse(vector)) => {
+                vector::sparse(vector.indices, vector.values).map_err(|error| error.within("variant"))
+            }
+            Some(vector_input::Variant::MultiDense(vectors)) => {
+                vector::multi(vectors).map_err(|error| error.within("variant"))
+            }
             Some(vector_input::Variant::Document(document)) => inference::searched(document),
             Some(vector_input::Variant::Image(_) | vector_input::Variant::Object(_)) => {
                 Err(Error::Inference(inference::remote().into()))
@@ -141,17 +141,19 @@ impl<'a> Planner<'a> {
     }
 
     fn vector_of(&mut self, source: &Source, point: PointId) -> Result<VectorInternal> {
-        if source.own {
+        let record = if let Some(name) = &source.collection {
+            let collection = self.storage.get(name);
+            let collection = collection.map_err(|_| Error::NoLookup(name.clone()))?;
+            collection.point(point, &source.vector)?
+        } else {
             self.named.push(point);
+            self.collection.point(point, &source.vector)?
+        };
+        let record = record.ok_or(Error::NoPoint(point))?;
+        match record.get_vector_by_name(&source.vector) {
+            Some(vector) => Ok(vector.to_owned()),
+            None => Err(Error::NoVector(source.vector.clone())),
         }
-        let record = source
-            .collection
-            .point(point, &source.vector)?
-            .ok_or(Error::NoPoint(point))?;
-        record
-            .get_vector_by_name(&source.vector)
-            .map(|vector| vector.to_owned())
-            .ok_or_else(|| Error::NoVector(source.vector.clone()))
     }
 
     fn without_named(&self, filter: Option<Filter>) -> Option<Filter> {
@@ -159,7 +161,7 @@ impl<'a> Planner<'a> {
             return filter;
         }
         let named = Condition::HasId(self.named.iter().copied().collect::<HasIdCondition>());
-        let mut filter = filter.unwrap_or_else(Filter::new);
+        let mut filter = filter.unwrap_or_default();
         filter.must_not.get_or_insert_default().push(named);
         Some(filter)
     }

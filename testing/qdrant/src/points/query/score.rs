@@ -112,11 +112,9 @@ fn pairs(
     context: ContextInput,
 ) -> Result<Vec<ContextPair<VectorInternal>>> {
     let pair = |pair: ContextInputPair| {
-        let (Some(positive), Some(negative)) = (pair.positive, pair.negative) else {
-            return Err(Error::malformed(
-                "ContextPair positive and negative are both needed",
-            ));
-        };
+        let missing = |side| Error::malformed(format!("ContextPair {side} is missing"));
+        let positive = pair.positive.ok_or_else(|| missing("positive"))?;
+        let negative = pair.negative.ok_or_else(|| missing("negative"))?;
         Ok(ContextPair {
             positive: planner.vector(source, positive)?,
             negative: planner.vector(source, negative)?,
@@ -139,6 +137,12 @@ fn mmr(
         diversity,
         candidates_limit,
     } = input.mmr.ok_or_else(|| Error::malformed("mmr is missing"))?;
+    if let Some(diversity) = diversity.filter(|diversity| !(0.0..=1.0).contains(diversity)) {
+        return Err(Error::invalid(
+            "mmr.diversity",
+            format!("value {diversity:?} invalid, must be from 0.0 to 1.0"),
+        ));
+    }
     Ok(ScoringQuery::Mmr(Mmr {
         vector: planner.vector(source, nearest)?,
         using,
