@@ -291,7 +291,7 @@ pub(crate) fn metadata<'m>(
     let model = |(vector, model): (&str, &Model)| {
         let model = match model {
             Model::Bm25(language) => Model::Bm25(Some(embeddings.language(*language))),
-            dense => dense.clone(),
+            dense @ Model::Dense(_) => dense.clone(),
         };
         let kind = value::Kind::StringValue(model.to_string());
         (vector.to_owned(), Value { kind: Some(kind) })

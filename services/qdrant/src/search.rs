@@ -16,7 +16,7 @@ use qdrant_client::qdrant as q;
 
 use crate::binding::Bindings;
 use crate::collection;
-use crate::database::Database;
+use crate::database::{Database, Session};
 use crate::embedding::Embeddings;
 use crate::error::Error;
 use crate::filter;
@@ -81,30 +81,14 @@ pub(crate) async fn search(
     let shape = session.shape(&request.collection).await?;
     let filter = filter::parse(request.filter.as_ref(), &shape, &mut notices)?;
     let bindings = Bindings::of(&shape, embeddings);
-    let using = request.using.as_deref().filter(|name| !name.is_empty());
-    let legs = match wanted {
-        Wanted::Text(text) => {
-            let text = Text {
-                session: &session,
-                bindings: &bindings,
-                embeddings,
-                text,
-                mode: request.mode(),
-                using,
-                scored: score_threshold.is_some(),
-            };
-            text.legs(&mut notices).await?
-        }
-        Wanted::Vector(vector) => vec![Leg {
-            vector: choice::for_vector(&bindings, using, &vector)?,
-            query: request::nearest(vector.into()),
-        }],
-        Wanted::Like(like) => {
-            let vector = choice::for_points(&bindings, using)?;
-            let query = like.query(&session, &shape, vector, &mut notices).await?;
-            vec![Leg { vector, query }]
-        }
+    let search = Search {
+        session: &session,
+        bindings: &bindings,
+        embeddings,
+        request,
+        scored: score_threshold.is_some(),
     };
+    let legs = search.legs(wanted, &mut notices).await?;
     if let [leg] = legs.as_slice() {
         notices.extend(choice::lower_is_better(leg.vector));
     }
@@ -133,7 +117,7 @@ pub(crate) async fn search(
         group_by: group_by.as_deref().map(|key| (key, group_size)),
         columns: &columns,
     };
-    let (points, rows) = asked.send(&session, &shape).await?;
+    let (points, rows) = Box::pin(asked.send(&session, &shape)).await?;
 
     let mut table = Table::new(columns, Caps::rows(rows));
     for point in points {
@@ -148,6 +132,47 @@ pub(crate) async fn search(
         Some(statement.cursor(delivered + rows as u64))
     });
     Ok(pb::SearchResponse { result: Some(result) })
+}
+
+/// A search in a collection.
+struct Search<'a, 's> {
+    session: &'a Session,
+    bindings: &'a Bindings<'s>,
+    embeddings: &'a Embeddings,
+    request: &'a pb::SearchRequest,
+    /// Whether scores are compared with a threshold.
+    scored: bool,
+}
+
+impl<'s> Search<'_, 's> {
+    /// What is asked of the collection's vectors.
+    async fn legs(&self, wanted: Wanted<'_>, notices: &mut Vec<String>) -> Result<Vec<Leg<'s>>, Error> {
+        let using = self.request.using.as_deref().filter(|name| !name.is_empty());
+        match wanted {
+            Wanted::Text(words) => {
+                let text = Text {
+                    session: self.session,
+                    bindings: self.bindings,
+                    embeddings: self.embeddings,
+                    words,
+                    mode: self.request.mode(),
+                    using,
+                    scored: self.scored,
+                };
+                text.legs(notices).await
+            }
+            Wanted::Vector(vector) => Ok(vec![Leg {
+                vector: choice::for_vector(self.bindings, using, &vector)?,
+                query: request::nearest(vector.into()),
+            }]),
+            Wanted::Like(like) => {
+                let vector = choice::for_points(self.bindings, using)?;
+                let shape = self.bindings.shape();
+                let query = like.query(self.session, shape, vector, notices).await?;
+                Ok(vec![Leg { vector, query }])
+            }
+        }
+    }
 }
 
 /// What is looked for.
@@ -232,10 +257,7 @@ fn identity(request: &pb::SearchRequest, legs: &[Leg<'_>]) -> Statement {
 }
 
 /// Runs what belongs to a call but is not asked of the server, within the call's limit.
-async fn within<T>(
-    session: &crate::database::Session,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Error> {
+async fn within<T>(session: &Session, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Error> {
     match tokio::time::timeout(session.remaining(), work).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(Error::TimedOut(session.timeout())),

@@ -81,7 +81,8 @@ fn missing(shape: &Shape, embeddings: &Embeddings, unbound: bool) -> String {
     let mut text = NOT_POSSIBLE.to_owned();
     if has_dense && embeddings.default_model().is_none() && unbound {
         text.push_str(
-            ": no embeddings are configured (QDRANT_EMBEDDINGS_URL and QDRANT_EMBEDDINGS_MODEL, or QDRANT_EMBEDDINGS_DIR)",
+            ": no embeddings are configured; QDRANT_EMBEDDINGS_URL and QDRANT_EMBEDDINGS_MODEL must be set, or \
+             QDRANT_EMBEDDINGS_DIR",
         );
     } else if !has_dense {
         text.push_str(": the collection has no vector for one dense embedding of a text");

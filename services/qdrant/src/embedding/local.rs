@@ -46,10 +46,13 @@ mod model {
             let directory = std::path::absolute(directory).map_err(|_| wrong("it is no directory"))?;
             let name = directory.file_name().and_then(|name| name.to_str());
             let name = name.ok_or_else(|| wrong("the directory has no name"))?.into();
+            if !directory.is_dir() {
+                return Err(wrong("there is no such directory"));
+            }
             let read = move || {
                 let model = StaticModel::from_pretrained(&directory, None, None, None)
                     .map_err(|error| format!("{error:#}"))?;
-                // Shows at start what would panic at the first text, such as a table that is smaller than the vocabulary.
+                // A model that can't do this does nothing.
                 let vector = model.encode_single("word");
                 if vector.iter().all(|number| number.is_finite()) {
                     Ok((vector.len(), model))

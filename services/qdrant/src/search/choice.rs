@@ -44,37 +44,34 @@ pub(super) fn for_vector<'s>(
     given: &vector::Vector,
 ) -> Result<&'s Vector, Fault> {
     let shape = bindings.shape();
-    let vector = match using {
-        Some(name) => {
-            let vector = named(shape, name)?;
-            if !fits(vector, given) {
-                let message = format!(
-                    "vector is {}, and {} is not",
-                    what(given),
-                    binding::names([vector])
-                );
-                return Err(Fault::argument("vector", message));
-            }
-            vector
+    let vector = if let Some(name) = using {
+        let vector = named(shape, name)?;
+        if !fits(vector, given) {
+            let message = format!(
+                "vector is {}, and {} is not",
+                what(given),
+                binding::names([vector])
+            );
+            return Err(Fault::argument("vector", message));
         }
-        None => {
-            let all = shape.vectors.iter();
-            let mut fitting: Vec<&Vector> = all.filter(|vector| fits(vector, given)).collect();
-            // A vector is comparable with lists of vectors too; that is meant only where there is nothing else.
-            if fitting.iter().any(|vector| vector.form == Form::Dense) {
-                fitting.retain(|vector| vector.form == Form::Dense);
-            }
-            if fitting.is_empty() {
-                let message = format!(
-                    "no vector of `{}` fits one that is {}; there are: {}",
-                    shape.name(),
-                    what(given),
-                    binding::names(&shape.vectors)
-                );
-                return Err(Fault::argument("vector", message));
-            }
-            one_of(bindings, &fitting)?
+        vector
+    } else {
+        let all = shape.vectors.iter();
+        let mut fitting: Vec<&Vector> = all.filter(|vector| fits(vector, given)).collect();
+        // A vector is comparable with lists of vectors too; that is meant only where there is nothing else.
+        if fitting.iter().any(|vector| vector.form == Form::Dense) {
+            fitting.retain(|vector| vector.form == Form::Dense);
         }
+        if fitting.is_empty() {
+            let message = format!(
+                "no vector of `{}` fits one that is {}; there are: {}",
+                shape.name(),
+                what(given),
+                binding::names(&shape.vectors)
+            );
+            return Err(Fault::argument("vector", message));
+        }
+        one_of(bindings, &fitting)?
     };
     let zero = match given {
         vector::Vector::Dense(numbers) => numbers.iter().all(|number| *number == 0.0),

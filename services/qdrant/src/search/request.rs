@@ -35,12 +35,12 @@ impl Request<'_> {
         // One more than is shown tells whether there are more.
         let wanted = u64::from(self.limit) + 1;
         let (with_payload, with_vectors) = (self.columns.with_payload(), self.columns.with_vectors());
-        let Query {
+        let Asked {
             prefetch,
             query,
             using,
             filter,
-        } = self.query((self.delivered + wanted) * u64::from(self.group_by.map_or(1, |(_, size)| size)));
+        } = self.asked((self.delivered + wanted) * u64::from(self.group_by.map_or(1, |(_, size)| size)));
         let Some((key, group_size)) = self.group_by else {
             let request = q::QueryPoints {
                 prefetch,
@@ -54,7 +54,7 @@ impl Request<'_> {
                 with_vectors: Some(with_vectors),
                 ..q::QueryPoints::default()
             };
-            let points = session.ask(&shape.collection, request).await?.result;
+            let points = Box::pin(session.ask(&shape.collection, request)).await?.result;
             return Ok((points.into_iter().map(Point::from).collect(), self.limit));
         };
         // Groups have no offset; as each has a point at least, so many of them hold all rows of earlier pages.
@@ -71,15 +71,15 @@ impl Request<'_> {
             with_vectors: Some(with_vectors),
             ..q::QueryPointGroups::default()
         };
-        let result = session.ask(&shape.collection, request).await?.result;
+        let result = Box::pin(session.ask(&shape.collection, request)).await?.result;
         let groups = result.map(|result| result.groups).unwrap_or_default();
         Ok(rows_of(groups, self.delivered, self.limit))
     }
 
     /// What is asked of one vector, or of the matches of two.
-    fn query(&self, reach: u64) -> Query {
+    fn asked(&self, reach: u64) -> Asked {
         if let [leg] = self.legs.as_slice() {
-            return Query {
+            return Asked {
                 prefetch: vec![],
                 query: leg.query.clone(),
                 using: name(leg),
@@ -93,7 +93,7 @@ impl Request<'_> {
             limit: Some(reach.max(FUSED)),
             ..q::PrefetchQuery::default()
         });
-        Query {
+        Asked {
             prefetch: prefetch.collect(),
             query: q::Query {
                 variant: Some(q::query::Variant::Fusion(q::Fusion::Rrf.into())),
@@ -105,7 +105,8 @@ impl Request<'_> {
     }
 }
 
-struct Query {
+/// What both requests have in common.
+struct Asked {
     prefetch: Vec<q::PrefetchQuery>,
     query: q::Query,
     using: Option<String>,

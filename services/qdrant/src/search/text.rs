@@ -35,7 +35,7 @@ pub(super) struct Text<'a, 's> {
     pub(super) session: &'a Session,
     pub(super) bindings: &'a Bindings<'s>,
     pub(super) embeddings: &'a Embeddings,
-    pub(super) text: &'a str,
+    pub(super) words: &'a str,
     pub(super) mode: SearchMode,
     pub(super) using: Option<&'a str>,
     /// Whether scores are compared with a threshold, which ranks are no use for.
@@ -65,54 +65,38 @@ impl<'s> Text<'_, 's> {
         }
     }
 
-    /// The best that the collection and the settings allow.
+    /// The best that the collection and the settings allow. A way that can't be gone now is done without where the other is left, and
+    /// it is said.
     async fn best(&self, notices: &mut Vec<String>) -> Result<Vec<Leg<'s>>, Error> {
-        // What can't be had now is done without where the other way is left, and said.
-        let mut without = |error: Error| -> Result<Option<Leg<'s>>, Error> {
-            match error {
-                Error::Fault(fault)
-                    if matches!(fault.reason, Reason::EmbeddingsUnavailable | Reason::NotSupported) =>
-                {
-                    notices.push(fault.message);
-                    Ok(None)
-                }
-                error => Err(error),
-            }
-        };
         let has_words = self.wanted(Way::Words).next().is_some();
+        let mut excuse = None;
         let dense = match self.dense().await {
-            Err(error) if has_words => without(error)?,
+            Err(error) if has_words => {
+                excuse = Some(excused(error)?);
+                None
+            }
             result => result?,
         };
-        let sparse = match &dense {
-            Some(_) if self.scored => None,
-            Some(_) => match self.sparse().await {
-                Err(error) => without(error)?,
-                sparse => sparse?,
-            },
-            None => self.sparse().await?,
+        let Some(dense) = dense else {
+            let sparse = self.sparse().await?;
+            notices.extend(excuse.map(|why| format!("{why}; searched by words only")));
+            return match sparse {
+                Some(sparse) => Ok(vec![sparse]),
+                None => Err(self.misfit().await.into()),
+            };
         };
-        match (dense, sparse) {
-            (Some(dense), Some(sparse)) => Ok(fused(vec![dense, sparse], notices)),
-            (Some(dense), None) => {
-                if self.scored && has_words {
-                    notices.push(
-                        "score_threshold: searched by meaning only, because hybrid scores are ranks"
-                            .to_owned(),
-                    );
-                }
+        if self.scored {
+            let why = "score_threshold: searched by meaning only, because hybrid scores are ranks";
+            notices.extend(has_words.then(|| why.to_owned()));
+            return Ok(vec![dense]);
+        }
+        match self.sparse().await {
+            Ok(Some(sparse)) => Ok(fused(vec![dense, sparse], notices)),
+            Ok(None) => Ok(vec![dense]),
+            Err(error) => {
+                notices.push(format!("{}; searched by meaning only", excused(error)?));
                 Ok(vec![dense])
             }
-            (None, Some(sparse)) => {
-                if let Some(last) = notices
-                    .last_mut()
-                    .filter(|_| self.wanted(Way::Meaning).next().is_some())
-                {
-                    last.push_str("; searched by words only");
-                }
-                Ok(vec![sparse])
-            }
-            (None, None) => Err(self.misfit().await.into()),
         }
     }
 
@@ -145,7 +129,7 @@ impl<'s> Text<'_, 's> {
                 }
             }
         };
-        let texts = [self.text.to_owned()];
+        let texts = [self.words.to_owned()];
         let embedded = self.embeddings.embed(&bound.model, Purpose::Query, &texts);
         let vector = within(self.session, embedded).await?.pop().unwrap_or_default();
         match self.bindings.check(bound, vector.len()) {
@@ -169,7 +153,7 @@ impl<'s> Text<'_, 's> {
             return Ok(None);
         };
         self.session.needs(bm25::SINCE, "searching text by words").await?;
-        let document = bm25::document(self.text, self.embeddings.language(language));
+        let document = bm25::document(self.words, self.embeddings.language(language));
         let input = q::VectorInput {
             variant: Some(q::vector_input::Variant::Document(document)),
         };
@@ -234,6 +218,21 @@ fn one_of<'b, 's>(several: &[&'b Bound<'s>]) -> Result<Option<&'b Bound<'s>>, Fa
     match bound.as_slice() {
         [one] => Ok(Some(one)),
         _ => Err(choice::unclear(several.iter().map(|bound| bound.vector))),
+    }
+}
+
+/// Why a way can't be gone now.
+///
+/// # Errors
+/// The error itself, when it is about more than this way.
+fn excused(error: Error) -> Result<String, Error> {
+    match error {
+        Error::Fault(fault)
+            if matches!(fault.reason, Reason::EmbeddingsUnavailable | Reason::NotSupported) =>
+        {
+            Ok(fault.message)
+        }
+        error => Err(error),
     }
 }
 

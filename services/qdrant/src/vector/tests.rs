@@ -103,7 +103,7 @@ fn what_is_no_vector_is_told() {
             "vector 0 is no list of numbers",
         ),
         (
-            list(vec![doubles(&[0.0; 65_536]); 17]),
+            list(vec![list(vec![of(Kind::Int(0)); 65_536]); 17]),
             "more than 1048576 numbers",
         ),
         (map(vec![]), "both, indices and values"),

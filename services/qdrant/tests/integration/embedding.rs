@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_proto::qdrant::v1::*;
+use mcp_hub_proto::qdrant::v1::{SearchMode, SearchRequest};
+use mcp_hub_qdrant::embedding::{Embeddings, Purpose};
 use mcp_hub_testing::{Qdrant, eventually};
 use qdrant_client::qdrant::{Distance, Modifier};
 
-use crate::adapter::{Adapter, SOON, assert_fault, settings};
-use crate::embedding_api::EmbeddingApi;
+use crate::adapter::{Adapter, SOON, assert_fault, config, settings};
+use crate::embedding_api::{EmbeddingApi, bag};
 use crate::search::{ids, search, text};
 use crate::search_collections::{Collection, TEXT, meaning, named, reviews, unnamed, words};
 
@@ -140,6 +141,23 @@ async fn an_endpoint_that_is_down_leaves_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_default_model_that_does_not_fit_leaves_words() {
+    let Some(qdrant) = Qdrant::shared().await else {
+        return;
+    };
+    let api = EmbeddingApi::start().await;
+    reviews_by_both(qdrant, "embedding_misfit").await;
+    let adapter = with(qdrant, &api, "bag-32", "").await;
+    let auto = SearchRequest {
+        limit: Some(2_000),
+        ..by(SearchMode::Auto, "embedding_misfit")
+    };
+    let found = search(&adapter, auto).await.expect("words");
+    assert_eq!(found.rows.len(), 3);
+    assert_eq!(found.notices, ["limit was lowered from 2000 to 1000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_does_not_answer_is_left_at_the_limit() {
     let Some(qdrant) = Qdrant::shared().await else {
         return;
@@ -213,6 +231,52 @@ async fn the_endpoint_gets_what_the_settings_say() {
         .await
         .expect("works");
     assert_eq!(api.seen()[1].authorization, "Bearer second", "without a restart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_texts_go_in_several_requests_a_few_at_a_time() {
+    let api = EmbeddingApi::start().await;
+    let more = "embeddings-batch = 5\nembeddings-concurrency = 2\nembeddings-document-prefix = 'passage: '";
+    let settings = config(&format!("{}{more}", api.settings("pair"))).embedding;
+    let embeddings = Embeddings::open(&settings).await.expect("settings");
+    let model = embeddings.default_model().expect("a model").clone();
+    let texts: Vec<String> = (0..38).map(|number| format!("word{number}")).collect();
+    let made = embeddings
+        .embed(&model, Purpose::Document, &texts)
+        .await
+        .expect("works");
+    let expected = texts.iter().map(|text| bag(&format!("passage: {text}"), 64));
+    assert_eq!(made, expected.collect::<Vec<_>>(), "in their order");
+    let mut sizes: Vec<usize> = api.seen().iter().map(|seen| seen.texts.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [3, 5, 5, 5, 5, 5, 5, 5]);
+    assert_eq!(api.most_under_way(), 2);
+    assert_eq!(
+        embeddings.known_dimensions(&model),
+        Some(64),
+        "without asking for it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dimensions_are_asked_once() {
+    let api = EmbeddingApi::start().await;
+    let settings = config(&api.settings("bag-16")).embedding;
+    let embeddings = Embeddings::open(&settings).await.expect("settings");
+    let model = embeddings.default_model().expect("a model").clone();
+    assert_eq!(embeddings.known_dimensions(&model), None);
+    let (one, other) = tokio::join!(embeddings.dimensions(&model), embeddings.dimensions(&model));
+    assert_eq!((one, other), (Ok(16), Ok(16)));
+    assert_eq!(embeddings.dimensions(&model).await, Ok(16));
+    assert_eq!(api.seen().len(), 1);
+    let broken = "broken".parse().expect("a name");
+    for asked in 2..4 {
+        embeddings
+            .dimensions(&broken)
+            .await
+            .expect_err("a failure is not kept");
+        assert_eq!(api.seen().len(), asked);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! An embeddings endpoint for tests: a real HTTP server with OpenAI's API, whose vectors are bags of words.
+//! An embeddings endpoint for tests: a real HTTP server of the usual API, whose vectors are bags of words.
 //!
 //! What it does is in the name of the model that is asked: `bag-64` makes vectors of 64 dimensions, the others fail in their ways.
 
@@ -15,6 +15,7 @@ use futures_util::stream;
 use mcp_hub_chassis::Lifecycle;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -36,8 +37,20 @@ struct Shared {
     seen: Arc<Mutex<Vec<Seen>>>,
     /// Requests whose client went away before they were answered.
     abandoned: Arc<AtomicUsize>,
+    /// Requests under way, and the most that there were.
+    under_way: Arc<(AtomicUsize, AtomicUsize)>,
+    /// Requests to `pair` wait for another.
+    pair: Arc<Pair>,
     /// Requests that were redirected and came.
     followed: Arc<AtomicUsize>,
+}
+
+struct Pair(Barrier);
+
+impl Default for Pair {
+    fn default() -> Self {
+        Self(Barrier::new(2))
+    }
 }
 
 impl EmbeddingApi {
@@ -78,6 +91,11 @@ impl EmbeddingApi {
 
     pub(crate) fn abandoned(&self) -> usize {
         self.state.abandoned.load(Ordering::SeqCst)
+    }
+
+    /// The most requests at a time.
+    pub(crate) fn most_under_way(&self) -> usize {
+        self.state.under_way.1.load(Ordering::SeqCst)
     }
 
     pub(crate) fn followed(&self) -> usize {
@@ -162,6 +180,13 @@ async fn embeddings(State(state): State<Shared>, headers: HeaderMap, Json(body):
         }
         "broken" => refuse(500, "out of memory at http://10.1.2.3:9/"),
         "too-long" => refuse(400, "maximum context length is 512 tokens"),
+        "pair" => {
+            let (under_way, most) = &*state.under_way;
+            most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            state.pair.0.wait().await;
+            under_way.fetch_sub(1, Ordering::SeqCst);
+            of(&texts, 64)
+        }
         "slow" => {
             let _abandoned = Abandoned(state.abandoned.clone());
             std::future::pending().await

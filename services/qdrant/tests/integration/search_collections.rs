@@ -112,6 +112,9 @@ impl Collection {
         };
         let created = CollectionsClient::new(qdrant.channel()).create(request).await;
         created.unwrap_or_else(|status| panic!("{}: {status}", self.name));
+        if points.is_empty() {
+            return;
+        }
         let request = UpsertPoints {
             collection_name: self.name.clone(),
             wait: Some(true),
@@ -137,13 +140,13 @@ pub(crate) fn reviews(vectors: impl Fn(&str) -> Vectors) -> Vec<PointStruct> {
         let payload = json!({
             "text": text, "product": product, "stars": stars, "shop": { "city": "Basel", "id": id },
         });
-        point(*id, vectors(text), payload)
+        point(*id, vectors(text), &payload)
     });
     points.collect()
 }
 
 /// A point with a payload.
-pub(crate) fn point(id: u64, vectors: Vectors, object: serde_json::Value) -> PointStruct {
+pub(crate) fn point(id: u64, vectors: Vectors, object: &serde_json::Value) -> PointStruct {
     let fields = object.as_object().expect("an object").iter();
     PointStruct {
         id: Some(PointId::from(id)),

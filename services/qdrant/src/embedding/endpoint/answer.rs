@@ -12,7 +12,7 @@ use serde::Deserialize;
 const QUOTED: usize = 200;
 
 /// The longest that a caller is told to wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 #[derive(Deserialize)]
 struct Answer {
@@ -163,7 +163,7 @@ impl Refusal {
     }
 }
 
-/// The endpoint's own sentence, from the forms that APIs give it: OpenAI's `{"error": {"message"}}`, `{"error"}`, `{"message"}`,
+/// The endpoint's own sentence, from the forms that APIs give it: `{"error": {"message"}}`, `{"error"}`, `{"message"}`,
 /// `{"detail"}`. Pages of proxies are not repeated.
 fn quoted(body: &[u8], secrets: &[&str]) -> String {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();

@@ -63,8 +63,8 @@ mod with_the_feature {
         let directory = folder.path().join("tiny");
         write_model(&directory, WORDS.len());
         let points = vec![
-            point(1, unnamed(dense(vec![1.0, 0.0, 0.0])), json!({"text": "a tent"})),
-            point(2, unnamed(dense(vec![0.0, 1.0, 0.0])), json!({"text": "boots"})),
+            point(1, unnamed(dense(vec![1.0, 0.0, 0.0])), &json!({"text": "a tent"})),
+            point(2, unnamed(dense(vec![0.0, 1.0, 0.0])), &json!({"text": "boots"})),
         ];
         let collection = Collection::new("embedding_local").dense("", 3, Distance::Cosine);
         collection.create(qdrant, points).await;
@@ -97,14 +97,39 @@ mod with_the_feature {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn a_model_that_fails_on_a_text_takes_nothing_down() {
+        let Some(qdrant) = Qdrant::shared().await else {
+            return;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = folder.path().join("short");
+        // The table ends before the words do.
+        write_model(&directory, 2);
+        let collection = Collection::new("embedding_local_short").dense("", 3, Distance::Cosine);
+        let points = vec![point(1, unnamed(dense(vec![1.0, 0.0, 0.0])), &json!({}))];
+        collection.create(qdrant, points).await;
+        let adapter = Adapter::start(&format!(
+            "{}\nembeddings-dir = '{}'",
+            settings(qdrant),
+            directory.display()
+        ))
+        .await;
+        assert_fault(
+            search(&adapter, text("embedding_local_short", "boots")).await,
+            Reason::EmbeddingsUnavailable,
+            "the model short failed on this text",
+        );
+        let found = search(&adapter, text("embedding_local_short", "tent")).await;
+        assert_eq!(ids(&found.expect("goes on")), [1]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_directory_without_a_model_that_works_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let short = folder.path().join("short");
-        write_model(&short, 0);
         let gone = folder.path().join("gone");
         for (directory, part) in [
             (folder.path(), "no valid model layout found"),
-            (gone.as_path(), "remote model downloads are disabled"),
+            (gone.as_path(), "there is no such directory"),
         ] {
             let text = format!(
                 "url = 'http://127.0.0.1:1'\nembeddings-dir = '{}'",
