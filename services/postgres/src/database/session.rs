@@ -18,6 +18,9 @@ const IDLE_TIMEOUT: &str = "60000";
 /// The setting that tells a session with our settings from one whose pooler dropped them.
 const PROOF: (&str, &str) = ("lock_timeout", "10s");
 
+/// The oldest server whose catalogue and SQL the tools know, as `server_version_num` has it.
+const OLDEST: i32 = 120_000;
+
 /// Settings that give values the text forms that [`value`](crate::value) reads, and bounds to what a statement may hold.
 const SETTINGS: [(&str, &str); 6] = [
     ("lock_timeout", LOCK_TIMEOUT),
@@ -42,7 +45,8 @@ pub(super) enum Mode {
 /// Logs in with all settings as startup parameters: a session that is ours from login to end.
 ///
 /// # Errors
-/// [`Error::StartupParameter`] when a pooler refuses them, `Ok(None)` when it took them without effect.
+/// [`Error::StartupParameter`] when a pooler refuses them, `Ok(None)` when it took them without effect; [`Error::Unavailable`] with its
+/// version when the server is too old.
 pub(super) async fn log_in(
     target: Arc<Target>,
     role: Role,
@@ -59,10 +63,22 @@ pub(super) async fn log_in(
     parameters.extend(SETTINGS);
     let mut connection = wire::connect(target, &parameters).await?;
     let (setting, value) = PROOF;
-    let sql = format!("SELECT pg_catalog.current_setting('{setting}') = '{value}'");
+    let sql = format!(
+        "SELECT pg_catalog.current_setting('{setting}') = '{value}', \
+         pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_setting('server_version')"
+    );
     let rows = connection.rows(&sql, &[]).await?;
-    let taken = rows.first().is_some_and(|row| row.get(0).unwrap_or(false));
-    Ok(taken.then_some(connection))
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    if row.get(1).unwrap_or(OLDEST) < OLDEST {
+        let version: String = row.get(2).unwrap_or_default();
+        return Err(Error::Unavailable {
+            reason: format!("the server is PostgreSQL {version}, and the oldest that can be asked is 12"),
+            source: None,
+        });
+    }
+    Ok(row.get(0).unwrap_or(false).then_some(connection))
 }
 
 /// Logs in to a pooler: nothing but what every pooler takes.

@@ -175,6 +175,11 @@ fn refused(error: Box<ServerError>, target: &Target) -> Error {
         }
         "3D000" => format!("database \"{database}\" does not exist"),
         "42501" => format!("role \"{user}\" may not connect to database \"{database}\""),
+        // `jit` came with version 11, and version 12 is the oldest that can be asked.
+        "42704" => {
+            "the server lacks a setting that PostgreSQL has since 11, and the oldest that can be asked is 12"
+                .to_owned()
+        }
         "53300" => "the server has no connection left".to_owned(),
         "57P03" => "the server is starting up or shutting down".to_owned(),
         sqlstate => format!("the server refused the connection (SQLSTATE {sqlstate})"),

@@ -129,3 +129,28 @@ async fn a_failed_login_is_told_in_clean_words() {
         ["[\"app\"]"]
     );
 }
+
+/// A server that gives itself out for an old one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_too_old_is_told_by_its_version() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    Server::of(postgres.url()).create_database("of_old").await;
+    let url = postgres.url_of("of_old");
+    let server = Server::of(&url);
+    server
+        .run(&["create or replace function pg_catalog.current_setting(text) returns text language sql stable as
+             'select case $1 when ''server_version_num'' then ''110022'' when ''server_version'' then ''11.22'' else ''10s'' end'"])
+        .await;
+    let adapter = Adapter::of(&url).await;
+    assert_fault(
+        adapter.query("select 1").await,
+        Reason::DatabaseUnavailable,
+        "the server is PostgreSQL 11.22, and the oldest that can be asked is 12",
+    );
+    eventually(SOON, async || {
+        adapter.status().await.reason.contains("PostgreSQL 11.22")
+    })
+    .await;
+}
