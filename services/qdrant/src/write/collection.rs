@@ -67,10 +67,8 @@ pub(crate) async fn create_collection(
     };
     check_is_free(&session, &name).await?;
     let unclear = |fault: Fault| fault.unclear("the collection was created");
-    let answer = session
-        .ask(&name, create)
-        .await
-        .map_err(|error| failed(error, unclear))?;
+    let answer = Box::pin(session.ask(&name, create)).await;
+    let answer = answer.map_err(|error| failed(error, unclear))?;
     if !answer.result {
         let message = "the server has not created the collection, and does not say why; its own log may tell";
         return Err(Fault::new(Reason::DatabaseUnavailable, message));

@@ -87,12 +87,12 @@ mod tests {
     use super::*;
     use crate::value;
 
-    fn payload(json: serde_json::Value) -> HashMap<String, Value> {
+    fn payload(json: &serde_json::Value) -> HashMap<String, Value> {
         let json = value::of(Form::Json(json.to_string()));
         value::value_to_payload(&json).expect("a payload")
     }
 
-    fn id(json: serde_json::Value) -> Uuid {
+    fn id(json: &serde_json::Value) -> Uuid {
         of(&payload(json), &BTreeMap::new())
     }
 
@@ -102,7 +102,7 @@ mod tests {
             "text": "a warm tent", "price": 12.5, "stock": 3, "sold": false, "gone": null,
             "tags": ["a", "b"], "place": {"lon": 7.1, "lat": 50.7},
         });
-        let id = id(json);
+        let id = id(&json);
         assert_eq!(id.get_version_num(), 8);
         assert_eq!(id.to_string(), "ecd5883e-ec4c-8842-bb0c-e0f29cc7d16c");
     }
@@ -110,8 +110,8 @@ mod tests {
     #[test]
     fn the_order_of_keys_does_not_count() {
         assert_eq!(
-            id(json!({"a": 1, "b": {"c": 2, "d": 3}})),
-            id(json!({"b": {"d": 3, "c": 2}, "a": 1}))
+            id(&json!({"a": 1, "b": {"c": 2, "d": 3}})),
+            id(&json!({"b": {"d": 3, "c": 2}, "a": 1}))
         );
     }
 
@@ -136,13 +136,13 @@ mod tests {
             json!({"a": "b", "sc": ""}),
             json!({"b": 1}),
         ];
-        let ids: std::collections::HashSet<Uuid> = different.iter().cloned().map(id).collect();
+        let ids: std::collections::HashSet<Uuid> = different.iter().map(id).collect();
         assert_eq!(ids.len(), different.len());
     }
 
     #[test]
     fn given_vectors_count() {
-        let payload = payload(json!({"a": 1}));
+        let payload = payload(&json!({"a": 1}));
         let with = |name: &str, vector: Vec<f32>| {
             of(
                 &payload,

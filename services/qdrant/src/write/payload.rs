@@ -80,7 +80,8 @@ pub(crate) async fn update_payload(
 fn confirm(request: &pb::UpdatePayloadRequest, found: &Found, shape: &Shape) -> Result<(), Fault> {
     let overwrite = request.overwrite.unwrap_or_default();
     let unseen = found.selection.may_differ() || found.matched > MOST_UNCONFIRMED;
-    if !found.selection.is_everything() && !(overwrite && unseen) {
+    let destroys = overwrite && unseen;
+    if !destroys && !found.selection.is_everything() {
         return Ok(());
     }
     // What is confirmed is exactly this request, so the confirmation itself is not part of it.

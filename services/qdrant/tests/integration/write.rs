@@ -157,9 +157,9 @@ fn json(value: &q::Value) -> Json {
 
 /// The digest that a call asks for.
 #[track_caller]
-fn digest<T: std::fmt::Debug>(result: Result<T, Fault>, effect: &str) -> Option<String> {
+fn digest<T: std::fmt::Debug>(result: Result<T, Fault>, effect: &str) -> String {
     let fault = result.expect_err("asks first");
     assert_eq!(fault.reason, Reason::ConfirmationRequired, "{fault:?}");
     assert_eq!(fault.metadata["effect"], effect);
-    Some(fault.metadata["digest"].clone())
+    fault.metadata["digest"].clone()
 }

@@ -1,3 +1,5 @@
+use pb::PayloadType::{Integer, Keyword, Unspecified};
+
 use super::*;
 use crate::binding::tests::embeddings;
 
@@ -101,7 +103,6 @@ fn indexes_are_checked_before_the_collection_is_created() {
         key: key.to_owned(),
         r#type: kind.into(),
     };
-    use pb::PayloadType::{Integer, Keyword, Unspecified};
     assert_eq!(
         indexes(&[index("a", Keyword), index("a.b", Integer)]).map(|list| list.len()),
         Ok(2)

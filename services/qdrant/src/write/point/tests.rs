@@ -55,7 +55,7 @@ fn named() -> Shape {
     shape(&[("image", 3), ("title", 2)], &[("bm25", true)], HashMap::new())
 }
 
-fn one(json: serde_json::Value, shape: &Shape) -> Draft {
+fn one(json: &serde_json::Value, shape: &Shape) -> Draft {
     read(&points(&json!([json])), shape).expect("fine").remove(0)
 }
 
@@ -107,7 +107,7 @@ fn a_vector_goes_where_it_belongs() {
             &[("a", "dense")],
         ),
     ] {
-        let draft = one(json!({"id": 1, "vector": vector}), &shape);
+        let draft = one(&json!({"id": 1, "vector": vector}), &shape);
         assert_eq!(draft.check(&shape, ""), Ok(()));
         let sent = sent(draft);
         let sent: Vec<(&str, &str)> = sent.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
@@ -213,7 +213,7 @@ fn a_point_that_is_given_twice_is_one() {
         {"id": "550e8400-e29b-41d4-a716-446655440000", "text": "b"},
     ]));
     assert!(read(&ids, &unnamed()).is_err(), "two spellings of one id");
-    let given = one(json!({"text": "a"}), &unnamed()).id;
+    let given = one(&json!({"text": "a"}), &unnamed()).id;
     let Some(PointIdOptions::Uuid(uuid)) = given.point_id_options else {
         panic!("no UUID: {given:?}");
     };
@@ -224,13 +224,13 @@ fn a_point_that_is_given_twice_is_one() {
 #[test]
 fn a_text_is_kept_and_wants_the_vectors_that_are_not_given() {
     let draft = one(
-        json!({"text": "a", "payload": {"n": 1}, "vector": {"title": [1, 2]}}),
+        &json!({"text": "a", "payload": {"n": 1}, "vector": {"title": [1, 2]}}),
         &named(),
     );
     assert!(draft.wants("image") && draft.wants("bm25") && !draft.wants("title"));
     assert_eq!(draft.payload[TEXT].as_str().map(String::as_str), Some("a"));
     assert_eq!(draft.payload.len(), 2);
-    let silent = one(json!({"payload": {"text": "a"}}), &named());
+    let silent = one(&json!({"payload": {"text": "a"}}), &named());
     assert!(!silent.wants("bm25"), "a payload's text is nothing to embed");
 }
 
@@ -247,11 +247,11 @@ fn a_point_without_a_vector_is_meant_or_refused() {
         ),
     ] {
         let shape = unnamed();
-        let fault = one(point, &shape).check(&shape, "not possible").expect_err(part);
+        let fault = one(&point, &shape).check(&shape, "not possible").expect_err(part);
         assert!(fault.message.starts_with(part), "{fault}");
     }
     let shape = shape(&[], &[], HashMap::new());
-    assert_eq!(one(json!({"id": 1}), &shape).check(&shape, ""), Ok(()));
+    assert_eq!(one(&json!({"id": 1}), &shape).check(&shape, ""), Ok(()));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use mcp_hub_chassis::fault::Reason;
 use mcp_hub_proto::qdrant::v1::{CreateCollectionRequest, Distance, NewVector, PayloadIndex, PayloadType};
 use mcp_hub_testing::Qdrant;
 use qdrant_client::qdrant as q;
+use qdrant_client::qdrant::PayloadSchemaType::{Bool, Datetime, Float, Geo, Integer, Keyword, Text, Uuid};
 use serde_json::json;
 
 use super::{Writable, json as to_json};
@@ -127,7 +128,6 @@ async fn vectors_and_indexes_are_as_they_were_wished() {
         .map(|(key, schema)| (key.as_str(), schema.data_type()))
         .collect();
     indexes.sort_unstable();
-    use q::PayloadSchemaType::{Bool, Datetime, Float, Geo, Integer, Keyword, Text, Uuid};
     assert_eq!(
         indexes,
         [

@@ -17,10 +17,10 @@ fn delete(collection: &str, ids: &Json, filter: Option<&Json>) -> DeletePointsRe
     }
 }
 
-fn really(request: &DeletePointsRequest, confirmation: Option<String>) -> DeletePointsRequest {
+fn really(request: &DeletePointsRequest, confirmation: Option<&str>) -> DeletePointsRequest {
     DeletePointsRequest {
         dry_run: Some(false),
-        confirmation,
+        confirmation: confirmation.map(str::to_owned),
         ..request.clone()
     }
 }
@@ -78,7 +78,10 @@ async fn few_points_go_by_their_ids() {
         "This deletes 101 points of `delete_ids` for good.",
     );
     assert_eq!(hub.server.count("delete_ids").await, 148);
-    let done = hub.delete(really(&many, confirmation)).await.expect("confirmed");
+    let done = hub
+        .delete(really(&many, Some(&confirmation)))
+        .await
+        .expect("confirmed");
     assert_eq!((done.matched, done.committed), (Some(101), Some(true)));
     assert_eq!(hub.server.count("delete_ids").await, 47);
 }
@@ -96,17 +99,20 @@ async fn a_filter_is_confirmed_with_the_count_that_was_seen() {
     let old = digest(hub.delete(really(&some, None)).await, &effect(3));
     // What was confirmed is this filter, and no other.
     let other = delete("delete_filter", &json!([]), Some(&json!({"n": {"gte": 3}})));
-    digest(hub.delete(really(&other, old.clone())).await, &effect(4));
+    digest(hub.delete(really(&other, Some(&old))).await, &effect(4));
     // The count has changed since.
     let more = json!([{"id": 7, "vector": [1, 1], "payload": {"n": 7}}]);
     hub.upsert("delete_filter", more).await.expect("written");
-    let new = digest(hub.delete(really(&some, old)).await, &effect(4));
+    let new = digest(hub.delete(really(&some, Some(&old))).await, &effect(4));
     assert_eq!(hub.server.count("delete_filter").await, 7);
-    let done = hub.delete(really(&some, new.clone())).await.expect("confirmed");
+    let done = hub.delete(really(&some, Some(&new))).await.expect("confirmed");
     assert_eq!((done.matched, done.committed), (Some(4), Some(true)));
     assert!(done.notices[0].contains("counted just before"), "{done:?}");
     assert_eq!(hub.server.count("delete_filter").await, 3);
-    let done = hub.delete(really(&some, new)).await.expect("nothing is left");
+    let done = hub
+        .delete(really(&some, Some(&new)))
+        .await
+        .expect("nothing is left");
     assert_eq!((done.matched, done.committed), (Some(0), Some(false)));
 }
 
@@ -121,7 +127,10 @@ async fn everything_is_called_so() {
     let effect = "This deletes all 3 points of `delete_all` for good.";
     let confirmation = digest(hub.delete(really(&all, None)).await, effect);
     assert_eq!(hub.server.count("delete_all").await, 3);
-    let done = hub.delete(really(&all, confirmation)).await.expect("confirmed");
+    let done = hub
+        .delete(really(&all, Some(&confirmation)))
+        .await
+        .expect("confirmed");
     assert_eq!(done.matched, Some(3));
     assert_eq!(hub.server.count("delete_all").await, 0);
 }
@@ -143,10 +152,10 @@ async fn an_alias_that_moved_is_confirmed_anew() {
     hub.server.unalias("delete_alias").await;
     hub.server.alias("delete_alias_b", "delete_alias").await;
     let b = digest(
-        hub.delete(really(&all, a)).await,
+        hub.delete(really(&all, Some(&a))).await,
         "This deletes all 2 points of `delete_alias_b` for good.",
     );
-    hub.delete(really(&all, b)).await.expect("confirmed");
+    hub.delete(really(&all, Some(&b))).await.expect("confirmed");
     assert_eq!(hub.server.count("delete_alias_a").await, 2);
     assert_eq!(hub.server.count("delete_alias_b").await, 0);
 }

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use axum::routing::post;
 use axum::{Json as Body, Router};
+use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::fault::{Fault, Reason};
+use mcp_hub_proto::qdrant::v1::{PayloadType, UpsertResponse};
 use mcp_hub_testing::{Qdrant, eventually};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tonic::Request;
 
 use super::{Writable, numbered, two_dimensions, upsert};
@@ -23,7 +26,8 @@ struct Gate {
 }
 
 impl Gate {
-    async fn start(hub: &tokio::runtime::Handle) -> Self {
+    /// Serves as long as the adapter does.
+    async fn start(lifecycle: &Lifecycle) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
         let (came, let_go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
@@ -36,7 +40,7 @@ impl Gate {
             Body(json!({"data": items.collect::<Json>()}))
         };
         let router = Router::new().route("/v1/embeddings", post(embed));
-        hub.spawn(async move { axum::serve(listener, router).await });
+        lifecycle.spawn_until_stopped(async move { axum::serve(listener, router).await.expect("serves") });
         Self { url, came, let_go }
     }
 
@@ -65,7 +69,7 @@ async fn what_was_answered_survives_the_server() {
     };
     let hub = Writable::of(&qdrant).await;
     hub.filled("kill", numbered(500)).await;
-    hub.index("kill", "n", mcp_hub_proto::qdrant::v1::PayloadType::Integer)
+    hub.index("kill", "n", PayloadType::Integer)
         .await
         .expect("indexed");
     qdrant.kill().await;
@@ -80,24 +84,25 @@ async fn what_was_answered_survives_the_server() {
     assert!(
         payloads
             .iter()
-            .all(|(id, payload)| *id == payload["n"].to_string())
+            .all(|(id, payload)| payload["n"] == json!(id.parse::<u64>().expect("a number")))
     );
     assert!(hub.server.info("kill").await.payload_schema.contains_key("n"));
 }
 
 /// Begins a write with a limit and brings it to the point where the server gets it.
-async fn begun(
-    hub: &Writable,
-    gate: &Gate,
-    limit: Duration,
-) -> tokio::task::JoinHandle<Result<mcp_hub_proto::qdrant::v1::UpsertResponse, Fault>> {
+async fn begun(hub: &Writable, gate: &Gate, limit: Duration) -> JoinSet<Result<UpsertResponse, Fault>> {
     let points = json!([{"id": 1, "text": "a"}, {"id": 2, "text": "b"}]);
     let mut request = Request::new(upsert("faults", &points));
     request.set_timeout(limit);
     let mut client = hub.client();
-    let call = tokio::spawn(async move { answer(client.upsert(request).await) });
+    let mut call = JoinSet::new();
+    call.spawn(async move { answer(client.upsert(request).await) });
     gate.came().await;
     call
+}
+
+async fn ended(call: &mut JoinSet<Result<UpsertResponse, Fault>>) -> Result<UpsertResponse, Fault> {
+    call.join_next().await.expect("one call").expect("no panic")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,15 +110,15 @@ async fn an_unclear_write_is_told_as_such_and_may_be_made_again() {
     let Some(qdrant) = Qdrant::start().await else {
         return;
     };
-    let gate = Gate::start(&tokio::runtime::Handle::current()).await;
+    let gate = Gate::start(&Lifecycle::new()).await;
     let hub = Writable::with(&qdrant, &gate.settings()).await;
     hub.server.create(two_dimensions("faults")).await;
 
     // It hangs.
-    let call = begun(&hub, &gate, Duration::from_secs(3)).await;
+    let mut call = begun(&hub, &gate, Duration::from_secs(3)).await;
     qdrant.pause();
     gate.let_go();
-    let result = call.await.expect("no panic");
+    let result = ended(&mut call).await;
     let fault = assert_fault(
         result,
         Reason::StatementTimedOut,
@@ -128,18 +133,18 @@ async fn an_unclear_write_is_told_as_such_and_may_be_made_again() {
     qdrant.resume();
 
     // It dies with the request.
-    let call = begun(&hub, &gate, Duration::from_secs(30)).await;
+    let mut call = begun(&hub, &gate, Duration::from_secs(30)).await;
     qdrant.pause();
     gate.let_go();
     // What was sent before it died is nobody's to know; the connection's end is what the caller learns of.
     qdrant.kill().await;
-    let fault = call.await.expect("no panic").expect_err("lost");
+    let fault = ended(&mut call).await.expect_err("lost");
     assert_eq!(fault.reason, Reason::DatabaseUnavailable, "{fault:?}");
     qdrant.start_again().await;
 
-    let call = begun(&hub, &gate, Duration::from_secs(30)).await;
+    let mut call = begun(&hub, &gate, Duration::from_secs(30)).await;
     gate.let_go();
-    call.await.expect("no panic").expect("written");
+    ended(&mut call).await.expect("written");
     assert_eq!(hub.server.count("faults").await, 2);
 }
 
@@ -148,15 +153,15 @@ async fn a_caller_that_leaves_has_written_all_or_nothing() {
     let Some(qdrant) = Qdrant::shared().await else {
         return;
     };
-    let gate = Gate::start(&tokio::runtime::Handle::current()).await;
+    let gate = Gate::start(&Lifecycle::new()).await;
     let hub = Writable::with(qdrant, &gate.settings()).await;
     hub.server.create(two_dimensions("leaves_early")).await;
     let mut client = hub.client();
     let points = json!([{"id": 1, "text": "a"}]);
-    let call = tokio::spawn(async move { client.upsert(upsert("leaves_early", &points)).await.map(|_| ()) });
+    let mut call = JoinSet::new();
+    call.spawn(async move { client.upsert(upsert("leaves_early", &points)).await.map(|_| ()) });
     gate.came().await;
-    call.abort();
-    assert!(call.await.expect_err("aborted").is_cancelled());
+    call.shutdown().await;
     gate.let_go();
 
     for round in 0_u64..12 {

@@ -136,7 +136,7 @@ async fn what_touches_everything_wants_a_confirmation() {
     hub.filled("payload_all", numbered(3)).await;
     let mut all = change("payload_all", &json!({"filter": {}, "set": {"a": 1}}));
     let effect = "This changes the payload of all 3 points of `payload_all`.";
-    all.confirmation = digest(hub.update(all.clone()).await, effect);
+    all.confirmation = Some(digest(hub.update(all.clone()).await, effect));
     let nothing_yet = hub.payloads("payload_all").await;
     assert!(nothing_yet.iter().all(|(_, payload)| payload.get("a").is_none()));
     let mut other = all.clone();

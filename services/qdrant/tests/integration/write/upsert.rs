@@ -46,13 +46,13 @@ async fn points_are_stored_as_they_were_given() {
     assert_eq!(ids, ["7", &format!("\"{uuid}\""), "\"18446744073709551615\""]);
     assert_eq!(done.embedded, 0);
     let stored = hub.server.all("upsert_given").await;
-    let mut seen: Vec<_> = stored
+    let mut written: Vec<_> = stored
         .iter()
         .map(|point| (id(point), dense(point, ""), payload(point)))
         .collect();
-    seen.sort_by(|left, right| left.0.cmp(&right.0));
+    written.sort_by(|left, right| left.0.cmp(&right.0));
     assert_eq!(
-        seen,
+        written,
         [
             ("18446744073709551615".to_owned(), vec![5.0, 6.0], json!({})),
             (uuid.to_owned(), vec![3.0, 4.0], json!({})),
