@@ -11,8 +11,8 @@ use qdrant_client::qdrant::vector_output::Vector;
 use qdrant_client::qdrant::vectors_output::VectorsOptions;
 use qdrant_client::qdrant::{self, ListValue, PointId, Struct, VectorOutput, VectorsOutput};
 
-/// How deep a payload may be that a caller sends.
-const DEPTH: usize = 64;
+/// How deep a payload may be that a caller sends: a level is three messages, and decoders of protobuf go 100 deep.
+const DEPTH: usize = 32;
 
 /// The id of a point: a number, or a UUID as text.
 pub(crate) fn id_to_value(id: &PointId) -> Value {

@@ -45,7 +45,7 @@ fn what_no_payload_can_keep_is_said_with_its_place() {
         }
     }
     let deep = format!("{}1{}", r#"{"a":"#.repeat(70), "}".repeat(70));
-    assert!(payload(&deep).expect_err("too deep").contains("64 levels"));
+    assert!(payload(&deep).expect_err("too deep").contains("32 levels"));
     let cut = payload_to_value(payload(r#"{"a": {"$cut": "x", "len": 5}}"#).expect("JSON has no marks"));
     let error = value_to_payload(&cut).expect_err("cut");
     assert!(error.contains("a: a value that was cut"), "{error}");

@@ -7,12 +7,11 @@ use mcp_hub_proto::qdrant::v1 as pb;
 use qdrant_client::qdrant::{PointStruct, UpsertPoints};
 
 use super::point::{self, Draft};
-use super::{applied, failed, limit};
+use super::{applied, failed, late, limit};
 use crate::binding::{self, Bindings};
 use crate::collection::Shape;
 use crate::database::{Database, Session};
 use crate::embedding::{Embeddings, Model, Purpose, bm25};
-use crate::error::Error;
 use crate::value;
 
 /// Writes points.
@@ -32,7 +31,8 @@ pub(crate) async fn upsert(
     let embedding = embed(&mut drafts, &shape, embeddings, &session);
     // The limit is the whole call's; what embeds has limits of its own as well.
     let embedded = tokio::time::timeout(session.remaining(), embedding).await;
-    let embedded = embedded.map_err(|_| Error::TimedOut(session.timeout()))??;
+    let embedded =
+        embedded.map_err(|_| late("the texts were not embedded", session.timeout()).unchanged())??;
     let ids = drafts.iter().map(|draft| value::id_to_value(&draft.id)).collect();
     let points: Vec<PointStruct> = drafts.into_iter().map(PointStruct::from).collect();
     let upsert = UpsertPoints {

@@ -1,13 +1,17 @@
 //! `Upsert`: what comes in is what is stored, once.
 
+use std::time::Duration;
+
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_proto::qdrant::v1::CreateCollectionRequest;
-use mcp_hub_testing::Qdrant;
+use mcp_hub_proto::data::v1::Value;
+use mcp_hub_proto::data::v1::value::Kind;
+use mcp_hub_proto::qdrant::v1::{CreateCollectionRequest, GetPointsRequest};
+use mcp_hub_testing::{Qdrant, eventually};
 use qdrant_client::qdrant as q;
 use serde_json::json;
 
 use super::{Writable, id, payload, two_dimensions, upsert};
-use crate::adapter::{answer, assert_fault, shown};
+use crate::adapter::{SOON, answer, assert_fault, shown, value};
 use crate::embedding_api::{EmbeddingApi, bag};
 
 /// The dense vector of a name; the unnamed one's name is empty.
@@ -180,6 +184,25 @@ async fn what_the_contract_carries_arrives_at_its_bounds() {
     hub.upsert("upsert_bounds", point(25))
         .await
         .expect("as deep as anybody needs");
+    // An internal caller may send JSON as text, which can be deeper than messages can.
+    let document = |depth| {
+        let mut request = upsert("upsert_bounds", &json!([{"id": 2, "vector": [1, 1]}]));
+        let text = json!({"deep": nested(depth)}).to_string();
+        request.points[0].payload = Some(Value {
+            kind: Some(Kind::Json(text)),
+        });
+        request
+    };
+    answer(hub.client().upsert(document(31)).await).expect("as deep as the server takes");
+    let get = GetPointsRequest {
+        collection: "upsert_bounds".to_owned(),
+        ids: vec![value(&json!(2))],
+        ..GetPointsRequest::default()
+    };
+    let got = answer(hub.adapter.client.clone().get_points(get).await);
+    assert_eq!(got.expect("and back").result.expect("a table").rows.len(), 1);
+    let result = answer(hub.client().upsert(document(32)).await);
+    assert_fault(result, Reason::ArgumentInvalid, "nested more than 32 levels deep");
     let fault = hub
         .upsert("upsert_bounds", point(200))
         .await
@@ -295,6 +318,28 @@ async fn a_model_that_fails_or_does_not_fit_writes_nothing() {
     assert_eq!(fault.reason, Reason::EmbeddingsUnavailable, "{fault:?}");
     assert!(!fault.message.contains("127.0.0.1"), "{fault}");
     assert_eq!(hub.server.count("upsert_misfit").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_hangs_is_left_in_time() {
+    let Some(qdrant) = Qdrant::shared().await else {
+        return;
+    };
+    let api = EmbeddingApi::start().await;
+    let more = format!("{}embeddings-dimensions = 2", api.settings("slow"));
+    let hub = Writable::with(qdrant, &more).await;
+    hub.server.create(two_dimensions("upsert_slow")).await;
+    let mut request = tonic::Request::new(upsert("upsert_slow", &json!([{"text": "a"}])));
+    request.set_timeout(Duration::from_secs(1));
+    let result = answer(hub.client().upsert(request).await);
+    let fault = assert_fault(
+        result,
+        Reason::StatementTimedOut,
+        "the texts were not embedded within",
+    );
+    assert!(fault.message.ends_with("(nothing was changed)"), "{fault}");
+    eventually(SOON, async || api.abandoned() == 1).await;
+    assert_eq!(hub.server.count("upsert_slow").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
