@@ -156,7 +156,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn of(qdrant: &Qdrant) -> Self {
-        let channel = qdrant.channel();
+        Self::at(qdrant.channel())
+    }
+
+    pub(crate) fn at(channel: Channel) -> Self {
         Self {
             points: PointsClient::new(channel.clone()),
             collections: CollectionsClient::new(channel),

@@ -3,6 +3,7 @@
 mod adapter;
 mod embedding;
 mod embedding_api;
+mod fake;
 mod readonly;
 mod search;
 mod search_collections;

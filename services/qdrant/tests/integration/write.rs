@@ -6,7 +6,7 @@ use mcp_hub_proto::qdrant::v1::*;
 use mcp_hub_testing::Qdrant;
 use qdrant_client::qdrant as q;
 use serde_json::{Value as Json, json};
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::adapter::{Adapter, Server, answer, settings, value};
 
@@ -15,6 +15,7 @@ mod delete;
 mod faults;
 mod payload;
 mod rights;
+mod servers;
 mod upsert;
 
 /// An adapter that may write, and what it writes to.
@@ -34,6 +35,17 @@ impl Writable {
         Self {
             adapter: Adapter::start(&settings).await,
             server: Server::of(qdrant),
+        }
+    }
+
+    /// In front of any server.
+    async fn at(url: &str, more: &str) -> Self {
+        let channel = Endpoint::from_shared(url.to_owned())
+            .expect("a URL")
+            .connect_lazy();
+        Self {
+            adapter: Adapter::start(&format!("url = '{url}'\nallow-writes = true\n{more}")).await,
+            server: Server::at(channel),
         }
     }
 
