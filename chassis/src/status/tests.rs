@@ -24,6 +24,7 @@ impl Watched for Double {
     fn about(&self) -> About {
         About {
             database: "shop".to_owned(),
+            description: "orders since 2019".to_owned(),
             allow_writes: true,
             pool: Some(Pool {
                 open: self.open.load(Ordering::Relaxed),
@@ -85,6 +86,7 @@ async fn what_is_known_is_told_before_and_after_the_first_look() {
         (before.mode(), before.state()),
         (Mode::ReadWrite, State::Unavailable)
     );
+    assert_eq!(before.description, "orders since 2019");
     assert!(before.pool.is_some() && before.product.is_empty());
     assert_eq!(status.look(None).await, (true, String::new()));
     let after = status.status().await;
