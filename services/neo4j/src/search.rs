@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::status::Watched as _;
 use mcp_hub_proto::data::v1::ResultSet;
 use mcp_hub_proto::data::v1::value::Kind as Form;
 use mcp_hub_proto::neo4j::v1 as pb;
@@ -36,7 +38,7 @@ const SCORE: usize = 1;
 ///
 /// # Errors
 /// Wrong arguments, among them words that are not in Lucene's syntax and vectors that fit no index; `OBJECT_NOT_FOUND` where there is no
-/// index; the server's error, time-outs.
+/// index; `NOT_SUPPORTED` where the server is too old; the server's error, time-outs.
 pub(crate) async fn search(
     database: &Database,
     request: &pb::SearchRequest,
@@ -75,16 +77,35 @@ pub(crate) async fn search(
             ..Caps::rows(top_k)
         },
     };
-    let mut table = transaction
-        .page(&page)
-        .await
-        .map_err(|error| wanted.explained(error))?;
+    let mut table = match transaction.page(&page).await {
+        Ok(table) => table,
+        Err(error) if is_syntax(&error) => {
+            // Its connection may be the only one.
+            drop(transaction);
+            return Err(too_old(&database.look().await?.version));
+        }
+        Err(error) => return Err(wanted.explained(error)),
+    };
     for notice in notices {
         table.notice(notice);
     }
     let mut result = table.finish(begun.elapsed(), |_| None);
     shorten_scores(&mut result);
     Ok(pb::SearchResponse { result: Some(result) })
+}
+
+/// Whether the server can't read the statement, which is ours: then it lacks what came later.
+fn is_syntax(error: &Error) -> bool {
+    matches!(error, Error::Server(server) if server.code == "Neo.ClientError.Statement.SyntaxError")
+}
+
+/// The statement's `CALL () {}` came with version 5.23.
+fn too_old(version: &str) -> Fault {
+    let message = format!("search needs Neo4j 5.23 or newer, and this server is {version}");
+    Fault::new(Reason::NotSupported, message).with(
+        "hint",
+        "ask the index by query: CALL db.index.fulltext.queryNodes(index, words), CALL db.index.vector.queryNodes(index, top_k, vector)",
+    )
 }
 
 /// What is looked for.
@@ -176,5 +197,30 @@ fn shorten_scores(result: &mut ResultSet) {
         if let Some(Form::Double(score)) = row.values.get_mut(SCORE).and_then(|value| value.kind.as_mut()) {
             *score = format!("{score:.5e}").parse().unwrap_or(*score);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ServerError;
+
+    /// Our statement is never wrong for any other reason: the tests on a server run it in each of its forms.
+    #[test]
+    fn a_server_that_cannot_read_our_statement_is_told_by_its_version() {
+        let failed = |code: &str| {
+            is_syntax(&Error::Server(Box::new(ServerError {
+                code: code.to_owned(),
+                ..ServerError::default()
+            })))
+        };
+        assert!(failed("Neo.ClientError.Statement.SyntaxError"));
+        assert!(!failed("Neo.ClientError.Procedure.ProcedureCallFailed"));
+        let fault = too_old("5.15.0 community");
+        assert_eq!(fault.reason, Reason::NotSupported);
+        assert_eq!(
+            fault.message,
+            "search needs Neo4j 5.23 or newer, and this server is 5.15.0 community"
+        );
     }
 }
