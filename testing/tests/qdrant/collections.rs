@@ -1,16 +1,16 @@
 //! Collections and their aliases.
 
-use qdrant_client::qdrant::CreateCollection;
 use qdrant_client::qdrant::alias_operations::Action;
 use qdrant_client::qdrant::payload_index_params::IndexParams;
+use qdrant_client::qdrant::value::Kind;
 use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
-    AliasOperations, ChangeAliases, CollectionExistsRequest, CollectionStatus, CreateAlias,
+    AliasOperations, ChangeAliases, CollectionExistsRequest, CollectionStatus, CreateAlias, CreateCollection,
     CreateCollectionBuilder, CreateFieldIndexCollection, DeleteAlias, DeleteCollection, Distance, FieldType,
     ListAliasesRequest, ListCollectionAliasesRequest, ListCollectionsRequest, Modifier,
     MultiVectorComparator, MultiVectorConfigBuilder, PayloadIndexParams, PayloadSchemaType, RenameAlias,
     SparseVectorParamsBuilder, SparseVectorsConfigBuilder, TextIndexParams, TokenizerType, UpdateCollection,
-    VectorParamsBuilder, VectorsConfigBuilder,
+    Value, VectorParamsBuilder, VectorsConfigBuilder,
 };
 use tonic::Code;
 
@@ -174,6 +174,10 @@ async fn metadata_is_changed_key_by_key() {
     assert_eq!(first, object([("a", 1.into()), ("b", "two".into())]));
     let second = update(object([("b", 2.into())])).await;
     assert_eq!(second, object([("a", 1.into()), ("b", 2.into())]));
+    let null = Value {
+        kind: Some(Kind::NullValue(0)),
+    };
+    assert_eq!(update(object([("a", null)])).await, object([("b", 2.into())]));
 }
 
 #[tokio::test]

@@ -9,43 +9,23 @@ use qdrant_client::qdrant::vector_output::Vector as Output;
 use qdrant_client::qdrant::vectors_output::VectorsOptions;
 use qdrant_client::qdrant::{
     ClearPayloadPoints, Condition, CountPoints, CreateCollectionBuilder, DeletePayloadPoints,
-    DeletePointVectors, DeletePoints, Direction, Distance, Document, FacetCounts, FieldType, Filter,
-    GetPoints, NamedVectors, OrderBy, PointId, PointVectors, PointsIdsList, PointsSelector, RetrievedPoint,
-    ScrollPoints, SetPayloadPoints, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    UpdatePointVectors, UpdateStatus, UpsertPoints, Value, Vector, VectorParamsBuilder, Vectors,
-    VectorsConfigBuilder, VectorsSelector,
+    DeletePointVectors, DeletePoints, Direction, Distance, FacetCounts, FieldType, Filter, NamedVectors,
+    OrderBy, PointId, PointVectors, PointsSelector, ScrollPoints, SetPayloadPoints,
+    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpdatePointVectors, UpdateStatus, UpsertPoints,
+    Value, Vector, VectorParamsBuilder, Vectors, VectorsConfigBuilder, VectorsSelector,
 };
 
-use crate::setup::{Setup, list, nested, number, object, point};
-
-async fn get(setup: &Setup, ids: Vec<PointId>) -> Vec<RetrievedPoint> {
-    let request = GetPoints {
-        collection_name: setup.name.clone(),
-        ids,
-        with_vectors: Some(true.into()),
-        ..GetPoints::default()
-    };
-    let response = setup.points.clone().get(request).await;
-    response.expect("an answer").into_inner().result
-}
+use crate::setup::{Setup, by_ids, list, nested, number, object, point};
 
 async fn payload(setup: &Setup, id: u64) -> HashMap<String, Value> {
-    let mut points = get(setup, vec![id.into()]).await;
+    let mut points = setup.get(vec![id.into()]).await;
     points.pop().expect("a point").payload
 }
 
-fn by_ids<const N: usize>(ids: [u64; N]) -> Option<PointsSelector> {
-    Some(PointsSelector {
-        points_selector_one_of: Some(PointsSelectorOneOf::Points(PointsIdsList {
-            ids: ids.map(Into::into).into(),
-        })),
-    })
-}
-
-fn by_filter(filter: Filter) -> Option<PointsSelector> {
-    Some(PointsSelector {
+fn by_filter(filter: Filter) -> PointsSelector {
+    PointsSelector {
         points_selector_one_of: Some(PointsSelectorOneOf::Filter(filter)),
-    })
+    }
 }
 
 async fn count(setup: &Setup) -> u64 {
@@ -87,7 +67,9 @@ async fn every_kind_of_value_comes_back() {
     let mut written = point(7, vec![1.0, 2.0, 3.0, 4.0], all.clone());
     written.id = Some(uuid.into());
     setup.upsert(vec![written]).await.expect("it is written");
-    let mut points = get(&setup, vec![PointId::from(uuid.to_uppercase()), 5.into()]).await;
+    let mut points = setup
+        .get(vec![PointId::from(uuid.to_uppercase()), 5.into()])
+        .await;
     assert_eq!(points.len(), 1, "what is not there is left out");
     let point = points.pop().expect("a point");
     assert_eq!(
@@ -135,7 +117,7 @@ async fn a_point_has_several_vectors_and_may_lose_some() {
         .expect("it is written");
 
     let named = async || {
-        let point = get(&setup, vec![1.into()]).await.pop().expect("a point");
+        let point = setup.get(vec![1.into()]).await.pop().expect("a point");
         match point.vectors.and_then(|vectors| vectors.vectors_options) {
             Some(VectorsOptions::Vectors(named)) => named.vectors,
             other => panic!("{other:?} is no map"),
@@ -178,7 +160,7 @@ async fn a_point_has_several_vectors_and_may_lose_some() {
     let delete = DeletePointVectors {
         collection_name: setup.name.clone(),
         wait: Some(true),
-        points_selector: by_ids([1]),
+        points_selector: Some(by_ids(&[1])),
         vectors: Some(VectorsSelector {
             names: vec!["text".to_owned()],
         }),
@@ -212,7 +194,7 @@ async fn payloads_are_merged_replaced_and_cleared() {
         collection_name: setup.name.clone(),
         wait: Some(true),
         payload: object([("b", 2.into())]),
-        points_selector: by_ids([1]),
+        points_selector: Some(by_ids(&[1])),
         ..SetPayloadPoints::default()
     };
     let mut client = setup.points.clone();
@@ -237,7 +219,7 @@ async fn payloads_are_merged_replaced_and_cleared() {
         collection_name: setup.name.clone(),
         wait: Some(true),
         keys: vec!["a".to_owned(), "deep.x".to_owned()],
-        points_selector: by_filter(Filter::must([Condition::matches("b", 2)])),
+        points_selector: Some(by_filter(Filter::must([Condition::matches("b", 2)]))),
         ..DeletePayloadPoints::default()
     };
     client.delete_payload(delete).await.expect("it is written");
@@ -254,7 +236,7 @@ async fn payloads_are_merged_replaced_and_cleared() {
     let clear = ClearPayloadPoints {
         collection_name: setup.name.clone(),
         wait: Some(true),
-        points: by_ids([1]),
+        points: Some(by_ids(&[1])),
         ..ClearPayloadPoints::default()
     };
     client.clear_payload(clear).await.expect("it is written");
@@ -277,7 +259,7 @@ async fn points_are_removed_by_id_and_by_filter() {
     };
     let mut client = setup.points.clone();
     client
-        .delete(delete(by_ids([1, 99])))
+        .delete(delete(Some(by_ids(&[1, 99]))))
         .await
         .expect("what is not there does no harm");
     assert_eq!(count(&setup).await, 4);
@@ -289,7 +271,7 @@ async fn points_are_removed_by_id_and_by_filter() {
         },
     )]);
     client
-        .delete(delete(by_filter(small)))
+        .delete(delete(Some(by_filter(small))))
         .await
         .expect("it is removed");
     assert_eq!(count(&setup).await, 2);
@@ -401,87 +383,6 @@ async fn values_are_counted() {
         let number = Variant::IntegerValue;
         assert_eq!(facet("n", exact).await, [(number(1), 2), (number(2), 1)]);
     }
-}
-
-#[tokio::test]
-async fn a_text_is_embedded_by_the_server() {
-    let Some(setup) = Setup::new("bm25").await else {
-        return;
-    };
-    let mut sparse = SparseVectorsConfigBuilder::default();
-    sparse.add_named_vector_params("text", SparseVectorParamsBuilder::default());
-    setup
-        .create(CreateCollectionBuilder::new("").sparse_vectors_config(sparse))
-        .await;
-    let document = Document {
-        text: "The quick brown foxes".to_owned(),
-        model: "Qdrant/bm25".to_owned(),
-        options: HashMap::new(),
-    };
-    let vectors = NamedVectors {
-        vectors: [("text".to_owned(), Vector::from(document))].into(),
-    };
-    setup
-        .upsert(vec![point(1, vectors, [])])
-        .await
-        .expect("it is embedded");
-    let point = get(&setup, vec![1.into()]).await.pop().expect("a point");
-    let Some(VectorsOptions::Vectors(named)) = point.vectors.and_then(|vectors| vectors.vectors_options)
-    else {
-        panic!("named vectors");
-    };
-    let Output::Sparse(vector) = named.vectors["text"].clone().into_vector() else {
-        panic!("a sparse vector");
-    };
-    // The murmur3 of fox, quick and brown: the article is left out, and plurals are stemmed. The weights are those of three
-    // words where 256 are expected.
-    assert_eq!(vector.indices, [741_580_288, 771_291_085, 1_621_867_415]);
-    assert!(
-        vector.values.iter().all(|value| (value - 1.67).abs() < 0.01),
-        "{vector:?}"
-    );
-}
-
-/// A language that the server does not know is none.
-#[tokio::test]
-async fn a_text_of_no_language_keeps_its_words() {
-    let Some(setup) = Setup::new("bm25-none").await else {
-        return;
-    };
-    let mut sparse = SparseVectorsConfigBuilder::default();
-    sparse.add_named_vector_params("text", SparseVectorParamsBuilder::default());
-    setup
-        .create(CreateCollectionBuilder::new("").sparse_vectors_config(sparse))
-        .await;
-    let words = async |id: u64, text: &str, language: &str| {
-        let document = Document {
-            text: text.to_owned(),
-            model: "qdrant/bm25".to_owned(),
-            options: object([("language", language.into())]),
-        };
-        let vectors = NamedVectors {
-            vectors: [("text".to_owned(), Vector::from(document))].into(),
-        };
-        setup
-            .upsert(vec![point(id, vectors, [])])
-            .await
-            .expect("it is embedded");
-        let point = get(&setup, vec![id.into()]).await.pop().expect("a point");
-        let Some(VectorsOptions::Vectors(named)) = point.vectors.and_then(|vectors| vectors.vectors_options)
-        else {
-            panic!("named vectors");
-        };
-        match named.vectors["text"].clone().into_vector() {
-            Output::Sparse(vector) => vector.indices,
-            other => panic!("{other:?} is not sparse"),
-        }
-    };
-    assert_eq!(words(1, "the foxes", "none").await.len(), 2);
-    assert_ne!(words(2, "foxes", "none").await, words(3, "fox", "none").await);
-    assert_eq!(
-        words(4, "foxes", "english").await,
-        words(5, "fox", "english").await
-    );
 }
 
 #[tokio::test]

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use qdrant_client::qdrant::group_id::Kind;
 use qdrant_client::qdrant::{
-    Condition, ContextInput, ContextInputPair, CreateCollectionBuilder, Direction, DiscoverInput, Distance,
-    Document, FieldType, Filter, Fusion, LookupLocation, Mmr, Modifier, NamedVectors, NearestInputWithMmr,
-    OrderBy, PrefetchQuery, Query, QueryBatchPoints, QueryPointGroups, QueryPoints, RecommendInput,
-    RecommendStrategy, Rrf, Sample, SparseVectorParamsBuilder, SparseVectorsConfigBuilder, Vector,
-    VectorInput, VectorParamsBuilder, Vectors, VectorsConfigBuilder, WithPayloadSelector, query::Variant,
-    vectors_output::VectorsOptions, with_payload_selector::SelectorOptions,
+    Condition, ContextInput, ContextInputPair, Direction, DiscoverInput, FieldType, Filter, Fusion,
+    LookupLocation, Mmr, NearestInputWithMmr, OrderBy, PrefetchQuery, Query, QueryBatchPoints,
+    QueryPointGroups, QueryPoints, RecommendInput, RecommendStrategy, Rrf, Sample, VectorInput,
+    WithPayloadSelector, query::Variant, vectors_output::VectorsOptions,
+    with_payload_selector::SelectorOptions,
 };
 
 use crate::setup::{Setup, list, nested, number, point};
@@ -302,6 +301,7 @@ async fn several_queries_go_in_one_call() {
         return;
     };
     let one = |vector: [f32; 4]| QueryPoints {
+        collection_name: setup.name.clone(),
         limit: Some(1),
         ..nearest(vector.to_vec())
     };
@@ -377,70 +377,4 @@ async fn groups_hold_the_best_of_each_value() {
             (Kind::UnsignedValue(7), vec![5])
         ]
     );
-}
-
-#[tokio::test]
-async fn words_are_found_by_their_rarity() {
-    let Some(setup) = Setup::new("hybrid").await else {
-        return;
-    };
-    let mut vectors = VectorsConfigBuilder::default();
-    vectors.add_named_vector_params("dense", VectorParamsBuilder::new(2, Distance::Cosine));
-    let mut sparse = SparseVectorsConfigBuilder::default();
-    sparse.add_named_vector_params(
-        "text",
-        SparseVectorParamsBuilder::default().modifier(Modifier::Idf),
-    );
-    setup
-        .create(
-            CreateCollectionBuilder::new("")
-                .vectors_config(vectors)
-                .sparse_vectors_config(sparse),
-        )
-        .await;
-    let document = |text: &str| Document {
-        text: text.to_owned(),
-        model: "qdrant/bm25".to_owned(),
-        options: HashMap::new(),
-    };
-    let texts = ["red shoes", "red hats", "red shoes and blue hats", "a cat"];
-    let points = (1..).zip(texts).map(|(id, text)| {
-        let vectors = NamedVectors {
-            vectors: [
-                ("dense".to_owned(), Vector::from(vec![1.0, 1.0])),
-                ("text".to_owned(), Vector::from(document(text))),
-            ]
-            .into(),
-        };
-        point(id, Vectors::from(vectors), [])
-    });
-    setup.upsert(points.collect()).await.expect("it is written");
-    let words = |text: &str| QueryPoints {
-        using: Some("text".to_owned()),
-        ..nearest(document(text))
-    };
-    assert_eq!(setup.found(words("blue")).await, [3]);
-    assert_eq!(setup.found(words("Shoes")).await, [1, 3]);
-    assert_eq!(
-        setup.found(words("blue red")).await[0],
-        3,
-        "the rare word weighs more"
-    );
-    assert_eq!(setup.found(words("the")).await, [0_u64; 0]);
-    let hybrid = QueryPoints {
-        prefetch: vec![
-            PrefetchQuery {
-                query: nearest(document("cat")).query,
-                using: Some("text".to_owned()),
-                ..PrefetchQuery::default()
-            },
-            PrefetchQuery {
-                query: nearest(vec![1.0, 0.0]).query,
-                using: Some("dense".to_owned()),
-                ..PrefetchQuery::default()
-            },
-        ],
-        ..query(Variant::Fusion(Fusion::Rrf.into()))
-    };
-    assert_eq!(setup.found(hybrid).await.len(), 4);
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use qdrant_client::qdrant::query::Variant;
 use qdrant_client::qdrant::{
-    CreateCollection, CreateCollectionBuilder, Distance, Document, FacetCounts, Filter, Fusion, GetPoints,
-    NamedVectors, OrderBy, PrefetchQuery, Query, QueryPoints, RecommendInput, ScrollPoints, Vector,
-    VectorInput, VectorParamsBuilder,
+    Condition, CreateCollection, CreateCollectionBuilder, Distance, Document, FacetCounts, FieldCondition,
+    Filter, Fusion, GetPoints, LookupLocation, NamedVectors, OrderBy, PrefetchQuery, Query, QueryBatchPoints,
+    QueryPoints, RecommendInput, ScrollPoints, Vector, VectorInput, VectorParamsBuilder,
 };
 use tonic::Code::{self, InvalidArgument, NotFound};
 
@@ -111,14 +111,11 @@ async fn vectors_that_do_not_fit() {
     let named = NamedVectors {
         vectors: [("text".to_owned(), sparse)].into(),
     };
-    let status = setup
-        .upsert(vec![point(1, named, [])])
-        .await
-        .expect_err("a refusal");
-    assert_eq!(status.code(), InvalidArgument);
-    assert!(
-        status.message().ends_with("indices: must be unique]"),
-        "{status:?}"
+    refused(
+        setup.upsert(vec![point(1, named, [])]).await,
+        InvalidArgument,
+        "Validation error in body: [points[0].vectors.vectors_options.vectors.[].indices: Validation error: must be unique \
+         [{}]]",
     );
 }
 
@@ -199,6 +196,34 @@ async fn queries_that_make_no_sense() {
         InvalidArgument,
         "Bad request: Fusion queries cannot be combined with the 'using' field.",
     );
+    let alone = query(Variant::Fusion(Fusion::Rrf.into()));
+    refused(
+        setup.query(alone).await,
+        InvalidArgument,
+        "Wrong input: Validation failed: cannot apply Fusion without prefetches",
+    );
+    let elsewhere = QueryPoints {
+        lookup_from: Some(LookupLocation {
+            collection_name: "contract-nowhere".to_owned(),
+            ..LookupLocation::default()
+        }),
+        ..nearest(VectorInput::new_id(1_u64))
+    };
+    refused(
+        setup.query(elsewhere).await,
+        NotFound,
+        "Not found: Collection contract-nowhere not found",
+    );
+    let batch = QueryBatchPoints {
+        collection_name: setup.name.clone(),
+        query_points: vec![nearest(vec![1.0; 4])],
+        ..QueryBatchPoints::default()
+    };
+    refuses(
+        setup.points.clone().query_batch(batch).await,
+        InvalidArgument,
+        "Validation error in body: [query_points[0].collection_name: value \"\" invalid, must be from 1 to 255 characters]",
+    );
     let threshold = QueryPoints {
         score_threshold: Some(0.5),
         ..QueryPoints::default()
@@ -264,11 +289,46 @@ async fn paths_and_conditions_that_are_none() {
         };
         setup.points.clone().scroll(request).await
     };
-    let path = qdrant_client::qdrant::Condition::matches("a[", 1);
+    let path = Condition::matches("a[", 1);
     refuses(
         scroll(Filter::must([path])).await,
         InvalidArgument,
         "Invalid json path: 'a['",
+    );
+    let nothing = FieldCondition {
+        key: "a".to_owned(),
+        ..FieldCondition::default()
+    };
+    refuses(
+        scroll(Filter::should([Condition::matches("a", 1), nothing.into()])).await,
+        InvalidArgument,
+        "Validation error in body: [filter.should[1].condition_one_of.match: Validation error: At least one field \
+         condition must be specified [{}]]",
+    );
+    let page = ScrollPoints {
+        collection_name: setup.name.clone(),
+        limit: Some(0),
+        ..ScrollPoints::default()
+    };
+    refuses(
+        setup.points.clone().scroll(page).await,
+        InvalidArgument,
+        "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
+    );
+    let page = ScrollPoints {
+        collection_name: setup.name.clone(),
+        offset: Some(1.into()),
+        order_by: Some(OrderBy {
+            key: "n".to_owned(),
+            ..OrderBy::default()
+        }),
+        ..ScrollPoints::default()
+    };
+    refuses(
+        setup.points.clone().scroll(page).await,
+        InvalidArgument,
+        "Wrong input: Cannot use an `offset` when using `order_by`. The alternative for paging is to use \
+         `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value",
     );
 }
 

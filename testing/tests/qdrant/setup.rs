@@ -7,11 +7,13 @@ use mcp_hub_testing::Qdrant;
 use qdrant_client::qdrant::collections_client::CollectionsClient;
 use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::points_client::PointsClient;
+use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
 use qdrant_client::qdrant::value::Kind;
 use qdrant_client::qdrant::{
     CollectionInfo, CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollection, DeleteCollection,
-    Distance, FieldType, Filter, GetCollectionInfoRequest, ListValue, PointId, PointStruct, QueryPoints,
-    ScoredPoint, ScrollPoints, Struct, UpsertPoints, Value, VectorParamsBuilder, Vectors,
+    Distance, FieldType, Filter, GetCollectionInfoRequest, GetPoints, ListValue, PointId, PointStruct,
+    PointsIdsList, PointsSelector, QueryPoints, RetrievedPoint, ScoredPoint, ScrollPoints, Struct,
+    UpsertPoints, Value, VectorParamsBuilder, Vectors,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
@@ -106,6 +108,19 @@ impl Setup {
             .expect("a result")
     }
 
+    /// Points by their ids, with all that they have.
+    pub(crate) async fn get(&self, ids: Vec<PointId>) -> Vec<RetrievedPoint> {
+        let request = GetPoints {
+            collection_name: self.name.clone(),
+            ids,
+            with_payload: Some(true.into()),
+            with_vectors: Some(true.into()),
+            ..GetPoints::default()
+        };
+        let response = self.points.clone().get(request).await;
+        response.expect("an answer").into_inner().result
+    }
+
     /// The ids of the points that a filter finds, in their order.
     pub(crate) async fn matching(&self, filter: Filter) -> Vec<u64> {
         let request = ScrollPoints {
@@ -184,6 +199,14 @@ pub(crate) fn number(id: Option<PointId>) -> u64 {
     match id.and_then(|id| id.point_id_options) {
         Some(PointIdOptions::Num(number)) => number,
         other => panic!("{other:?} is no numeric id"),
+    }
+}
+
+/// The points with these ids.
+pub(crate) fn by_ids(ids: &[u64]) -> PointsSelector {
+    let ids = ids.iter().map(|id| (*id).into()).collect();
+    PointsSelector {
+        points_selector_one_of: Some(PointsSelectorOneOf::Points(PointsIdsList { ids })),
     }
 }
 
