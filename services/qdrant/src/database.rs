@@ -23,6 +23,7 @@ mod rpc;
 mod transport;
 
 use connection::Connection;
+use rpc::Method;
 pub(crate) use rpc::{CollectionRpc, Nothing, Rpc, Version};
 use transport::Transport;
 
@@ -310,7 +311,7 @@ impl Session {
                 Error::Server(ServerError {
                     code: Code::Unimplemented,
                     ..
-                }) => return Err(self.too_old(R::METHOD.since, R::METHOD.what).await),
+                }) => return Err(self.lacks(R::METHOD).await),
                 error => return Err(error),
             }
         }
@@ -355,18 +356,32 @@ impl Session {
     pub(crate) async fn needs(&self, since: Version, what: &str) -> Result<(), Error> {
         let version = self.version().await?;
         match Version::parse(&version) {
-            Some(version) if version < since => Err(self.too_old(since, what).await),
+            Some(known) if known < since => Err(too_old(&version, since, what)),
             _ => Ok(()),
         }
     }
 
-    async fn too_old(&self, since: Version, what: &str) -> Error {
-        let version = Box::pin(self.version()).await.unwrap_or_default();
-        let message = format!("{what} needs Qdrant {since} or newer, and this server is {version}");
-        Fault::new(Reason::NotSupported, message)
-            .with("hint", format!("update the server to {since} or newer"))
-            .into()
+    /// What is said of a server that has no such RPC. What is not Qdrant has none at all.
+    async fn lacks(&self, method: Method) -> Error {
+        if method.path == qdrant::HealthCheckRequest::METHOD.path {
+            let error = Error::Unavailable {
+                reason: "what answers is not Qdrant's gRPC".to_owned(),
+                source: None,
+            };
+            return self.database.0.connection.explain(error).await;
+        }
+        match Box::pin(self.version()).await {
+            Ok(version) => too_old(&version, method.since, method.what),
+            Err(error) => error,
+        }
     }
+}
+
+fn too_old(version: &str, since: Version, what: &str) -> Error {
+    let message = format!("{what} needs Qdrant {since} or newer, and this server is {version}");
+    Fault::new(Reason::NotSupported, message)
+        .with("hint", format!("update the server to {since} or newer"))
+        .into()
 }
 
 /// The name of a collection as a caller gives it.

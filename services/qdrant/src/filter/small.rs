@@ -218,8 +218,15 @@ pub(super) fn ids(value: &Document, path: &Path) -> Result<Condition, Mistake> {
 
 /// That the point has a vector of this name.
 pub(super) fn has_vector(value: &Document, path: &Path) -> Result<Condition, Mistake> {
+    let Document::Text(name) = value else {
+        return path.mistake(format!(
+            "the name of a vector is needed, and this is {}",
+            value.kind()
+        ));
+    };
+    // The empty name is that of the unnamed vector.
     Ok(of(ConditionOneOf::HasVector(HasVectorCondition {
-        has_vector: text(value, path)?,
+        has_vector: name.clone(),
     })))
 }
 

@@ -88,7 +88,11 @@ impl Fake {
                 }),
             ),
         ]);
-        all.extend(replies.iter().map(|(name, reply)| ((*name).to_owned(), reply.clone())));
+        all.extend(
+            replies
+                .iter()
+                .map(|(name, reply)| ((*name).to_owned(), reply.clone())),
+        );
         let replies = Arc::new(all);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -134,7 +138,9 @@ impl Fake {
     /// The calls of an RPC, by the path's last part.
     pub(crate) fn seen(&self, name: &str) -> Vec<Seen> {
         let seen = self.seen.lock().expect("no panic");
-        let of_name = seen.iter().filter(|call| call.path.ends_with(&format!("/{name}")));
+        let of_name = seen
+            .iter()
+            .filter(|call| call.path.ends_with(&format!("/{name}")));
         of_name.cloned().collect()
     }
 

@@ -1,10 +1,22 @@
 //! The adapter as its callers have it: real gRPC on a loopback port, a real Qdrant or the stand-in behind it.
 
 mod adapter;
+mod cancel;
+mod collection;
 mod embedding;
 mod embedding_api;
 mod fake;
+mod filter;
+mod login;
+mod points;
 mod readonly;
+mod restart;
+mod scroll;
 mod search;
 mod search_collections;
+mod stream;
+mod support;
+mod tls;
+mod types;
+mod versions;
 mod write;
