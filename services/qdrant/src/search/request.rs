@@ -1,5 +1,7 @@
 //! The request that a search comes to, and the points of its answer.
 
+use std::cmp::Ordering;
+
 use mcp_hub_proto::data::v1::Value;
 use mcp_hub_proto::data::v1::value::Kind;
 use qdrant_client::qdrant as q;
@@ -13,6 +15,10 @@ use crate::value::of;
 
 /// How many matches of each leg are fused at least: what is far down in one may be high up in the other.
 const FUSED: u64 = 100;
+
+/// Fused ranks are often equal, and the server gives equals in any order, each time another. So many matches before and behind a page
+/// are had with it and put in order, so that none of them is on two pages or on none.
+const EQUALS: u64 = 8;
 
 /// A search.
 pub(super) struct Request<'a> {
@@ -42,20 +48,28 @@ impl Request<'_> {
             filter,
         } = self.asked((self.delivered + wanted) * u64::from(self.group_by.map_or(1, |(_, size)| size)));
         let Some((key, group_size)) = self.group_by else {
+            let around = if self.legs.len() > 1 { EQUALS } else { 0 };
+            let before = self.delivered.min(around);
             let request = q::QueryPoints {
                 prefetch,
                 query: Some(query),
                 using,
                 filter,
                 score_threshold: self.score_threshold,
-                limit: Some(wanted),
-                offset: Some(self.delivered),
+                limit: Some(before + wanted + around),
+                offset: Some(self.delivered - before),
                 with_payload: Some(with_payload),
                 with_vectors: Some(with_vectors),
                 ..q::QueryPoints::default()
             };
-            let points = Box::pin(session.ask(&shape.collection, request)).await?.result;
-            return Ok((points.into_iter().map(Point::from).collect(), self.limit));
+            let mut points = Box::pin(session.ask(&shape.collection, request)).await?.result;
+            if around > 0 {
+                points.sort_by(in_order);
+            }
+            let points = points
+                .into_iter()
+                .skip(usize::try_from(before).unwrap_or_default());
+            return Ok((points.map(Point::from).collect(), self.limit));
         };
         // Groups have no offset; as each has a point at least, so many of them hold all rows of earlier pages.
         let request = q::QueryPointGroups {
@@ -90,7 +104,7 @@ impl Request<'_> {
             query: Some(leg.query.clone()),
             using: name(leg),
             filter: self.filter.clone(),
-            limit: Some(reach.max(FUSED)),
+            limit: Some((reach + EQUALS).max(FUSED)),
             ..q::PrefetchQuery::default()
         });
         Asked {
@@ -103,6 +117,19 @@ impl Request<'_> {
             filter: None,
         }
     }
+}
+
+/// The best first, and of equals numbers before UUIDs.
+fn in_order(left: &q::ScoredPoint, right: &q::ScoredPoint) -> Ordering {
+    use q::point_id::PointIdOptions as Id;
+    let id = |point: &q::ScoredPoint| match point.id.as_ref()?.point_id_options.as_ref()? {
+        Id::Num(number) => Some((*number, String::new())),
+        Id::Uuid(uuid) => Some((u64::MAX, uuid.clone())),
+    };
+    right
+        .score
+        .total_cmp(&left.score)
+        .then_with(|| id(left).cmp(&id(right)))
 }
 
 /// What both requests have in common.
