@@ -43,8 +43,17 @@ pub(crate) fn line(command: &Command) -> String {
 }
 
 /// The `cargo` that runs this task.
+///
+/// `cargo run` tells a program which package it is of. Some build scripts (ring's) watch these variables, so they, and all
+/// that depends on them, would be built again whenever cargo is called from here and from a shell by turns.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
     command.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
