@@ -277,7 +277,8 @@ impl Session {
         let slots = &self.database.0.slots;
         let place = slots.take(LONGEST_WAIT.min(self.remaining())).await;
         let _place = place.ok_or(Error::Busy)?;
-        self.send(request).await
+        // A call holds its request several times over, and its callers hold many calls.
+        Box::pin(self.send(request)).await
     }
 
     /// Asks without waiting for fewer calls to be under way.

@@ -174,7 +174,7 @@ fn finite(number: f64, path: &Path) -> Result<Document, Mistake> {
     }
 }
 
-/// serde_json's own tree forgets a key that stands there twice.
+/// The tree of `serde_json` itself forgets a key that stands there twice.
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Json)

@@ -56,123 +56,126 @@ fn filter(text: &str) -> Filter {
         .unwrap_or_else(|| panic!("{text} is no filter"))
 }
 
+/// The small form, and the same in Qdrant's own.
+const FORMS: &[(&str, &str)] = &[
+    (
+        r#"{"color": "red", "sold": true}"#,
+        r#"{"must": [{"key": "color", "match": {"value": "red"}}, {"key": "sold", "match": {"value": true}}]}"#,
+    ),
+    (
+        r#"{"color": ["red", "blue"]}"#,
+        r#"{"must": {"key": "color", "match": {"any": ["red", "blue"]}}}"#,
+    ),
+    // An integer is an integer where the index says so, and any equal number elsewhere.
+    (r#"{"i": 5}"#, r#"{"key": "i", "match": {"value": 5}}"#),
+    (r#"{"i": 5.0}"#, r#"{"key": "i", "match": {"value": 5}}"#),
+    (r#"{"i": [5, 6]}"#, r#"{"key": "i", "match": {"any": [5, 6]}}"#),
+    (r#"{"f": 5}"#, r#"{"key": "f", "range": {"gte": 5, "lte": 5}}"#),
+    (
+        r#"{"size": 5}"#,
+        r#"{"key": "size", "range": {"gte": 5, "lte": 5}}"#,
+    ),
+    (
+        r#"{"size": [5, 6]}"#,
+        r#"{"must": [{"should": [{"key": "size", "range": {"gte": 5, "lte": 5}}, {"key": "size", "range": {"gte": 6, "lte": 6}}]}]}"#,
+    ),
+    (
+        r#"{"size": 9007199254740993}"#,
+        r#"{"key": "size", "match": {"value": 9007199254740993}}"#,
+    ),
+    (r#"{"a": null}"#, r#"{"is_null": {"key": "a"}}"#),
+    (
+        r#"{"price": {"gte": 10, "lt": 20.5}}"#,
+        r#"{"must": [{"key": "price", "range": {"gte": 10, "lt": 20.5}}]}"#,
+    ),
+    (
+        r#"{"price": {"$gte": 10, "$lt": 20.5}}"#,
+        r#"{"key": "price", "range": {"gte": 10, "lt": 20.5}}"#,
+    ),
+    (
+        r#"{"price": {">": 10}}"#,
+        r#"{"key": "price", "range": {"gt": 10}}"#,
+    ),
+    (
+        r#"{"t": {"gt": "2024-01-31"}}"#,
+        r#"{"key": "t", "range": {"gt": "2024-01-31T00:00:00Z"}}"#,
+    ),
+    (
+        r#"{"t": "2024-01-31"}"#,
+        r#"{"key": "t", "range": {"gte": "2024-01-31", "lte": "2024-01-31"}}"#,
+    ),
+    (
+        r#"{"title": {"text": "big tent"}}"#,
+        r#"{"key": "title", "match": {"text": "big tent"}}"#,
+    ),
+    (
+        r#"{"p": {"phrase": "big tent"}}"#,
+        r#"{"key": "p", "match": {"phrase": "big tent"}}"#,
+    ),
+    (r#"{"a": {"exists": false}}"#, r#"{"is_empty": {"key": "a"}}"#),
+    (
+        r#"{"a": {"$exists": true}}"#,
+        r#"{"must": [{"must_not": [{"is_empty": {"key": "a"}}]}]}"#,
+    ),
+    (
+        r#"{"color": {"not": ["red", "blue"]}}"#,
+        r#"{"must": [{"must_not": [{"key": "color", "match": {"any": ["red", "blue"]}}]}]}"#,
+    ),
+    (
+        r#"{"color": {"$nin": ["red"]}}"#,
+        r#"{"must": [{"must_not": [{"key": "color", "match": {"any": ["red"]}}]}]}"#,
+    ),
+    (
+        r#"{"price": {"$not": {"$gt": 5}}}"#,
+        r#"{"must": [{"must_not": [{"key": "price", "range": {"gt": 5}}]}]}"#,
+    ),
+    (
+        r#"{"color": {"$ne": "red"}}"#,
+        r#"{"must": [{"must_not": [{"key": "color", "match": {"value": "red"}}]}]}"#,
+    ),
+    (
+        r#"{"tags": {"values_count": {"gte": 2}}}"#,
+        r#"{"key": "tags", "values_count": {"gte": 2}}"#,
+    ),
+    (
+        r#"{"$or": [{"a": "x"}, {"b": "y", "c": "z"}]}"#,
+        r#"{"must": [{"should": [{"key": "a", "match": {"value": "x"}},
+            {"must": [{"key": "b", "match": {"value": "y"}}, {"key": "c", "match": {"value": "z"}}]}]}]}"#,
+    ),
+    (
+        r#"{"$not": {"a": "x"}}"#,
+        r#"{"must": [{"must_not": [{"key": "a", "match": {"value": "x"}}]}]}"#,
+    ),
+    (
+        r#"{"$and": [{"a": "x"}, {"must": [{"key": "b", "match": {"value": "y"}}]}]}"#,
+        r#"{"must": [{"must": [{"key": "a", "match": {"value": "x"}}, {"key": "b", "match": {"value": "y"}}]}]}"#,
+    ),
+    (
+        r#"{"$ids": [1, "2", "F47AC10B-58CC-4372-A567-0E02B2C3D479"]}"#,
+        r#"{"has_id": [1, 2, "f47ac10b58cc4372a5670e02b2c3d479"]}"#,
+    ),
+    (r#"{"$has_vector": "image"}"#, r#"{"has_vector": "image"}"#),
+    (
+        r#"{"a[].b": "x", "c d": "y"}"#,
+        r#"{"must": [{"key": "a[].b", "match": {"value": "x"}}, {"key": "\"c d\"", "match": {"value": "y"}}]}"#,
+    ),
+    (
+        r#"{"a[]": {"b": "x", "c": {"gt": 5}}}"#,
+        r#"{"nested": {"key": "a", "filter": {"must": [{"key": "b", "match": {"value": "x"}}, {"key": "c", "range": {"gt": 5}}]}}}"#,
+    ),
+    (
+        r#"{"at": {"geo_radius": {"center": {"lon": 13.4, "lat": 52.5}, "radius": 1000}}}"#,
+        r#"{"key": "at", "geo_radius": {"center": {"lon": 13.4, "lat": 52.5}, "radius": 1000}}"#,
+    ),
+    (
+        r#"{"color": {"match": {"value": "red"}}, "price": {"range": {"lt": 5}}}"#,
+        r#"{"must": [{"key": "color", "match": {"value": "red"}}, {"key": "price", "range": {"lt": 5}}]}"#,
+    ),
+];
+
 #[test]
 fn the_small_form_means_what_qdrants_own_says() {
-    for (small, own) in [
-        (
-            r#"{"color": "red", "sold": true}"#,
-            r#"{"must": [{"key": "color", "match": {"value": "red"}}, {"key": "sold", "match": {"value": true}}]}"#,
-        ),
-        (
-            r#"{"color": ["red", "blue"]}"#,
-            r#"{"must": {"key": "color", "match": {"any": ["red", "blue"]}}}"#,
-        ),
-        // An integer is an integer where the index says so, and any equal number elsewhere.
-        (r#"{"i": 5}"#, r#"{"key": "i", "match": {"value": 5}}"#),
-        (r#"{"i": 5.0}"#, r#"{"key": "i", "match": {"value": 5}}"#),
-        (r#"{"i": [5, 6]}"#, r#"{"key": "i", "match": {"any": [5, 6]}}"#),
-        (r#"{"f": 5}"#, r#"{"key": "f", "range": {"gte": 5, "lte": 5}}"#),
-        (
-            r#"{"size": 5}"#,
-            r#"{"key": "size", "range": {"gte": 5, "lte": 5}}"#,
-        ),
-        (
-            r#"{"size": [5, 6]}"#,
-            r#"{"must": [{"should": [{"key": "size", "range": {"gte": 5, "lte": 5}}, {"key": "size", "range": {"gte": 6, "lte": 6}}]}]}"#,
-        ),
-        (
-            r#"{"size": 9007199254740993}"#,
-            r#"{"key": "size", "match": {"value": 9007199254740993}}"#,
-        ),
-        (r#"{"a": null}"#, r#"{"is_null": {"key": "a"}}"#),
-        (
-            r#"{"price": {"gte": 10, "lt": 20.5}}"#,
-            r#"{"must": [{"key": "price", "range": {"gte": 10, "lt": 20.5}}]}"#,
-        ),
-        (
-            r#"{"price": {"$gte": 10, "$lt": 20.5}}"#,
-            r#"{"key": "price", "range": {"gte": 10, "lt": 20.5}}"#,
-        ),
-        (
-            r#"{"price": {">": 10}}"#,
-            r#"{"key": "price", "range": {"gt": 10}}"#,
-        ),
-        (
-            r#"{"t": {"gt": "2024-01-31"}}"#,
-            r#"{"key": "t", "range": {"gt": "2024-01-31T00:00:00Z"}}"#,
-        ),
-        (
-            r#"{"t": "2024-01-31"}"#,
-            r#"{"key": "t", "range": {"gte": "2024-01-31", "lte": "2024-01-31"}}"#,
-        ),
-        (
-            r#"{"title": {"text": "big tent"}}"#,
-            r#"{"key": "title", "match": {"text": "big tent"}}"#,
-        ),
-        (
-            r#"{"p": {"phrase": "big tent"}}"#,
-            r#"{"key": "p", "match": {"phrase": "big tent"}}"#,
-        ),
-        (r#"{"a": {"exists": false}}"#, r#"{"is_empty": {"key": "a"}}"#),
-        (
-            r#"{"a": {"$exists": true}}"#,
-            r#"{"must": [{"must_not": [{"is_empty": {"key": "a"}}]}]}"#,
-        ),
-        (
-            r#"{"color": {"not": ["red", "blue"]}}"#,
-            r#"{"must": [{"must_not": [{"key": "color", "match": {"any": ["red", "blue"]}}]}]}"#,
-        ),
-        (
-            r#"{"color": {"$nin": ["red"]}}"#,
-            r#"{"must": [{"must_not": [{"key": "color", "match": {"any": ["red"]}}]}]}"#,
-        ),
-        (
-            r#"{"price": {"$not": {"$gt": 5}}}"#,
-            r#"{"must": [{"must_not": [{"key": "price", "range": {"gt": 5}}]}]}"#,
-        ),
-        (
-            r#"{"color": {"$ne": "red"}}"#,
-            r#"{"must": [{"must_not": [{"key": "color", "match": {"value": "red"}}]}]}"#,
-        ),
-        (
-            r#"{"tags": {"values_count": {"gte": 2}}}"#,
-            r#"{"key": "tags", "values_count": {"gte": 2}}"#,
-        ),
-        (
-            r#"{"$or": [{"a": "x"}, {"b": "y", "c": "z"}]}"#,
-            r#"{"must": [{"should": [{"key": "a", "match": {"value": "x"}},
-                {"must": [{"key": "b", "match": {"value": "y"}}, {"key": "c", "match": {"value": "z"}}]}]}]}"#,
-        ),
-        (
-            r#"{"$not": {"a": "x"}}"#,
-            r#"{"must": [{"must_not": [{"key": "a", "match": {"value": "x"}}]}]}"#,
-        ),
-        (
-            r#"{"$and": [{"a": "x"}, {"must": [{"key": "b", "match": {"value": "y"}}]}]}"#,
-            r#"{"must": [{"must": [{"key": "a", "match": {"value": "x"}}, {"key": "b", "match": {"value": "y"}}]}]}"#,
-        ),
-        (
-            r#"{"$ids": [1, "2", "F47AC10B-58CC-4372-A567-0E02B2C3D479"]}"#,
-            r#"{"has_id": [1, 2, "f47ac10b58cc4372a5670e02b2c3d479"]}"#,
-        ),
-        (r#"{"$has_vector": "image"}"#, r#"{"has_vector": "image"}"#),
-        (
-            r#"{"a[].b": "x", "c d": "y"}"#,
-            r#"{"must": [{"key": "a[].b", "match": {"value": "x"}}, {"key": "\"c d\"", "match": {"value": "y"}}]}"#,
-        ),
-        (
-            r#"{"a[]": {"b": "x", "c": {"gt": 5}}}"#,
-            r#"{"nested": {"key": "a", "filter": {"must": [{"key": "b", "match": {"value": "x"}}, {"key": "c", "range": {"gt": 5}}]}}}"#,
-        ),
-        (
-            r#"{"at": {"geo_radius": {"center": {"lon": 13.4, "lat": 52.5}, "radius": 1000}}}"#,
-            r#"{"key": "at", "geo_radius": {"center": {"lon": 13.4, "lat": 52.5}, "radius": 1000}}"#,
-        ),
-        (
-            r#"{"color": {"match": {"value": "red"}}, "price": {"range": {"lt": 5}}}"#,
-            r#"{"must": [{"key": "color", "match": {"value": "red"}}, {"key": "price", "range": {"lt": 5}}]}"#,
-        ),
-    ] {
+    for (small, own) in FORMS {
         assert_eq!(filter(small), filter(own), "{small}");
     }
 }
@@ -364,10 +367,10 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     ]);
     let leaf = prop_oneof![
         Just(Json::Null),
-        any::<bool>().prop_map(Json::from),
-        any::<i64>().prop_map(Json::from),
-        any::<u64>().prop_map(Json::from),
-        any::<f64>().prop_map(Json::from),
+        proptest::arbitrary::any::<bool>().prop_map(Json::from),
+        proptest::arbitrary::any::<i64>().prop_map(Json::from),
+        proptest::arbitrary::any::<u64>().prop_map(Json::from),
+        proptest::arbitrary::any::<f64>().prop_map(Json::from),
         words.clone().prop_map(Json::from),
         prop::sample::select(vec!["2024-01-31", "-9999-01-01", "2024-01-31T25:00:00Z"]).prop_map(Json::from),
     ];
