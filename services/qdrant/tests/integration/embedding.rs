@@ -234,10 +234,10 @@ async fn the_endpoint_gets_what_the_settings_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_texts_go_in_several_requests_a_few_at_a_time() {
+async fn many_texts_go_in_several_requests() {
     let api = EmbeddingApi::start().await;
-    let more = "embeddings-batch = 5\nembeddings-concurrency = 2\nembeddings-document-prefix = 'passage: '";
-    let settings = config(&format!("{}{more}", api.settings("pair"))).embedding;
+    let more = "embeddings-batch = 5\nembeddings-document-prefix = 'passage: '";
+    let settings = config(&format!("{}{more}", api.settings("bag-64"))).embedding;
     let embeddings = Embeddings::open(&settings).await.expect("settings");
     let model = embeddings.default_model().expect("a model").clone();
     let texts: Vec<String> = (0..38).map(|number| format!("word{number}")).collect();
@@ -250,12 +250,25 @@ async fn many_texts_go_in_several_requests_a_few_at_a_time() {
     let mut sizes: Vec<usize> = api.seen().iter().map(|seen| seen.texts.len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [3, 5, 5, 5, 5, 5, 5, 5]);
-    assert_eq!(api.most_under_way(), 2);
     assert_eq!(
         embeddings.known_dimensions(&model),
         Some(64),
         "without asking for it"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_endpoint_gets_a_few_requests_at_a_time() {
+    let api = EmbeddingApi::start().await;
+    let more = "embeddings-batch = 1\nembeddings-concurrency = 2\nembeddings-timeout-ms = 1000";
+    let settings = config(&format!("{}{more}", api.settings("slow"))).embedding;
+    let embeddings = Embeddings::open(&settings).await.expect("settings");
+    let model = embeddings.default_model().expect("a model").clone();
+    let texts: Vec<String> = (0..20).map(|number| format!("word{number}")).collect();
+    let fault = embeddings.embed(&model, Purpose::Document, &texts).await;
+    let fault = fault.expect_err("no answer");
+    assert!(fault.message.contains("did not answer within 1000 ms"), "{fault}");
+    assert_eq!(api.seen().len(), 2, "the others waited, and were not sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

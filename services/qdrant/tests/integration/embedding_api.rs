@@ -15,7 +15,6 @@ use futures_util::stream;
 use mcp_hub_chassis::Lifecycle;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Barrier;
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -37,20 +36,8 @@ struct Shared {
     seen: Arc<Mutex<Vec<Seen>>>,
     /// Requests whose client went away before they were answered.
     abandoned: Arc<AtomicUsize>,
-    /// Requests under way, and the most that there were.
-    under_way: Arc<(AtomicUsize, AtomicUsize)>,
-    /// Requests to `pair` wait for another.
-    pair: Arc<Pair>,
     /// Requests that were redirected and came.
     followed: Arc<AtomicUsize>,
-}
-
-struct Pair(Barrier);
-
-impl Default for Pair {
-    fn default() -> Self {
-        Self(Barrier::new(2))
-    }
 }
 
 impl EmbeddingApi {
@@ -91,11 +78,6 @@ impl EmbeddingApi {
 
     pub(crate) fn abandoned(&self) -> usize {
         self.state.abandoned.load(Ordering::SeqCst)
-    }
-
-    /// The most requests at a time.
-    pub(crate) fn most_under_way(&self) -> usize {
-        self.state.under_way.1.load(Ordering::SeqCst)
     }
 
     pub(crate) fn followed(&self) -> usize {
@@ -180,13 +162,6 @@ async fn embeddings(State(state): State<Shared>, headers: HeaderMap, Json(body):
         }
         "broken" => refuse(500, "out of memory at http://10.1.2.3:9/"),
         "too-long" => refuse(400, "maximum context length is 512 tokens"),
-        "pair" => {
-            let (under_way, most) = &*state.under_way;
-            most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            state.pair.0.wait().await;
-            under_way.fetch_sub(1, Ordering::SeqCst);
-            of(&texts, 64)
-        }
         "slow" => {
             let _abandoned = Abandoned(state.abandoned.clone());
             std::future::pending().await

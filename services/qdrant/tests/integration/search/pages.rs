@@ -2,7 +2,7 @@
 
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_proto::data::v1::ResultSet;
-use mcp_hub_proto::qdrant::v1::SearchRequest;
+use mcp_hub_proto::qdrant::v1::{SearchMode, SearchRequest};
 use mcp_hub_testing::Qdrant;
 use qdrant_client::qdrant::{Distance, Modifier};
 use serde_json::json;
@@ -30,32 +30,37 @@ async fn pages_go_on_where_the_last_one_ended() {
             reviews(|text| named([("body", meaning(text)), ("words", words(text))])),
         )
         .await;
-    let whole = SearchRequest {
-        limit: Some(10),
-        ..text("search_pages", "tent pole in rain")
-    };
-    let whole = search(&adapter, whole).await.expect("works");
-    assert!(
-        whole.truncated.is_none() && whole.rows.len() == REVIEWS.len(),
-        "{whole:?}"
-    );
-    let mut request = SearchRequest {
+    for mode in [SearchMode::Hybrid, SearchMode::Dense] {
+        let mut request = SearchRequest {
+            limit: Some(10),
+            mode: Some(mode.into()),
+            ..text("search_pages", "tent pole in rain")
+        };
+        let whole = search(&adapter, request.clone()).await.expect("works");
+        assert!(
+            whole.truncated.is_none() && whole.rows.len() == REVIEWS.len(),
+            "{whole:?}"
+        );
+        request.limit = Some(2);
+        let mut pages = vec![];
+        loop {
+            let page = search(&adapter, request.clone()).await.expect("works");
+            assert!(page.rows.len() <= 2 && pages.len() < 10, "{mode:?} {pages:?}");
+            pages.extend(ids(&page));
+            let Some(truncated) = page.truncated else { break };
+            assert_eq!(truncated.consistent, Some(false));
+            request.cursor = truncated.next_cursor;
+        }
+        assert_eq!(pages, ids(&whole), "each once, and those of equal rank by id");
+    }
+    let page = SearchRequest {
         limit: Some(2),
         ..text("search_pages", "tent pole in rain")
     };
-    let mut pages = vec![];
-    loop {
-        let page = search(&adapter, request.clone()).await.expect("works");
-        assert!(page.rows.len() <= 2);
-        pages.extend(ids(&page));
-        let Some(truncated) = page.truncated else { break };
-        assert_eq!(truncated.consistent, Some(false));
-        request.cursor = truncated.next_cursor;
-    }
-    assert_eq!(pages, ids(&whole), "each once, and those of equal rank by id");
+    let page = search(&adapter, page).await.expect("works");
     let other = SearchRequest {
-        query_text: Some("another".to_owned()),
-        ..request
+        cursor: page.truncated.and_then(|truncated| truncated.next_cursor),
+        ..text("search_pages", "another")
     };
     assert_fault(
         search(&adapter, other).await,
