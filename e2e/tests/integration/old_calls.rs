@@ -125,15 +125,14 @@ async fn the_sixteen_calls_of_the_old_system_work_with_their_old_arguments() {
     };
     let session = &mut session;
     let names = Names::new();
-    let Names {
-        schema,
-        table,
-        label,
-        collection,
-        database,
-    } = &names;
     names.fill(session).await;
 
+    facades_own(session).await;
+    sql(session, &names).await;
+    qdrant_and_neo4j(session, &names).await;
+}
+
+async fn facades_own(session: &mut Session) {
     let health = call(session, "health_check", json!({})).await;
     assert_eq!(health["structuredContent"]["status"], "ok", "{health}");
     let services = call(session, "list_services", json!({})).await;
@@ -144,7 +143,15 @@ async fn the_sixteen_calls_of_the_old_system_work_with_their_old_arguments() {
         .filter_map(|service| service["key"].as_str())
         .collect();
     assert_eq!(keys, ["mysql", "neo4j", "postgres", "qdrant"], "{services}");
+}
 
+async fn sql(session: &mut Session, names: &Names) {
+    let Names {
+        schema,
+        table,
+        database,
+        ..
+    } = names;
     let arguments = json!({"sql": format!("SELECT total FROM {schema}.orders ORDER BY id"), "limit": 1});
     let totals = call(session, "postgres_query", arguments).await;
     assert_eq!(rows(&totals), [json!(["19.90"])]);
@@ -177,7 +184,12 @@ async fn the_sixteen_calls_of_the_old_system_work_with_their_old_arguments() {
         listed(&described["structuredContent"]["columns"]),
         ["sku", "quantity"]
     );
+}
 
+async fn qdrant_and_neo4j(session: &mut Session, names: &Names) {
+    let Names {
+        label, collection, ..
+    } = names;
     let arguments = json!({"collection": collection, "query_text": "leaks in the rain", "limit": 1});
     let found = call(session, "qdrant_search", arguments).await;
     assert_eq!(rows(&found)[0][0], 1, "{found}");

@@ -76,17 +76,29 @@ pub(crate) struct State {
 
 impl State {
     /// The part that the catalogue depends on.
-    fn consequence(&self) -> (bool, bool, Option<[u8; 32]>, bool, Option<(String, String)>) {
-        (
-            self.channel.is_some(),
-            self.serving,
-            self.reflection.as_ref().map(|reflection| reflection.digest),
-            self.tried,
-            self.status
+    fn consequence(&self) -> Consequence {
+        Consequence {
+            connected: self.channel.is_some(),
+            serving: self.serving,
+            digest: self.reflection.as_ref().map(|reflection| reflection.digest),
+            tried: self.tried,
+            about: self
+                .status
                 .as_ref()
                 .map(|status| (status.kind.clone(), status.description.clone())),
-        )
+        }
     }
+}
+
+/// What the catalogue is made of, to see whether it has to be made anew.
+#[derive(PartialEq, Eq)]
+struct Consequence {
+    connected: bool,
+    serving: bool,
+    digest: Option<[u8; 32]>,
+    tried: bool,
+    /// Kind and description.
+    about: Option<(String, String)>,
 }
 
 impl Endpoint {

@@ -85,9 +85,8 @@ async fn each_older_version_is_echoed_and_changes_are_promised() {
 async fn nothing_said_behind_initialize_is_answered_before_it() {
     for round in 0..300 {
         let mut client = Client::start().await;
-        let lines = [initialize("2025-06-18"), request(2, "ping", json!({}))];
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        client.write(lines.as_bytes()).await;
+        let (first, second) = (initialize("2025-06-18"), request(2, "ping", json!({})));
+        client.write(format!("{first}\n{second}\n").as_bytes()).await;
         let answers = [client.read().await, client.read().await].map(|answer| answer.expect("an answer"));
         assert!(
             answers[0]["result"]["protocolVersion"].is_string(),
