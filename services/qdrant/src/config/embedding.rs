@@ -189,6 +189,21 @@ impl EmbeddingConfig {
                 "QDRANT_EMBEDDINGS_DIMENSIONS and the prefixes are of QDRANT_EMBEDDINGS_MODEL, which is not set",
             );
         }
+        for (position, bound) in self.collection_models.iter().enumerate() {
+            let same = |other: &&CollectionModel| {
+                (&other.collection, &other.vector, dense(&other.model))
+                    == (&bound.collection, &bound.vector, dense(&bound.model))
+            };
+            if self.collection_models[..position]
+                .iter()
+                .any(|other| same(&other))
+            {
+                let collection = &bound.collection;
+                return Err(Error::Settings(format!(
+                    "QDRANT_COLLECTION_MODELS binds a vector of {collection} to two models"
+                )));
+            }
+        }
         if let Some(model) = default {
             match model.parse::<Model>() {
                 Ok(Model::Dense(_)) => {}

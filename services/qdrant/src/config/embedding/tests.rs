@@ -56,6 +56,10 @@ fn settings_that_can_never_work_are_refused() {
     for (text, part) in [
         (url.to_owned(), "needs QDRANT_EMBEDDINGS_MODEL"),
         (
+            format!("{url}\ncollection-models = ['c=m', 'c/v=m', 'c=qdrant/bm25', 'c=n']"),
+            "binds a vector of c to two models",
+        ),
+        (
             format!("{url}\ncollection-models = ['c=qdrant/bm25']"),
             "needs QDRANT_EMBEDDINGS_MODEL",
         ),
