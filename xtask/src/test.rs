@@ -182,6 +182,7 @@ impl Tests<'_> {
         Ok(Counts::of_libtest(&read(command.args([
             "test",
             "--workspace",
+            "--all-features",
             "--doc",
             "--locked",
         ]))?))

@@ -105,10 +105,17 @@ impl Workspace {
         })
     }
 
-    /// Builds all programs and all tests.
+    /// Builds all programs and all tests, with every feature: what the images have. That the program builds without them, and
+    /// without their needs, is another part of `.ci/run`.
     pub(crate) fn build(&self) -> anyhow::Result<Built> {
         let mut command = cargo(&self.root);
-        command.args(["build", "--workspace", "--all-targets", "--locked"]);
+        command.args([
+            "build",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+        ]);
         command
             .arg("--message-format=json-render-diagnostics")
             .stdout(Stdio::piped());
