@@ -126,7 +126,7 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// What the folders of [`StandIn::cache`] begin with.
+    /// What the names of its folders below [`cache`] begin with.
     pub const PREFIX: &str = "qdrant-";
 
     /// The name of the program that cargo builds.
