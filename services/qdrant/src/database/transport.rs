@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::HeaderValue;
-use mcp_hub_chassis::BoxError;
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::{BoxError, fault};
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -136,23 +136,23 @@ fn on_this_side(status: Status) -> Error {
         if error.is::<Refused>() {
             return Error::Unexpected("an RPC that the role may not call");
         }
-        let reason = match error.downcast_ref::<Error>() {
+        // The layers between say the same again, each in its own words: the log gets what lies below it.
+        let below = || error.source().map(|source| BoxError::from(fault::chain(source)));
+        match error.downcast_ref::<Error>() {
             Some(Error::Unreachable { reason, .. }) => {
                 return Error::Unreachable {
                     reason: reason.clone(),
-                    source: Some(status.into()),
+                    source: below(),
                 };
             }
-            Some(Error::Unavailable { reason, .. }) => reason.clone(),
-            _ => {
-                cause = error.source();
-                continue;
+            Some(Error::Unavailable { reason, .. }) => {
+                return Error::Unavailable {
+                    reason: reason.clone(),
+                    source: below(),
+                };
             }
-        };
-        return Error::Unavailable {
-            reason,
-            source: Some(status.into()),
-        };
+            _ => cause = error.source(),
+        }
     }
     Error::Lost(status.into())
 }
