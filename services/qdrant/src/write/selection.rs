@@ -192,7 +192,7 @@ impl Found {
         confirmation::require(&confirmed, effect, given)
     }
 
-    /// "1 point of `c`", "all 5 points of `c`", "3 points of `c` that the filter matches".
+    /// "1 point of `c`", "all 5 points of `c`", "3 points of `c` that match the filter".
     pub(super) fn title(&self, shape: &Shape) -> String {
         let (points, matches) = match self.matched {
             1 => ("1 point".to_owned(), "matches"),
@@ -253,7 +253,7 @@ mod tests {
         let some = || Selection::Filter(Filter::must([Condition::matches("a", true)]));
         assert_eq!(title(Selection::Ids(vec![]), 1), "1 point of `reviews`");
         assert_eq!(title(some(), 1), "1 point of `reviews` that matches the filter");
-        assert_eq!(title(some(), 2), "2 points of `reviews` that the filter matches");
+        assert_eq!(title(some(), 2), "2 points of `reviews` that match the filter");
         assert_eq!(
             title(Selection::Filter(Filter::default()), 2),
             "all 2 points of `reviews`"

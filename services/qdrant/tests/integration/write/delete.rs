@@ -38,7 +38,7 @@ async fn without_a_word_it_only_counts() {
     assert_eq!(
         done.notices,
         [
-            "dry run: nothing was deleted; with dry_run false it deletes 3 points of `delete_count` that the filter matches; \
+            "dry run: nothing was deleted; with dry_run false it deletes 3 points of `delete_count` that match the filter; \
           you will be asked to confirm it"
         ]
     );
@@ -95,7 +95,7 @@ async fn a_filter_is_confirmed_with_the_count_that_was_seen() {
     hub.filled("delete_filter", numbered(6)).await;
     let some = delete("delete_filter", &json!([]), Some(&json!({"n": {"gte": 4}})));
     let effect =
-        |count| format!("This deletes {count} points of `delete_filter` that the filter matches for good.");
+        |count| format!("This deletes {count} points of `delete_filter` that match the filter for good.");
     let old = digest(hub.delete(really(&some, None)).await, &effect(3));
     // What was confirmed is this filter, and no other.
     let other = delete("delete_filter", &json!([]), Some(&json!({"n": {"gte": 3}})));
