@@ -54,6 +54,19 @@ impl Bounds {
     }
 }
 
+/// The time limit of a call: what `timeout_ms` asks for within [`TIMEOUT_MS`], but no longer than the caller waits.
+///
+/// # Errors
+/// `ARGUMENT_INVALID` for 0.
+pub fn timeout(
+    timeout_ms: Option<u32>,
+    remaining: Option<Duration>,
+    notices: &mut Vec<String>,
+) -> Result<Duration, Fault> {
+    let timeout = TIMEOUT_MS.apply_ms(timeout_ms, notices)?;
+    Ok(remaining.map_or(timeout, |remaining| remaining.min(timeout)))
+}
+
 /// Up to three of `names` that are most like `wanted`, best first, for `did_you_mean`.
 pub fn similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = wanted.to_lowercase();
@@ -83,6 +96,13 @@ mod tests {
         assert_eq!(TIMEOUT_MS.apply(Some(60_000), &mut notices), Ok(55_000));
         assert_eq!(notices, ["timeout_ms was lowered from 60000 to 55000"]);
         assert!(TIMEOUT_MS.apply(Some(0), &mut notices).is_err());
+        let waits = Duration::from_secs(2);
+        assert_eq!(timeout(Some(5_000), Some(waits), &mut notices), Ok(waits));
+        assert_eq!(
+            timeout(Some(500), Some(waits), &mut notices),
+            Ok(Duration::from_millis(500))
+        );
+        assert_eq!(timeout(None, None, &mut notices), Ok(Duration::from_secs(30)));
     }
 
     #[test]

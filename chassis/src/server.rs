@@ -32,6 +32,32 @@ pub fn read_secret(file: &Path) -> io::Result<Secret> {
     Ok(Secret::from(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+/// Refuses a secret that is set twice: as itself and by its file. `name` is its variable.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn one_way(is_set: bool, has_file: bool, name: &str) -> Result<(), String> {
+    if is_set && has_file {
+        return Err(format!("give {name} or {name}_FILE, not both"));
+    }
+    Ok(())
+}
+
+/// Why no connection to a server can be had, without an address.
+pub fn unreachable(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::TimedOut => "timed out",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the host can't be reached",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
+            "the server closed the connection"
+        }
+        // What the resolver says has no kind of its own.
+        _ if error.raw_os_error().is_none() => "the host's name can't be looked up",
+        _ => "the network failed",
+    }
+}
+
 /// Reads a port; the parser of a setting. What Kubernetes puts there for a Service of that name is explained.
 ///
 /// # Errors

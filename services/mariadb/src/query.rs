@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
-use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{self, Bounds};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_proto::data::v1 as data;
 use mcp_hub_proto::mariadb::v1::{QueryRequest, QueryResponse};
@@ -40,8 +40,7 @@ pub(crate) async fn query(
     let begun = Instant::now();
     let mut notices = Vec::new();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let read = guard::read(&request.sql)?;
     check_count(&read, request.params.len())?;
     let name = request.database.as_deref();

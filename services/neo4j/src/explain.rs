@@ -6,7 +6,7 @@ mod plan;
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::TIMEOUT_MS;
+use mcp_hub_chassis::arguments;
 use mcp_hub_proto::neo4j::v1 as pb;
 
 use crate::database::{Database, Next, Summary, Transaction, limit};
@@ -32,8 +32,7 @@ pub(crate) async fn explain_query(
     remaining: Option<Duration>,
 ) -> Result<pb::ExplainQueryResponse, Fault> {
     let mut notices = Vec::new();
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let read = guard::read(&request.cypher)?;
     if read.shows {
         return Err(Fault::argument("cypher", "SHOW has no plan: give a query"));

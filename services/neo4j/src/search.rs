@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{self, Bounds};
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::status::Watched as _;
 use mcp_hub_proto::data::v1::ResultSet;
@@ -47,8 +47,7 @@ pub(crate) async fn search(
     let begun = Instant::now();
     let mut notices = Vec::new();
     let top_k = TOP_K.apply(request.top_k, &mut notices)?;
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let hops = request.expand_hops.unwrap_or_default();
     if hops > MOST_HOPS {
         notices.push(format!("expand_hops was lowered from {hops} to {MOST_HOPS}"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::TIMEOUT_MS;
+use mcp_hub_chassis::arguments;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, confirmation};
 use mcp_hub_proto::data::v1::{Entry, Map};
@@ -26,8 +26,7 @@ pub(crate) async fn execute(
     remaining: Option<Duration>,
 ) -> Result<pb::ExecuteResponse, Fault> {
     let mut notices = Vec::new();
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let write = guard::write(&request.cypher).map_err(|refusal| Fault::from(refusal).unchanged())?;
     let params = params::encode(&request.params)?;
     let dry_run = request.dry_run.unwrap_or_default();

@@ -197,19 +197,15 @@ impl Config {
     /// # Errors
     /// [`Error::Settings`] with a sentence for the operator.
     pub fn check(&self) -> Result<(), Error> {
-        let both = |one: bool, file: bool, name: &str| {
-            if one && file {
-                return Err(Error::Settings(format!("give {name} or {name}_FILE, not both")));
-            }
-            Ok(())
-        };
-        both(self.url.is_some(), self.url_file.is_some(), "POSTGRES_URL")?;
-        both(
+        let one_way =
+            |is_set, has_file, name| server::one_way(is_set, has_file, name).map_err(Error::Settings);
+        one_way(self.url.is_some(), self.url_file.is_some(), "POSTGRES_URL")?;
+        one_way(
             self.password.is_some(),
             self.password_file.is_some(),
             "POSTGRES_PASSWORD",
         )?;
-        both(
+        one_way(
             self.write_password.is_some(),
             self.write_password_file.is_some(),
             "POSTGRES_WRITE_PASSWORD",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::TIMEOUT_MS;
+use mcp_hub_chassis::arguments;
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::postgres::v1 as pb;
 
@@ -34,8 +34,7 @@ pub(crate) async fn explain_query(
     remaining: Option<Duration>,
 ) -> Result<pb::ExplainQueryResponse, Fault> {
     let mut notices = Vec::new();
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let read = guard::read(&request.sql)?;
     if !read.kind.fits_a_cursor() {
         return Err(Fault::argument(

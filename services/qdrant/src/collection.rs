@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::TIMEOUT_MS;
+use mcp_hub_chassis::arguments;
 use qdrant_client::qdrant::CollectionStatus;
 
 mod info;
@@ -17,8 +17,7 @@ pub(crate) use shape::{Form, Index, IndexKind, Shape, Vector};
 
 /// The limit of a call whose request has none of its own.
 pub(crate) fn timeout(remaining: Option<Duration>) -> Result<Duration, Fault> {
-    let timeout = TIMEOUT_MS.apply_ms(None, &mut vec![])?;
-    Ok(remaining.map_or(timeout, |remaining| remaining.min(timeout)))
+    arguments::timeout(None, remaining, &mut vec![])
 }
 
 /// A status as the contract names it.

@@ -157,19 +157,15 @@ impl Config {
     /// # Errors
     /// [`Error::Settings`] with a sentence for the operator.
     pub fn check(&self) -> Result<(), Error> {
-        let both = |one: bool, file: bool, name: &str| {
-            if one && file {
-                return Err(Error::Settings(format!("give {name} or {name}_FILE, not both")));
-            }
-            Ok(())
-        };
-        both(self.url.is_some(), self.url_file.is_some(), "QDRANT_URL")?;
-        both(
+        let one_way =
+            |is_set, has_file, name| server::one_way(is_set, has_file, name).map_err(Error::Settings);
+        one_way(self.url.is_some(), self.url_file.is_some(), "QDRANT_URL")?;
+        one_way(
             self.api_key.is_some(),
             self.api_key_file.is_some(),
             "QDRANT_API_KEY",
         )?;
-        both(
+        one_way(
             self.write_api_key.is_some(),
             self.write_api_key_file.is_some(),
             "QDRANT_WRITE_API_KEY",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{self, Bounds};
 use mcp_hub_proto::data::v1::Value;
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::qdrant::v1 as pb;
@@ -11,7 +11,7 @@ use qdrant_client::qdrant::facet_value::Variant;
 use qdrant_client::qdrant::{CountPoints, FacetCounts, FacetHit, Filter};
 
 use crate::collection::{Index, Shape};
-use crate::database::{Database, Session};
+use crate::database::{Database, Name, Session};
 use crate::error::Error;
 use crate::filter;
 use crate::value::of;
@@ -33,8 +33,8 @@ pub(crate) async fn count(
 ) -> Result<pb::CountResponse, Fault> {
     let mut notices = Vec::new();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let session = database.read(remaining.map_or(timeout, |remaining| remaining.min(timeout)));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
+    let session = database.read(timeout);
     let shape = session.shape(&request.collection).await?;
     let filter = filter::parse(request.filter.as_ref(), &shape, &mut notices)?;
     let facet_key = request.facet_key.as_deref().filter(|key| !key.is_empty());
@@ -44,12 +44,7 @@ pub(crate) async fn count(
             None => Ok(vec![]),
         }
     };
-    let count = CountPoints {
-        filter: filter.clone(),
-        exact: Some(true),
-        ..CountPoints::default()
-    };
-    let (count, facets) = tokio::try_join!(session.ask(&shape.collection, count), facets)?;
+    let (count, facets) = tokio::try_join!(exact(&session, &shape.collection, filter.clone()), facets)?;
     let mut facets = facets;
     if facets.len() > limit as usize {
         facets.truncate(limit as usize);
@@ -58,10 +53,28 @@ pub(crate) async fn count(
         ));
     }
     Ok(pb::CountResponse {
-        count: count.result.map(|result| result.count),
+        count,
         facets: facets.into_iter().map(facet).collect(),
         notices,
     })
+}
+
+/// The exact number of points that match; `None` if the server does not say.
+///
+/// # Errors
+/// `OBJECT_NOT_FOUND` for the collection, the server's error, time-outs.
+pub(crate) async fn exact(
+    session: &Session,
+    collection: &Name,
+    filter: Option<Filter>,
+) -> Result<Option<u64>, Error> {
+    let request = CountPoints {
+        filter,
+        exact: Some(true),
+        ..CountPoints::default()
+    };
+    let answer = session.ask(collection, request).await?;
+    Ok(answer.result.map(|result| result.count))
 }
 
 /// One more than `limit` of them, which tells whether there are more.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Caps, Push};
-use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{self, Bounds};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_proto::qdrant::v1 as pb;
 use prost::Message;
@@ -43,8 +43,8 @@ pub(crate) async fn scroll(
     let begun = Instant::now();
     let mut notices = Vec::new();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let session = database.read(remaining.map_or(timeout, |remaining| remaining.min(timeout)));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
+    let session = database.read(timeout);
     let columns = Columns {
         payload: filter::keys("payload_fields", &request.payload_fields)?,
         vectors: request.with_vectors(),

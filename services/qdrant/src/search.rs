@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Caps, Push};
-use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{self, Bounds};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::qdrant::v1 as pb;
@@ -72,8 +72,7 @@ pub(crate) async fn search(
     let mut notices = vec![];
     let limit = LIMIT.apply(request.limit, &mut notices)?;
     let group_size = GROUP_SIZE.apply(request.group_size, &mut notices)?;
-    let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
+    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let wanted = Wanted::of(request)?;
     let score_threshold = threshold(request.score_threshold)?;
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use mcp_hub_chassis::server;
 use mcp_hub_chassis::tls::{self, Check, Options};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -64,19 +65,8 @@ pub(super) async fn open(target: &Target, address: &Address) -> Result<Socket, E
 
 /// Why no stream can be had, without an address.
 fn unreachable(error: io::Error) -> Error {
-    let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::TimedOut => "timed out",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the host can't be reached",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-            "the server closed the connection"
-        }
-        // What the resolver says has no kind of its own.
-        _ if error.raw_os_error().is_none() => "the host's name can't be looked up",
-        _ => "the network failed",
-    };
     Error::Unreachable {
-        reason: reason.to_owned(),
+        reason: server::unreachable(&error).to_owned(),
         source: Some(error),
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::tls;
-use mcp_hub_chassis::server::SslMode;
+use mcp_hub_chassis::server::{self, SslMode};
 
 use crate::config::Target;
 use crate::error::Error;
@@ -72,17 +72,9 @@ pub(super) async fn open_with(target: &Target, secure: bool) -> Result<Socket, E
 /// Why no stream can be had, without an address.
 fn unreachable(error: io::Error) -> Error {
     let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::TimedOut => "timed out",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the host can't be reached",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-            "the server closed the connection"
-        }
         io::ErrorKind::NotFound => "there is no such socket",
         io::ErrorKind::PermissionDenied => "permission denied",
-        // What the resolver says has no kind of its own.
-        _ if error.raw_os_error().is_none() => "the host's name can't be looked up",
-        _ => "the network failed",
+        _ => server::unreachable(&error),
     };
     Error::Unavailable {
         reason: reason.to_owned(),

@@ -7,15 +7,15 @@ use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::data::v1::{Cut, Value};
 use mcp_hub_proto::json;
 use mcp_hub_proto::qdrant::v1 as pb;
+use qdrant_client::qdrant;
 use qdrant_client::qdrant::quantization_config::Quantization;
-use qdrant_client::qdrant::{self, CountPoints};
 
 use super::sample::Sample;
 use super::{Shape, Vector, timeout};
 use crate::binding;
-use crate::database::{Database, Session};
+use crate::count;
+use crate::database::Database;
 use crate::embedding::Embeddings;
-use crate::error::Error;
 use crate::value::{of, payload_to_value};
 
 /// The bounds of `sample`; 0 is none.
@@ -47,7 +47,7 @@ pub(crate) async fn collection_info(
     let (name, aliases, info) = session.info(&request.collection).await?;
     let shape = Shape::of(name, aliases, &info);
     let (points, sample) = tokio::try_join!(
-        points(&session, &shape),
+        count::exact(&session, &shape.collection, None),
         Sample::take(&session, &shape, wanted.min(MOST_SAMPLED) as usize)
     )?;
     notices.extend(particulars(&info));
@@ -74,16 +74,6 @@ pub(crate) async fn collection_info(
         aliases: shape.aliases,
         notices,
     })
-}
-
-/// The exact number of points.
-async fn points(session: &Session, shape: &Shape) -> Result<Option<u64>, Error> {
-    let request = CountPoints {
-        exact: Some(true),
-        ..CountPoints::default()
-    };
-    let answer = session.ask(&shape.collection, request).await?;
-    Ok(answer.result.map(|result| result.count))
 }
 
 fn metadata(shape: &Shape) -> Option<Value> {

@@ -178,9 +178,12 @@ impl EmbeddingConfig {
                 "QDRANT_EMBEDDINGS_URL needs QDRANT_EMBEDDINGS_MODEL, or a model in QDRANT_COLLECTION_MODELS",
             );
         }
-        if self.embeddings_api_key.is_some() && self.embeddings_api_key_file.is_some() {
-            return refuse("give QDRANT_EMBEDDINGS_API_KEY or QDRANT_EMBEDDINGS_API_KEY_FILE, not both");
-        }
+        server::one_way(
+            self.embeddings_api_key.is_some(),
+            self.embeddings_api_key_file.is_some(),
+            "QDRANT_EMBEDDINGS_API_KEY",
+        )
+        .map_err(Error::Settings)?;
         let of_default = self.embeddings_dimensions.is_some()
             || !self.embeddings_query_prefix.is_empty()
             || !self.embeddings_document_prefix.is_empty();

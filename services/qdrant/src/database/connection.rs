@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::server;
 use mcp_hub_chassis::tls::{self, Check, Options};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -287,19 +288,8 @@ pub(super) async fn secure(target: &Target, stream: TcpStream) -> Result<Box<dyn
 
 /// Why no stream can be had, without an address.
 fn unreachable(error: io::Error) -> Error {
-    let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::TimedOut => "timed out",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the host can't be reached",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-            "the server closed the connection"
-        }
-        // What the resolver says has no kind of its own.
-        _ if error.raw_os_error().is_none() => "the host's name can't be looked up",
-        _ => "the network failed",
-    };
     Error::Unreachable {
-        reason: reason.to_owned(),
+        reason: server::unreachable(&error).to_owned(),
         source: Some(error.into()),
     }
 }

@@ -11,7 +11,7 @@ use qdrant_client::qdrant::{self as q, PointId, RecommendStrategy};
 use crate::collection::{Shape, Vector};
 use crate::database::Session;
 use crate::error::Error;
-use crate::value::{id_to_value, ids_from_values};
+use crate::value::{id_text, ids_from_values};
 
 /// The most points of either kind.
 const MOST: usize = 100;
@@ -38,7 +38,7 @@ impl Like {
         let like = ids_from_values("like_ids", &request.like_ids)?;
         let unlike = ids_from_values("unlike_ids", &request.unlike_ids)?;
         if let Some(both) = like.iter().find(|id| unlike.contains(id)) {
-            let message = format!("point {} stands in like_ids and in unlike_ids", shown(both));
+            let message = format!("point {} stands in like_ids and in unlike_ids", id_text(both));
             return Err(Fault::argument("unlike_ids", message));
         }
         let any = !like.is_empty() || !unlike.is_empty();
@@ -57,9 +57,9 @@ impl Like {
         let has_vector = self.look_up(session, shape, vector).await?;
         let (mut missing, mut without) = (vec![], vec![]);
         for id in self.like.iter().chain(&self.unlike) {
-            match has_vector.get(&shown(id)) {
-                None => missing.push(shown(id)),
-                Some(false) => without.push(shown(id)),
+            match has_vector.get(&id_text(id)) {
+                None => missing.push(id_text(id)),
+                Some(false) => without.push(id_text(id)),
                 Some(true) => {}
             }
         }
@@ -67,7 +67,7 @@ impl Like {
             let message = format!("`{}` has no point {}", shape.name(), missing.join(", "));
             return Err(Fault::new(Reason::ObjectNotFound, message).into());
         }
-        let serves = |ids: &[PointId]| ids.iter().any(|id| has_vector.get(&shown(id)) == Some(&true));
+        let serves = |ids: &[PointId]| ids.iter().any(|id| has_vector.get(&id_text(id)) == Some(&true));
         if !without.is_empty() {
             let message = format!("point {} has no {}", without.join(", "), vector.title());
             // Without one to be like, the others can't be averaged.
@@ -93,7 +93,7 @@ impl Like {
             let input = |id| q::VectorInput {
                 variant: Some(q::vector_input::Variant::Id(id)),
             };
-            let ids = ids.into_iter().filter(|id| !without.contains(&shown(id)));
+            let ids = ids.into_iter().filter(|id| !without.contains(&id_text(id)));
             ids.map(input).collect()
         };
         Ok(q::Query {
@@ -139,15 +139,8 @@ impl Like {
                 Some(VectorsOptions::Vectors(named)) => named.vectors.contains_key(&vector.name),
                 None => false,
             };
-            (point.id.as_ref().map(shown).unwrap_or_default(), has)
+            (point.id.as_ref().map(id_text).unwrap_or_default(), has)
         });
         Ok(of_point.collect())
     }
-}
-
-/// An id as a sentence names it.
-fn shown(id: &PointId) -> String {
-    let mut out = String::new();
-    mcp_hub_proto::json::write_value(&mut out, &id_to_value(id));
-    out.trim_matches('"').to_owned()
 }

@@ -7,12 +7,13 @@ use mcp_hub_proto::data::v1::Value;
 use mcp_hub_proto::json;
 use prost::Message;
 use qdrant_client::qdrant::{
-    CountPoints, Filter, GetPoints, PointId, PointsIdsList, PointsSelector, WithPayloadSelector,
-    WithVectorsSelector, points_selector::PointsSelectorOneOf, with_payload_selector, with_vectors_selector,
+    Filter, GetPoints, PointId, PointsIdsList, PointsSelector, WithPayloadSelector, WithVectorsSelector,
+    points_selector::PointsSelectorOneOf, with_payload_selector, with_vectors_selector,
 };
 
 use super::conditions::is_unconditional;
 use crate::collection::Shape;
+use crate::count;
 use crate::database::Session;
 use crate::error::Error;
 use crate::{filter, value};
@@ -111,15 +112,10 @@ impl Selection {
         match self {
             Self::Ids(ids) => find_ids(ids, session, shape).await,
             Self::Filter(filter) => {
-                let count = CountPoints {
-                    filter: Some(filter.clone()),
-                    exact: Some(true),
-                    ..CountPoints::default()
-                };
-                let counted = session.ask(&shape.collection, count).await?;
+                let counted = count::exact(session, &shape.collection, Some(filter.clone())).await?;
                 Ok(Found {
                     selection: Self::Filter(filter),
-                    matched: counted.result.map_or(0, |result| result.count),
+                    matched: counted.unwrap_or(0),
                     notices: vec![],
                 })
             }

@@ -11,21 +11,9 @@ use qdrant_client::qdrant::{Distance, Modifier};
 use crate::adapter::{Adapter, SOON, assert_fault, config, settings};
 use crate::embedding_api::{EmbeddingApi, bag};
 use crate::search::{ids, search, text};
-use crate::search_collections::{Collection, TEXT, meaning, named, reviews, unnamed, words};
+use crate::search_collections::{Collection, TEXT, meaning, named, reviews, reviews_by_both, unnamed, words};
 
 mod local;
-
-async fn reviews_by_both(qdrant: &Qdrant, name: &str) {
-    let collection = Collection::new(name)
-        .dense("body", TEXT, Distance::Cosine)
-        .sparse("words", Modifier::Idf);
-    collection
-        .create(
-            qdrant,
-            reviews(|text| named([("body", meaning(text)), ("words", words(text))])),
-        )
-        .await;
-}
 
 async fn with(qdrant: &Qdrant, api: &EmbeddingApi, model: &str, more: &str) -> Adapter {
     Adapter::start(&format!("{}\n{}{more}", settings(qdrant), api.settings(model))).await

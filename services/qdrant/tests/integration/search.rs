@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::adapter::{Adapter, answer, assert_fault, rows, settings, value};
 use crate::embedding_api::EmbeddingApi;
-use crate::search_collections::{Collection, TEXT, meaning, named, reviews, unnamed, words};
+use crate::search_collections::{Collection, TEXT, meaning, named, reviews, reviews_by_both, unnamed, words};
 
 mod arguments;
 mod given;
@@ -139,15 +139,7 @@ async fn meaning_and_words_are_fused_and_filtered_alike() {
     };
     let api = EmbeddingApi::start().await;
     let adapter = with_model(qdrant, &api, "").await;
-    let collection = Collection::new("search_hybrid")
-        .dense("body", TEXT, Distance::Cosine)
-        .sparse("words", Modifier::Idf);
-    collection
-        .create(
-            qdrant,
-            reviews(|text| named([("body", meaning(text)), ("words", words(text))])),
-        )
-        .await;
+    reviews_by_both(qdrant, "search_hybrid").await;
     let found = search(&adapter, text("search_hybrid", "tent pole"))
         .await
         .expect("works");
@@ -212,15 +204,7 @@ async fn a_threshold_is_about_similarity() {
     };
     let api = EmbeddingApi::start().await;
     let adapter = with_model(qdrant, &api, "").await;
-    let collection = Collection::new("search_threshold")
-        .dense("body", TEXT, Distance::Cosine)
-        .sparse("words", Modifier::Idf);
-    collection
-        .create(
-            qdrant,
-            reviews(|text| named([("body", meaning(text)), ("words", words(text))])),
-        )
-        .await;
+    reviews_by_both(qdrant, "search_threshold").await;
     let scored = |mode: SearchMode| SearchRequest {
         score_threshold: Some(0.5),
         mode: Some(mode.into()),

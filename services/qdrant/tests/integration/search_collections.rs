@@ -235,3 +235,16 @@ fn of(vector: vector::Vector) -> Vector {
         ..Vector::default()
     }
 }
+
+/// Makes a collection of the reviews with their meaning in the vector `body` and their words in `words`.
+pub(crate) async fn reviews_by_both(qdrant: &Qdrant, name: &str) {
+    let collection = Collection::new(name)
+        .dense("body", TEXT, Distance::Cosine)
+        .sparse("words", Modifier::Idf);
+    collection
+        .create(
+            qdrant,
+            reviews(|text| named([("body", meaning(text)), ("words", words(text))])),
+        )
+        .await;
+}

@@ -11,7 +11,7 @@ use super::{ids, row, search, text, vector, with_model};
 use crate::adapter::{Adapter, assert_fault, rows, value};
 use crate::embedding_api::EmbeddingApi;
 use crate::search_collections::{
-    Collection, REVIEWS, TEXT, dense, meaning, named, point, reviews, sparse, unnamed, words,
+    Collection, REVIEWS, TEXT, dense, meaning, named, point, reviews, reviews_by_both, sparse, unnamed,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,15 +21,7 @@ async fn pages_go_on_where_the_last_one_ended() {
     };
     let api = EmbeddingApi::start().await;
     let adapter = with_model(qdrant, &api, "").await;
-    let collection = Collection::new("search_pages")
-        .dense("body", TEXT, Distance::Cosine)
-        .sparse("words", Modifier::Idf);
-    collection
-        .create(
-            qdrant,
-            reviews(|text| named([("body", meaning(text)), ("words", words(text))])),
-        )
-        .await;
+    reviews_by_both(qdrant, "search_pages").await;
     for mode in [SearchMode::Hybrid, SearchMode::Dense] {
         let mut request = SearchRequest {
             limit: Some(10),
@@ -125,15 +117,7 @@ async fn groups_are_of_both_searches() {
     };
     let api = EmbeddingApi::start().await;
     let adapter = with_model(qdrant, &api, "").await;
-    let collection = Collection::new("search_groups_of_both")
-        .dense("body", TEXT, Distance::Cosine)
-        .sparse("words", Modifier::Idf);
-    collection
-        .create(
-            qdrant,
-            reviews(|text| named([("body", meaning(text)), ("words", words(text))])),
-        )
-        .await;
+    reviews_by_both(qdrant, "search_groups_of_both").await;
     let grouped = SearchRequest {
         group_by: Some("shop.city".to_owned()),
         group_size: Some(4),
