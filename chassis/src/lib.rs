@@ -7,6 +7,7 @@
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
 //! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server),
 //! [`slots`] (the connections of a pool), [`stream`] (all rows, for other services).
+//! [`metrics`] are made and read here.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub mod cursor;
 pub mod fault;
 pub mod grpc;
 pub mod lifecycle;
+pub mod metrics;
 pub mod server;
 pub mod slots;
 pub mod status;
@@ -54,6 +56,8 @@ struct Options<O: clap::Args> {
     config: Option<PathBuf>,
     #[command(flatten)]
     log: telemetry::Log,
+    #[command(flatten)]
+    metrics: metrics::Options,
     /// How long calls in flight may take to finish when the process is told to stop, in seconds.
     #[arg(
         long,
@@ -191,7 +195,10 @@ impl Program {
                 config,
                 log_format: options.log.log_format,
             };
-            let result = main(options.own, process).await;
+            let result = match metrics::serve(&options.metrics, &lifecycle).await {
+                Ok(()) => main(options.own, process).await,
+                Err(error) => Err(format!("can't serve metrics: {error}").into()),
+            };
             lifecycle.stop();
             lifecycle
                 .drain(Duration::from_secs_f64(options.shutdown_grace.max(0.0)))

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
-use tokio::net::TcpListener;
+use ipnet::IpNet;
 use url::Url;
 
-use crate::error::Error;
-use crate::registry;
+use crate::transport::{relay, session};
+use crate::{auth, registry};
 
 /// How the facade is reached and what it tolerates.
 #[derive(clap::Args, Clone, Debug)]
@@ -31,35 +31,23 @@ pub struct Config {
     #[arg(long, env = "MCP_HUB_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections_per_address: u32,
+    /// Reverse proxies whose word on the client's address counts, as networks or addresses with commas in between. Without any, the
+    /// client is the other end of the connection.
+    #[arg(long, env = "MCP_HUB_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Who may come in.
+    #[command(flatten)]
+    pub auth: auth::Config,
+    /// What sessions are sealed with.
+    #[command(flatten)]
+    pub session: session::keys::Config,
+    /// How replicas find each other.
+    #[command(flatten)]
+    pub relay: relay::Config,
     /// How the catalogue of tools is kept.
     #[command(flatten)]
     pub registry: registry::Config,
 }
-
-impl Config {
-    /// Listens on `address`, if these settings allow it.
-    ///
-    /// # Errors
-    /// The address can be reached from outside without authentication, is in use, or is none of this machine's.
-    pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener, Error> {
-        if !address.ip().is_loopback() {
-            if !self.allow_unauthenticated {
-                return Err(Error::Unauthenticated(address));
-            }
-            tracing::warn!(%address, "{UNAUTHENTICATED}");
-        }
-        TcpListener::bind(address)
-            .await
-            .map_err(|source| match source.kind() {
-                std::io::ErrorKind::AddrInUse => Error::AddressInUse(address),
-                _ => Error::Listen { address, source },
-            })
-    }
-}
-
-/// What is said, in the log and in `health_check`, when everybody may call.
-pub(crate) const UNAUTHENTICATED: &str =
-    "no authentication: everybody who reaches this address can use the databases";
 
 /// The settings of the program `mcp-hub-facade`.
 #[derive(clap::Args, Clone, Debug)]
@@ -126,6 +114,14 @@ impl FromStr for PublicUrl {
     }
 }
 
+/// A network, or one address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "neither a network like 10.0.0.0/8 nor an address".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,39 +144,5 @@ mod tests {
         ] {
             assert!(wrong.parse::<PublicUrl>().is_err(), "{wrong}");
         }
-    }
-
-    #[tokio::test]
-    async fn an_address_that_others_reach_needs_the_switch() {
-        let config = |arguments: &[&str]| {
-            let arguments = arguments.iter().map(Into::into).collect();
-            let sources = mcp_hub_chassis::config::Sources {
-                arguments,
-                ..Default::default()
-            };
-            sources.load::<Config>().unwrap()
-        };
-        let anywhere = "0.0.0.0:0".parse().unwrap();
-        let refused = config(&["x"]).listen(anywhere).await;
-        assert!(matches!(refused, Err(Error::Unauthenticated(_))));
-        assert!(
-            config(&["x", "--allow-unauthenticated"])
-                .listen(anywhere)
-                .await
-                .is_ok()
-        );
-        assert!(
-            config(&["x", "--allow-unauthenticated=no"])
-                .listen(anywhere)
-                .await
-                .is_err()
-        );
-
-        let taken = config(&["x"])
-            .listen("127.0.0.1:0".parse().unwrap())
-            .await
-            .unwrap();
-        let again = config(&["x"]).listen(taken.local_addr().unwrap()).await;
-        assert!(matches!(again, Err(Error::AddressInUse(_))));
     }
 }

@@ -25,6 +25,15 @@ pub enum Error {
     /// The listener ended.
     #[error("can't accept connections")]
     Accept(#[source] std::io::Error),
+    /// Callers can't be asked who they are.
+    #[error("authentication")]
+    Auth(#[from] crate::auth::Error),
+    /// The session keys can't be used.
+    #[error("the session keys")]
+    SessionKeys(#[from] crate::transport::session::keys::Error),
+    /// The relay can't be set up.
+    #[error("the relay between replicas")]
+    Relay(#[from] crate::transport::relay::Error),
     /// The upstreams file can't be used.
     #[error("can't use the upstreams file")]
     Upstreams(#[from] crate::upstream::file::Error),

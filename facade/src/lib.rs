@@ -5,13 +5,15 @@
 
 use mcp_hub_chassis::Lifecycle;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 
+pub mod auth;
 pub mod config;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+pub mod front;
 mod json;
+mod metrics;
 pub mod outcome;
 mod pattern;
 pub mod registry;
@@ -20,9 +22,11 @@ mod server;
 pub mod tool;
 mod transport;
 pub mod upstream;
+mod watched;
 
 pub use config::Config;
 pub use error::Error;
+pub use front::Front;
 
 use registry::Registry;
 use server::Server;
@@ -53,19 +57,17 @@ impl Facade {
     ///
     /// # Errors
     /// The listener failed for good.
-    pub async fn serve(&self, listener: TcpListener) -> Result<(), Error> {
-        if listener
-            .local_addr()
-            .is_ok_and(|address| !address.ip().is_loopback())
-        {
-            self.registry().notice("authentication", config::UNAUTHENTICATED);
+    pub async fn serve(&self, front: Front) -> Result<(), Error> {
+        if let Some(notice) = front.notice() {
+            self.registry().notice("authentication", notice);
         }
+        front.auth.watch(self.registry(), self.server.lifecycle());
         let limits = accept::Limits {
             total: self.config.max_connections as usize,
             per_address: self.config.max_connections_per_address as usize,
         };
-        let router = transport::router(self.server.clone(), self.config.public_url.clone());
-        accept::serve(listener, router, limits, self.server.lifecycle()).await
+        let router = transport::router(self.server.clone(), &self.config, front.auth);
+        accept::serve(front.listener, router, limits, self.server.lifecycle()).await
     }
 
     /// Serves one client that writes a message a line to `reader` and reads them from `writer`, until its input ends or the process

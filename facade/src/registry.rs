@@ -16,14 +16,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::tool::Tool;
 use crate::upstream::Upstreams;
 use crate::upstream::backend::Backend;
+use crate::watched::Watched;
 use catalog::Part;
 use own::Own;
-use watched::Watched;
 
 mod catalog;
 pub(crate) mod own;
 mod report;
-mod watched;
 
 pub use catalog::Catalog;
 pub use report::{ServiceReport, State};

@@ -23,6 +23,7 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use tokio::time::Instant;
 
+use crate::auth::Principal;
 use crate::registry::{Catalog, Registry};
 use crate::tool::{Call, Tool};
 use crate::transport::ToolFilter;
@@ -61,6 +62,8 @@ struct Listed {
 /// What a door knows of a request beside its message. It travels in the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
+    /// Who it comes from.
+    pub(crate) principal: Arc<Principal>,
     /// The part of the catalogue that the client asked for.
     pub(crate) tools: ToolFilter,
     /// The trace context of the transport.

@@ -15,13 +15,16 @@ use http::{HeaderMap, StatusCode};
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 pub(crate) mod accept;
+mod admission;
 mod body;
+mod client;
 mod conversation;
 mod filter;
 mod host;
 mod media;
 mod message;
-mod session;
+pub(crate) mod relay;
+pub(crate) mod session;
 mod sse;
 mod stall;
 pub(crate) mod stdio;
@@ -29,30 +32,35 @@ mod streamable;
 
 pub(crate) use filter::ToolFilter;
 
-use crate::config::PublicUrl;
+use crate::auth::Auth;
+use crate::config::{Config, PublicUrl};
 use crate::server::Server;
+use session::streams;
 
 /// What the HTTP doors share. Cheap to clone.
 #[derive(Clone)]
 struct Doors {
     server: Server,
     streamable: streamable::Service,
-    sessions: session::Sessions,
+    sessions: streams::Sessions,
     public_url: Option<PublicUrl>,
 }
 
 /// All HTTP doors.
-pub(crate) fn router(server: Server, public_url: Option<PublicUrl>) -> Router {
+pub(crate) fn router(server: Server, config: &Config, auth: Auth) -> Router {
+    let public_url = config.public_url.clone();
     let doors = Doors {
         streamable: streamable::service(server.clone()),
         server,
-        sessions: session::Sessions::default(),
+        sessions: streams::Sessions::default(),
         public_url: public_url.clone(),
     };
     Router::new()
         .route("/mcp", post(streamable::post))
         .route("/sse", get(sse::open).head(sse::head).post(streamable::post))
         .route("/messages", post(sse::message))
+        .route_layer(middleware::from_fn_with_state(auth, admission::check))
+        // Behind no lock: it tells how to connect and nothing else.
         .route("/", get(page))
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
         .layer(middleware::from_fn_with_state(public_url, host::check))

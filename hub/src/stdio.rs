@@ -53,14 +53,14 @@ pub async fn run(options: Options, process: Process) -> Result<()> {
         return Err(Error::Usage("--token-file, --header and --ca-file need --url"));
     }
     let address = options.address();
-    let listener = match address {
-        Some(address) => Some(up::listen(&options.hub.facade, address).await?),
+    let front = match address {
+        Some(address) => Some(up::open(&options.hub.facade, address).await?),
         None => None,
     };
     let running = options.hub.start(process.config, &process.lifecycle).await?;
     let serve = async {
-        match listener {
-            Some(listener) => running.facade.serve(listener).await,
+        match front {
+            Some(front) => running.facade.serve(front).await,
             None => std::future::pending().await,
         }
     };

@@ -8,10 +8,9 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use mcp_hub_chassis::telemetry::Format;
 use mcp_hub_chassis::{Lifecycle, Process};
-use mcp_hub_facade::Facade;
 use mcp_hub_facade::registry::{Registry, ServiceReport, State};
 use mcp_hub_facade::upstream::Upstreams;
-use tokio::net::TcpListener;
+use mcp_hub_facade::{Facade, Front};
 use tokio::time::Instant;
 
 use crate::adapters::{Adapters, Databases};
@@ -119,10 +118,10 @@ impl Hub {
 /// Runs the hub until the process stops.
 pub async fn run(options: Options, process: Process) -> Result<()> {
     // Taken before anything else starts, so that a port in use is the first and only thing that is said.
-    let listener = listen(&options.hub.facade, options.listen.address()).await?;
+    let front = open(&options.hub.facade, options.listen.address()).await?;
     let url = match &options.hub.facade.public_url {
         Some(url) => url.to_string(),
-        None => local_url(&listener)?,
+        None => local_url(&front)?,
     };
     let lifecycle = process.lifecycle;
     let running = options.hub.start(process.config, &lifecycle).await?;
@@ -134,15 +133,15 @@ pub async fn run(options: Options, process: Process) -> Result<()> {
     );
     lifecycle.spawn_until_stopped(announcement);
     tokio::select! {
-        served = running.facade.serve(listener) => served.map_err(Error::Facade),
+        served = running.facade.serve(front) => served.map_err(Error::Facade),
         failure = running.adapters.failure() => Err(failure),
     }
 }
 
 /// Listens as the facade's settings allow, and says who has the port if it is taken.
-pub(crate) async fn listen(config: &mcp_hub_facade::Config, address: SocketAddr) -> Result<TcpListener> {
+pub(crate) async fn open(config: &mcp_hub_facade::Config, address: SocketAddr) -> Result<Front> {
     use mcp_hub_facade::Error as Facade;
-    config.listen(address).await.map_err(|error| match error {
+    Front::open(config, address).await.map_err(|error| match error {
         Facade::AddressInUse(address) => Error::PortInUse {
             address,
             by: port::owner(address).map_or_else(String::new, |owner| format!(" by {owner}")),
@@ -152,8 +151,8 @@ pub(crate) async fn listen(config: &mcp_hub_facade::Config, address: SocketAddr)
 }
 
 /// How programs on this machine reach what listens.
-fn local_url(listener: &TcpListener) -> Result<String> {
-    let mut address = listener.local_addr().map_err(Error::NoAddress)?;
+fn local_url(front: &Front) -> Result<String> {
+    let mut address = front.local_addr().map_err(Error::NoAddress)?;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             Ipv4Addr::LOCALHOST.into()

@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tower::Service as _;
 
+use super::client::Client;
 use super::stall::Stalling;
 use crate::error::Error;
 
@@ -106,7 +107,10 @@ pub(crate) async fn serve(
             }
             continue;
         };
-        let served = connection(stream, app.clone(), lifecycle.clone());
+        let client = Client {
+            address: peer.ip().to_canonical(),
+        };
+        let served = connection(stream, client, app.clone(), lifecycle.clone());
         lifecycle.spawn(async move {
             let _held = (slot, counted);
             served.await;
@@ -123,11 +127,12 @@ fn is_of_the_client(error: &std::io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, app: Router, lifecycle: Lifecycle) {
+async fn connection(stream: TcpStream, client: Client, app: Router, lifecycle: Lifecycle) {
     // Answers are small and waited for. It fails only when the connection is lost, which the next read will say.
     let _ = stream.set_nodelay(true);
     let (requests, mut watched) = watch::channel(Requests::default());
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client);
         let guard = InFlight::begin(requests.clone());
         let mut app = app.clone();
         async move {

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::filter::ToolFilter;
 use super::message::{self, Refusal};
+use crate::auth::Principal;
 use crate::server::{Caller, Server};
 
 /// The most calls on one stream that run or wait for the client to read their answer.
@@ -37,9 +38,10 @@ const LIST_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/lis
 #[derive(Debug)]
 pub(super) struct Conversation {
     server: Server,
+    principal: Arc<Principal>,
     tools: ToolFilter,
     answers: mpsc::Sender<String>,
-    /// Ends the calls in flight and the stream at once.
+    /// Ends the calls in flight and the stream at once; it ends itself with the rights of the principal.
     ended: CancellationToken,
     /// Stopped when no more messages come: what is under way is finished.
     life: Lifecycle,
@@ -58,7 +60,12 @@ pub(super) struct Answers {
 }
 
 /// Opens a conversation. `hears_changes` says whether notifications may be sent before the first message has come.
-pub(super) fn open(server: Server, tools: ToolFilter, hears_changes: bool) -> (Arc<Conversation>, Answers) {
+pub(super) fn open(
+    server: Server,
+    tools: ToolFilter,
+    principal: Arc<Principal>,
+    hears_changes: bool,
+) -> (Arc<Conversation>, Answers) {
     let (answers, queue) = mpsc::channel(QUEUE);
     let changes = server.registry().changes();
     let conversation = Arc::new(Conversation {
@@ -66,7 +73,8 @@ pub(super) fn open(server: Server, tools: ToolFilter, hears_changes: bool) -> (A
         server,
         tools,
         answers,
-        ended: CancellationToken::new(),
+        ended: principal.ended().child_token(),
+        principal,
         calls: Mutex::default(),
         tasks: TaskTracker::new(),
         hears_changes: AtomicBool::new(hears_changes),
@@ -145,6 +153,7 @@ impl Conversation {
         let modern = request.request.get_meta().protocol_version().is_some();
         self.hears_changes.store(!modern, Ordering::Relaxed);
         request.request.extensions_mut().insert(Caller {
+            principal: self.principal.clone(),
             tools: self.tools.clone(),
             traceparent,
             streams: true,

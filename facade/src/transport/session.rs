@@ -1,78 +1,23 @@
-//! The streams of legacy SSE by the ids in their endpoint URLs.
+//! The sessions of legacy SSE: which stream a posted message belongs to, on whichever replica that stream is.
+//!
+//! A session's id is a sealed token: opening the [`seal`] tells the replica that has the stream, until when, and whose it is, so that
+//! nothing is shared between replicas but [`keys`]. The stream itself is among the [`streams`] of its replica; a message for another
+//! replica's stream is handed over once, by the [`relay`](super::relay).
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use bytes::Bytes;
 
-use super::conversation::Conversation;
+pub(crate) mod keys;
+pub(super) mod seal;
+pub(super) mod streams;
 
-/// Names a stream. Who knows it can send on the stream, so it can't be guessed: 128 random bits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SessionId(String);
-
-impl SessionId {
-    fn random() -> Self {
-        let mut text = String::with_capacity(32);
-        // A `String` takes whatever is written to it. The generator is the thread's, which is cryptographically secure.
-        let _ = write!(text, "{:032x}", rand::random::<u128>());
-        Self(text)
-    }
-}
-
-impl std::fmt::Display for SessionId {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl From<String> for SessionId {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-/// The open streams of this process. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sessions {
-    open: Arc<Mutex<HashMap<SessionId, Arc<Conversation>>>>,
-}
-
-impl Sessions {
-    /// Makes a conversation known, until the guard is dropped.
-    pub(super) fn register(&self, conversation: Arc<Conversation>) -> Registration {
-        let id = SessionId::random();
-        self.open().insert(id.clone(), conversation);
-        Registration {
-            sessions: self.clone(),
-            id,
-        }
-    }
-
-    /// The conversation of an id.
-    pub(super) fn find(&self, id: &SessionId) -> Option<Arc<Conversation>> {
-        self.open().get(id).cloned()
-    }
-
-    fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Conversation>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A stream's entry; dropping it takes the entry out.
-#[derive(Debug)]
-pub(super) struct Registration {
-    sessions: Sessions,
-    id: SessionId,
-}
-
-impl Registration {
-    pub(super) fn id(&self) -> &SessionId {
-        &self.id
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        self.sessions.open().remove(&self.id);
-    }
+/// A message that a client posted for a session.
+#[derive(Clone, Debug)]
+pub(super) struct Posted {
+    /// The id that the client named.
+    pub(super) session_id: String,
+    /// The fingerprint of who posted it.
+    pub(super) principal: [u8; 16],
+    pub(super) message: Bytes,
+    /// The trace context of the POST.
+    pub(super) traceparent: Option<String>,
 }

@@ -10,24 +10,25 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode, Uri};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Doors;
 use super::conversation::{self, Answers};
 use super::filter::{ToolFilter, parameters};
 use super::message::Refusal;
-use super::session::{Registration, SessionId};
-use super::{body, media};
+use super::session::streams::{Registration, SessionId};
+use super::{admission, body, media};
 
 /// Keeps proxies and clients from taking an idle stream for a dead one; the shortest of their timeouts is 30 s.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 const PING: &[u8] = b": ping\n\n";
 
 /// `GET /sse`.
-pub(super) async fn open(State(doors): State<Doors>, uri: Uri, headers: HeaderMap) -> Response {
-    if !media::accepts(&headers, &ACCEPT, media::EVENT_STREAM) {
+pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Response {
+    let (uri, headers) = (request.uri(), request.headers());
+    if !media::accepts(headers, &ACCEPT, media::EVENT_STREAM) {
         let refusal = Refusal::new(StatusCode::NOT_ACCEPTABLE, "Accept must allow text/event-stream");
         return refusal.into_response();
     }
@@ -39,7 +40,12 @@ pub(super) async fn open(State(doors): State<Doors>, uri: Uri, headers: HeaderMa
         .to_query()
         .map(|query| format!("&{query}"))
         .unwrap_or_default();
-    let (conversation, answers) = conversation::open(doors.server, tools, true);
+    let (conversation, answers) = conversation::open(
+        doors.server,
+        tools,
+        admission::principal(request.extensions()),
+        true,
+    );
     // Known before the client learns the URL.
     let registration = doors.sessions.register(conversation);
     // Relative: clients refuse another origin than the one they have connected to, and only they know which that is.

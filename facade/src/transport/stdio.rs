@@ -1,5 +1,7 @@
 //! MCP on a pair of byte streams: one message a line. Both eras, like every door.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
@@ -10,6 +12,7 @@ use super::body::MAX_MESSAGE_BYTES;
 use super::conversation::{self, Answers, Conversation};
 use super::filter::ToolFilter;
 use super::message::Refusal;
+use crate::auth::Principal;
 use crate::server::Server;
 
 /// Serves one client until its input ends or the process stops. Calls in flight are answered before it returns.
@@ -24,13 +27,13 @@ where
     W: AsyncWrite + Unpin + Send,
 {
     // Before a client has said which era it is of, it is told nothing.
-    let (conversation, answers) = conversation::open(server, tools, false);
+    let (conversation, answers) = conversation::open(server, tools, Arc::new(Principal::anybody()), false);
     let (read, written) = tokio::join!(read(&conversation, reader), write(answers, writer));
     read.and(written)
 }
 
 async fn read(
-    conversation: &std::sync::Arc<Conversation>,
+    conversation: &Arc<Conversation>,
     reader: impl AsyncRead + Unpin + Send,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(reader);

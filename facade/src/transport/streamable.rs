@@ -20,7 +20,7 @@ use tower::Service as _;
 
 use super::filter::ToolFilter;
 use super::message::{self, Kind, Refusal};
-use super::{Doors, body, media};
+use super::{Doors, admission, body, media};
 use crate::server::{Caller, Server};
 
 /// rmcp's service. Cheap to clone.
@@ -72,6 +72,7 @@ async fn prepare(doors: &Doors, request: Request) -> Result<(Request, Option<Req
         HeaderValue::from_static("application/json, text/event-stream"),
     );
     parts.extensions.insert(Caller {
+        principal: admission::principal(&parts.extensions),
         tools: ToolFilter::of_query(parts.uri.query()),
         traceparent: super::traceparent(&parts.headers),
         streams: false,

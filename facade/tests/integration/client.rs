@@ -9,11 +9,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mcp_hub_chassis::Lifecycle;
-use mcp_hub_facade::Facade;
 use mcp_hub_facade::upstream::Upstreams;
+use mcp_hub_facade::{Config, Facade, Front};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// The longest that anything here may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -31,8 +31,8 @@ impl Drop for Served {
     }
 }
 
-/// Starts a facade with command-line arguments, and waits until it is ready.
-pub(crate) async fn serve(arguments: &[&str], upstreams: Upstreams) -> Served {
+/// Settings of a facade from command-line arguments.
+pub(crate) fn config(arguments: &[&str]) -> Config {
     let arguments = ["mcp-hub-facade"]
         .iter()
         .chain(arguments)
@@ -42,13 +42,20 @@ pub(crate) async fn serve(arguments: &[&str], upstreams: Upstreams) -> Served {
         arguments,
         ..Default::default()
     };
+    sources.load().expect("settings")
+}
+
+/// Starts a facade with command-line arguments, and waits until it is ready.
+pub(crate) async fn serve(arguments: &[&str], upstreams: Upstreams) -> Served {
+    let config = config(arguments);
     let lifecycle = Lifecycle::new();
-    let facade = Facade::start(sources.load().expect("settings"), upstreams, &lifecycle);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let front = Front::open(&config, "127.0.0.1:0".parse().expect("an address")).await;
+    let front = front.expect("nothing is wrong");
+    let address = front.local_addr().expect("an address");
+    let facade = Facade::start(config, upstreams, &lifecycle);
     lifecycle.spawn({
         let facade = facade.clone();
-        async move { facade.serve(listener).await }
+        async move { facade.serve(front).await }
     });
     within(facade.registry().first_pass()).await;
     Served {

@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt as _;
+use mcp_hub_facade::Front;
 use mcp_hub_testing::eventually;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::client::{Stream, call, call_modern, initialize, modern_request, open, post, request, send};
+use crate::client::{
+    Stream, call, call_modern, config, initialize, modern_request, open, post, request, send,
+};
 use crate::hub::SOON;
 use crate::shop::{Gate, assert_found, find, find_modern, names, shop};
 use crate::stdio::Client;
@@ -186,7 +188,8 @@ async fn everybody_may_call_is_said_where_health_is_asked() {
     let health = request(1, "tools/call", json!({"name": "health_check"}));
     let before = call(served.address, "/mcp", &health).await.json().to_string();
     assert!(!before.contains("authentication"), "{before}");
-    let everywhere = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let config = config(&["--allow-unauthenticated"]);
+    let everywhere = Front::open(&config, "0.0.0.0:0".parse().unwrap()).await.unwrap();
     served.lifecycle.spawn({
         let facade = served.facade.clone();
         async move { facade.serve(everywhere).await }

@@ -10,7 +10,7 @@ use prost_reflect::{
 };
 
 /// All packages; a new database adds its line, and the parity check below fails if it forgets.
-const DESCRIPTORS: [(&str, &[u8]); 9] = [
+const DESCRIPTORS: [(&str, &[u8]); 10] = [
     ("adapter", mcp_hub_proto::adapter::v1::DESCRIPTORS),
     ("data", mcp_hub_proto::data::v1::DESCRIPTORS),
     ("error", mcp_hub_proto::error::v1::DESCRIPTORS),
@@ -18,6 +18,7 @@ const DESCRIPTORS: [(&str, &[u8]); 9] = [
     ("neo4j", mcp_hub_proto::neo4j::v1::DESCRIPTORS),
     ("postgres", mcp_hub_proto::postgres::v1::DESCRIPTORS),
     ("qdrant", mcp_hub_proto::qdrant::v1::DESCRIPTORS),
+    ("relay", mcp_hub_proto::relay::v1::DESCRIPTORS),
     ("sqlite", mcp_hub_proto::sqlite::v1::DESCRIPTORS),
     ("tool", mcp_hub_proto::tool::v1::DESCRIPTORS),
 ];

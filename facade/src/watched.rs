@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const COMPLETE: Duration = Duration::from_millis(50);
 
 /// A watched file.
-pub(super) struct Watched {
+pub(crate) struct Watched {
     touched: Arc<Notify>,
     /// When to look next.
     due: Instant,
@@ -28,11 +28,11 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         let touched = Arc::new(Notify::new());
         let watcher = watch(path, touched.clone());
         if let Err(error) = &watcher {
-            tracing::warn!(%error, "no file events: the upstreams file is looked at every few seconds");
+            tracing::warn!(%error, "no file events: a watched file is looked at every few seconds");
         }
         Self {
             touched,
@@ -42,7 +42,7 @@ impl Watched {
     }
 
     /// Waits until the file may have changed. Nothing is lost when the waiting is given up.
-    pub(super) async fn touched(&mut self) {
+    pub(crate) async fn touched(&mut self) {
         // What replaces a file comes as several events.
         while timeout_at(self.due, self.touched.notified()).await.is_ok() {
             self.due = self.due.min(Instant::now() + COMPLETE);
