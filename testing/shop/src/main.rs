@@ -1,0 +1,5 @@
+//! `mcp-hub-shop`: the adapter as a process of its own.
+
+fn main() -> std::process::ExitCode {
+    mcp_hub_chassis::adapter::run("mcp-hub-shop", mcp_hub_shop::PORT, mcp_hub_shop::serve)
+}
