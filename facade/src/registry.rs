@@ -120,6 +120,11 @@ impl Registry {
         self.shared.notice(topic, Some(sentence.into()));
     }
 
+    /// Takes back what was said on a topic.
+    pub fn retract(&self, topic: &'static str) {
+        self.shared.notice(topic, None);
+    }
+
     pub(crate) fn notices(&self) -> Vec<String> {
         let notices = self.shared.notices.lock().unwrap_or_else(PoisonError::into_inner);
         notices.values().cloned().collect()
