@@ -7,13 +7,15 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::json::{answer, arguments};
+use crate::json::answer;
 use crate::outcome::Outcome;
 use crate::registry::own::Own;
 use crate::upstream::backend::Backend;
 use offer::Offer;
+use version::Asked;
 
 pub(crate) mod offer;
+pub(crate) mod version;
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
@@ -126,9 +128,12 @@ impl Tool {
         match &self.target {
             Target::Facade(own) => own.answer(arguments).await,
             Target::Upstream { backend, offer } => {
-                let request = arguments::encode(&offer.input, arguments)?;
-                let response = backend.call(offer, request.into(), call).await?;
-                answer::write(&offer.output, &response).map_err(|error| Fault::internal(&error))
+                let asked = Asked {
+                    listed: offer,
+                    arguments,
+                };
+                let (version, response) = backend.call(asked, call).await?;
+                answer::write(&version.output, &response).map_err(|error| Fault::internal(&error))
             }
         }
     }

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES;
@@ -24,6 +23,7 @@ use super::codec::Encoded;
 use super::endpoint::Endpoint;
 use crate::tool::Call;
 use crate::tool::offer::Offer;
+use crate::tool::version::Asked;
 
 /// The longest that a call may take, whatever anybody says: clients give up after 60 s.
 pub(crate) const LONGEST: Duration = Duration::from_secs(55);
@@ -43,12 +43,20 @@ enum Failure {
     Refused(Status),
 }
 
+/// An endpoint for a call, and the call as its version of the tool takes it.
+struct Chosen {
+    endpoint: Arc<Endpoint>,
+    channel: Channel,
+    offer: Arc<Offer>,
+    message: Bytes,
+}
+
 impl Backend {
-    /// Calls the RPC of an offer.
+    /// Calls a tool; gives the encoded answer with the version of the tool that it is of.
     ///
     /// # Errors
     /// Whatever the adapter says, or why it could not be asked.
-    pub(crate) async fn call(&self, offer: &Offer, request: Bytes, call: &Call) -> Result<Bytes, Fault> {
+    pub(crate) async fn call(&self, asked: Asked<'_>, call: &Call) -> Result<(Arc<Offer>, Bytes), Fault> {
         let limits = self.limits.load_full();
         let Ok(_permit) = limits.permits.try_acquire() else {
             let message = format!(
@@ -62,44 +70,41 @@ impl Backend {
         tokio::select! {
             biased;
             () = call.cancelled.cancelled() => Err(Fault::new(Reason::Cancelled, "the call was cancelled")),
-            answer = timeout_at(deadline, self.attempts(offer, request, deadline, call)) => {
-                answer.unwrap_or_else(|_| Err(too_long(offer)))
+            answer = timeout_at(deadline, self.attempts(asked, deadline, call)) => {
+                answer.unwrap_or_else(|_| Err(too_long(asked.listed)))
             }
         }
     }
 
     async fn attempts(
         &self,
-        offer: &Offer,
-        request: Bytes,
+        asked: Asked<'_>,
         deadline: Instant,
         call: &Call,
-    ) -> Result<Bytes, Fault> {
-        let first = self
-            .choose(&offer.path, None)
-            .ok_or_else(|| self.unavailable(offer))?;
-        let failure = match attempt(&first, offer, request.clone(), deadline, call).await {
-            Ok(answer) => return Ok(answer),
+    ) -> Result<(Arc<Offer>, Bytes), Fault> {
+        let first = self.choose(asked, None)?.ok_or_else(|| self.unavailable())?;
+        let failure = match attempt(&first, deadline, call).await {
+            Ok(answer) => return Ok((first.offer, answer)),
             Err(failure) => failure,
         };
-        let other = self.choose(&offer.path, Some(&first.0));
+        let other = || self.choose(asked, Some(&first.endpoint)).ok().flatten();
         let second = match failure {
             Failure::Unknown => {
-                first.0.reflect_soon();
-                other.ok_or_else(|| gone(&self.key))?
+                first.endpoint.reflect_soon();
+                other().ok_or_else(|| gone(&self.key))?
             }
             // The same one where there is no other: its channel connects again by itself.
-            Failure::Lost | Failure::Unreached if offer.read_only => other.unwrap_or(first),
-            failure => return Err(self.fault(offer, failure)),
+            Failure::Lost | Failure::Unreached if first.offer.read_only => other().unwrap_or(first),
+            failure => return Err(self.fault(&first.offer, failure)),
         };
-        tracing::debug!(upstream = self.key, rpc = %offer.path, "a call is tried once more");
-        match attempt(&second, offer, request, deadline, call).await {
-            Ok(answer) => Ok(answer),
+        tracing::debug!(upstream = self.key, rpc = %second.offer.path, "a call is tried once more");
+        match attempt(&second, deadline, call).await {
+            Ok(answer) => Ok((second.offer, answer)),
             Err(failure) => {
                 if matches!(failure, Failure::Unknown) {
-                    second.0.reflect_soon();
+                    second.endpoint.reflect_soon();
                 }
-                Err(self.fault(offer, failure))
+                Err(self.fault(&second.offer, failure))
             }
         }
     }
@@ -119,64 +124,91 @@ impl Backend {
                     ..Fault::new(Reason::UpstreamUnavailable, message)
                 }
             }
-            Failure::Lost | Failure::Unreached => self.unavailable(offer),
+            Failure::Lost | Failure::Unreached => self.lost(),
         }
     }
 
-    /// The best endpoint for the RPC: one that serves, else one that says why it does not; among equals the least loaded, in turn.
-    fn choose(
-        &self,
-        path: &PathAndQuery,
-        except: Option<&Arc<Endpoint>>,
-    ) -> Option<(Arc<Endpoint>, Channel)> {
-        let endpoints = self.endpoints();
-        let candidates = endpoints.iter().filter_map(|endpoint| {
-            if except.is_some_and(|except| Arc::ptr_eq(except, endpoint)) {
-                return None;
-            }
-            let (rank, channel) = endpoint.candidate(path)?;
-            Some(((rank, endpoint.load()), endpoint, channel))
-        });
-        let mut candidates: Vec<_> = candidates.collect();
-        let best = candidates.iter().map(|(cost, ..)| *cost).min()?;
-        candidates.retain(|(cost, ..)| *cost == best);
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % candidates.len();
-        let (_, endpoint, channel) = candidates.swap_remove(turn);
-        Some((endpoint.clone(), channel))
-    }
-
-    /// There is nobody to ask.
-    fn unavailable(&self, offer: &Offer) -> Fault {
-        let connected = self
-            .endpoints()
-            .iter()
-            .any(|endpoint| endpoint.state().channel.is_some());
-        if connected && self.choose(&offer.path, None).is_none() {
-            return gone(&self.key);
-        }
+    /// A read found nobody who answers it; that nothing was changed is sure.
+    fn lost(&self) -> Fault {
         let message = format!("{} can't be reached now: {}", self.key, self.problem());
         Fault::new(Reason::UpstreamUnavailable, message)
     }
+
+    /// The best endpoint for a call: one that serves, else one that says why it does not; among equals the least loaded, in turn.
+    /// In a roll-out, only those whose version of the tool stands for the listed one and takes the arguments.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID`: no version takes the arguments.
+    fn choose(&self, asked: Asked<'_>, except: Option<&Arc<Endpoint>>) -> Result<Option<Chosen>, Fault> {
+        let endpoints = self.endpoints();
+        // Endpoints of one version share it, so that the arguments are encoded once for all of them.
+        let mut versions: Vec<(Arc<Offer>, Result<Bytes, Fault>)> = Vec::with_capacity(1);
+        let mut candidates = Vec::with_capacity(endpoints.len());
+        for endpoint in endpoints.iter() {
+            if except.is_some_and(|except| Arc::ptr_eq(except, endpoint)) {
+                continue;
+            }
+            let Some((rank, channel, offer)) = endpoint.candidate(&asked.listed.rpc) else {
+                continue;
+            };
+            let known = versions.iter().position(|(known, _)| Arc::ptr_eq(known, &offer));
+            let version = match known {
+                Some(version) => version,
+                None if offer.stands_for(asked.listed) => {
+                    let message = asked.encode(&offer);
+                    versions.push((offer, message));
+                    versions.len() - 1
+                }
+                None => continue,
+            };
+            if versions[version].1.is_ok() {
+                candidates.push(((rank, endpoint.load()), endpoint, channel, version));
+            }
+        }
+        let Some(best) = candidates.iter().map(|(cost, ..)| *cost).min() else {
+            // A mistake of the caller's is told first; of the listed version's, which is the one that it knows.
+            asked.encode(asked.listed)?;
+            return Ok(None);
+        };
+        candidates.retain(|(cost, ..)| *cost == best);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % candidates.len();
+        let (_, endpoint, channel, version) = candidates.swap_remove(turn);
+        let (offer, message) = versions.swap_remove(version);
+        Ok(Some(Chosen {
+            endpoint: endpoint.clone(),
+            channel,
+            offer,
+            message: message?,
+        }))
+    }
+
+    /// There is nobody to ask.
+    fn unavailable(&self) -> Fault {
+        let endpoints = self.endpoints();
+        let known = |endpoint: &Arc<Endpoint>| {
+            let state = endpoint.state();
+            state.channel.is_some() && state.reflection.is_some()
+        };
+        if endpoints.iter().any(known) {
+            return gone(&self.key);
+        }
+        self.lost()
+    }
 }
 
-async fn attempt(
-    (endpoint, channel): &(Arc<Endpoint>, Channel),
-    offer: &Offer,
-    message: Bytes,
-    deadline: Instant,
-    call: &Call,
-) -> Result<Bytes, Failure> {
-    let _in_flight = endpoint.enter();
-    let mut client = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+async fn attempt(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<Bytes, Failure> {
+    let _in_flight = chosen.endpoint.enter();
+    let mut client =
+        tonic::client::Grpc::new(chosen.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
     client.ready().await.map_err(|_| Failure::Unreached)?;
-    let mut request = Request::new(message);
+    let mut request = Request::new(chosen.message.clone());
     request.set_timeout(deadline.saturating_duration_since(Instant::now()));
     if let Some(context) = &call.traceparent
         && let Ok(context) = MetadataValue::try_from(context)
     {
         request.metadata_mut().insert("traceparent", context);
     }
-    match client.unary(request, offer.path.clone(), Encoded).await {
+    match client.unary(request, chosen.offer.path.clone(), Encoded).await {
         Ok(response) => Ok(response.into_inner()),
         Err(status) => Err(judge(status)),
     }

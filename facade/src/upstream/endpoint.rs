@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
-use http::uri::PathAndQuery;
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_proto::adapter::v1::adapter_service_client::AdapterServiceClient;
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
@@ -18,6 +17,7 @@ use tracing::Instrument as _;
 
 use super::health::{self, Gone};
 use super::reflect::{Reflection, reflect};
+use crate::tool::offer::Offer;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -139,17 +139,13 @@ impl Endpoint {
         self.lock().clone()
     }
 
-    /// The connection for a call of the RPC at `path`, and how good a choice it is: the less, the better.
-    pub(super) fn candidate(&self, path: &PathAndQuery) -> Option<(u8, Channel)> {
+    /// The connection for a call of the RPC with this name, its version of it, and how good a choice it is: the less, the better.
+    /// None before the adapter's tools are known: what a request of ours meant to it nobody could tell.
+    pub(super) fn candidate(&self, rpc: &str) -> Option<(u8, Channel, Arc<Offer>)> {
         let state = self.lock();
         let channel = state.channel.clone()?;
-        let rank = match &state.reflection {
-            Some(reflection) if !reflection.has(path) => return None,
-            Some(_) if state.serving => 0,
-            Some(_) => 1,
-            None => 2,
-        };
-        Some((rank, channel))
+        let offer = state.reflection.as_ref()?.offer(rpc)?.clone();
+        Some((u8::from(!state.serving), channel, offer))
     }
 
     /// Calls in flight.

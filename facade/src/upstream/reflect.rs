@@ -106,11 +106,6 @@ impl Reflection {
         let mut with_tools = services.filter(|name| self.offers.iter().any(|offer| offer.is_of(name)));
         with_tools.next().map_or("", String::as_str)
     }
-
-    /// Whether the RPC at `path` is one of its tools.
-    pub(crate) fn has(&self, path: &PathAndQuery) -> bool {
-        self.offers.iter().any(|offer| offer.path == *path)
-    }
 }
 
 /// Asks the adapter behind `channel`. One of `known` is given back where nothing changed.
