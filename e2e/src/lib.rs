@@ -1,13 +1,22 @@
 //! What the end-to-end tests are made of: the real programs, and MCP and gRPC clients that nobody here wrote.
 //!
-//! [`Process`] starts a program of this workspace with an environment of its own. [`Session`] is a live session of the
-//! Python or TypeScript SDK, [`inspect`] one call of the MCP Inspector, [`ask_adapter`] Python's gRPC client with
-//! reflection. Nothing here knows how the hub works inside.
+//! [`Process`] starts a program of this workspace with an environment of its own; a [`Replica`] is one that can be ended and started
+//! again at its place, and a [`Cluster`] is several facades behind a real [`Proxy`]. [`Session`] is a live session of the Python or
+//! TypeScript SDK, [`inspect`] one call of the MCP Inspector, [`ask_adapter`] Python's gRPC client with reflection. Nothing here knows
+//! how the hub works inside.
 
+mod budget;
 mod client;
+mod cluster;
 mod http;
 mod process;
+mod proxy;
+mod replica;
 
+pub use budget::budget;
 pub use client::{Door, Inspection, Session, ask_adapter, inspect};
-pub use http::{get, post};
+pub use cluster::{Cluster, ClusterOptions, SessionKey};
+pub use http::{Answer, EventStream, get, post, request};
 pub use process::{Exit, Process, program};
+pub use proxy::{Proxied, Proxy};
+pub use replica::Replica;

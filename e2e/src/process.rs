@@ -133,17 +133,51 @@ impl Process {
     ///
     /// # Panics
     ///
+    /// When it has ended before, or does not end.
+    pub async fn interrupt(self) -> Exit {
+        self.end("INT").await
+    }
+
+    /// Asks it to end, as a supervisor does (SIGTERM), and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended before, or does not end.
+    pub async fn terminate(self) -> Exit {
+        self.end("TERM").await
+    }
+
+    /// Ends it without a word (SIGKILL), and waits until the system has closed all that it had open.
+    ///
+    /// # Panics
+    ///
     /// When it has ended before.
-    pub async fn interrupt(mut self) -> Exit {
-        let id = self.child.id().expect("it is still running").to_string();
+    pub async fn kill(self) -> Exit {
+        self.end("KILL").await
+    }
+
+    async fn end(mut self, signal: &str) -> Exit {
         let told = Instant::now();
+        self.signal(signal).await;
+        self.wait(told).await
+    }
+
+    /// Sends it a signal: `STOP` halts it with all its connections open, `CONT` lets it go on.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended before.
+    pub async fn signal(&self, signal: &str) {
+        let id = self
+            .child
+            .id()
+            .unwrap_or_else(|| panic!("it has ended; it printed:\n{}", self.output()));
         let status = Command::new("kill")
-            .args(["-INT", &id])
+            .args(["-s", signal, &id.to_string()])
             .status()
             .await
             .expect("kill runs");
-        assert!(status.success(), "it is still running");
-        self.wait(told).await
+        assert!(status.success(), "it has ended; it printed:\n{}", self.output());
     }
 
     /// Waits until it has ended by itself.

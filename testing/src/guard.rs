@@ -13,15 +13,28 @@ use std::os::unix::process::CommandExt as _;
 
 use crate::user::User;
 
-/// Runs its script as soon as it is dropped or this process ends.
+/// A shell that cleans up as soon as this is dropped or this process ends, in whatever way.
 #[derive(Debug)]
-pub(crate) struct Guard {
+pub struct Guard {
     shell: Child,
     /// What the script answers; absent when it does not.
     answers: Option<BufReader<ChildStdout>>,
 }
 
 impl Guard {
+    /// Runs `script` by `sh` as the user of the test, with `arguments` as `$1..`. It reads lines from stdin, and cleans up at the end of
+    /// file.
+    ///
+    /// # Errors
+    ///
+    /// There is no shell.
+    pub fn supervise<A: AsRef<OsStr>>(
+        script: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> anyhow::Result<Self> {
+        Self::converse(User::Ourselves, script, arguments)
+    }
+
     /// `script` is for `sh`, gets `arguments` as `$1..`, and reads end of file from stdin when it shall clean up.
     pub(crate) fn start<A: AsRef<OsStr>>(
         user: User,
@@ -66,12 +79,16 @@ impl Guard {
     }
 
     /// Whether the script is still running.
-    pub(crate) fn is_alive(&mut self) -> bool {
+    pub fn is_alive(&mut self) -> bool {
         matches!(self.shell.try_wait(), Ok(None))
     }
 
     /// Sends the script a line.
-    pub(crate) fn tell(&mut self, line: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// The script has ended.
+    pub fn tell(&mut self, line: &str) -> anyhow::Result<()> {
         let stdin = self.shell.stdin.as_mut().context("the shell's stdin")?;
         writeln!(stdin, "{line}").context("the shell that ends the server has ended")
     }

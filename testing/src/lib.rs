@@ -21,6 +21,7 @@ mod user;
 mod wait;
 
 pub use address::{Address, mysql};
+pub use guard::Guard;
 pub use mariadb::MariaDb;
 pub use memory::Memory;
 pub use neo4j::Neo4j;

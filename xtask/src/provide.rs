@@ -58,6 +58,7 @@ impl Provided {
             let result = match need.as_str() {
                 "postgres" => servers::postgres(policy.install).map(|server| provided.keep(server)),
                 "pgbouncer" => servers::pgbouncer(policy.install).map(|server| provided.keep(server)),
+                "nginx" => servers::nginx(policy.install).map(|server| provided.keep(server)),
                 "mariadb" => servers::mariadb(policy.install).map(|server| provided.keep(server)),
                 "neo4j" => {
                     servers::neo4j(&workspace.root, policy.install).map(|server| provided.keep(server))

@@ -6,12 +6,14 @@
 mod environment;
 mod mariadb;
 mod neo4j;
+mod nginx;
 mod postgres;
 mod qdrant;
 
 pub use environment::{cache, find, variable};
 pub use mariadb::MariaDb;
 pub use neo4j::Neo4j;
+pub use nginx::nginx;
 pub use postgres::{pgbouncer, postgres};
 pub use qdrant::{Ports as QdrantPorts, Qdrant, StandIn as QdrantStandIn};
 

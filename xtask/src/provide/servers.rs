@@ -71,7 +71,7 @@ pub(crate) fn postgres(install: bool) -> anyhow::Result<Server> {
     .first()
 }
 
-/// MariaDB. Its package starts a server of the system where there is a systemd; the tests never use that one.
+/// MariaDB.
 pub(crate) fn mariadb(install: bool) -> anyhow::Result<Server> {
     Ways {
         url: names::MARIADB_URL,
@@ -114,6 +114,18 @@ pub(crate) fn qdrant() -> anyhow::Result<Server> {
     .first()?;
     stand_in::tidy()?;
     Ok(server)
+}
+
+/// nginx, by program or package; in a container it could not reach the replicas on this machine's loopback.
+pub(crate) fn nginx(install: bool) -> anyhow::Result<Server> {
+    if mcp_hub_programs::nginx().is_none() {
+        apt::install(&["nginx"], install)?;
+    }
+    let program = mcp_hub_programs::nginx().context("the package brought no program nginx")?;
+    Ok(Server {
+        how: program.display().to_string(),
+        container: None,
+    })
 }
 
 /// PgBouncer, by program or package; a container could not reach the server that the tests start.
