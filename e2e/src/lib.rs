@@ -6,17 +6,22 @@
 //! how the hub works inside.
 
 mod budget;
+mod cable;
 mod client;
 mod cluster;
 mod http;
+pub mod load;
 mod process;
 mod proxy;
 mod replica;
+mod rpc;
 
 pub use budget::budget;
-pub use client::{Door, Inspection, Session, ask_adapter, inspect};
+pub use cable::Cable;
+pub use client::{Answers, Door, Inspection, Session, ask_adapter, inspect};
 pub use cluster::{Cluster, ClusterOptions, SessionKey};
 pub use http::{Answer, EventStream, get, post, request};
 pub use process::{Exit, Process, program};
 pub use proxy::{Proxied, Proxy};
 pub use replica::Replica;
+pub use rpc::ask;

@@ -31,10 +31,10 @@ pub const PORT: u16 = 50_099;
 #[derive(clap::Args, Clone, Debug)]
 pub struct Config {
     /// The version of the contract.
-    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..=2))]
+    #[arg(long, env = "SHOP_GENERATION", value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..=2))]
     pub generation: u32,
     /// The file that orders are appended to, a line each. Without it there are no orders.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "SHOP_LEDGER", value_name = "FILE")]
     pub ledger: Option<PathBuf>,
 }
 
