@@ -88,6 +88,11 @@ pub(super) fn open(
 }
 
 impl Conversation {
+    /// Who is on the other end.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
     /// Takes one message and returns at once; the answer comes on the stream. `traceparent` is the one of the transport, which one
     /// in the message outranks. An `initialize` gives the task that answers it, for a transport that keeps the order of messages:
     /// the answers of what a client says behind it without waiting must not overtake it.

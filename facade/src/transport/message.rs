@@ -5,7 +5,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -29,6 +29,8 @@ pub(super) enum Kind {
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     body: Box<JsonRpcError>,
+    /// One that belongs to the status.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Refusal {
@@ -45,13 +47,35 @@ impl Refusal {
     /// A refusal with an error of its own.
     pub(super) fn with_error(status: StatusCode, error: ErrorData) -> Self {
         let body = Box::new(JsonRpcError::new(None, error));
-        Self { status, body }
+        Self {
+            status,
+            body,
+            header: None,
+        }
+    }
+
+    /// Adds the header that belongs to the status: `Retry-After`, `WWW-Authenticate`.
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
     }
 
     /// Names the request. Without, the error has no id, as MCP wants it where the id could not be read.
     pub(super) fn with_id(mut self, id: Option<RequestId>) -> Self {
         self.body.id = id;
         self
+    }
+
+    /// A refusal that another replica made; `None` when it is none.
+    pub(super) fn read(status: u32, json: &str) -> Option<Self> {
+        let status = StatusCode::from_u16(status.try_into().ok()?).ok()?;
+        let body = Box::new(serde_json::from_str(json).ok()?);
+        let refused = status.is_client_error() || status.is_server_error();
+        refused.then_some(Self {
+            status,
+            body,
+            header: None,
+        })
     }
 
     fn unparsable(message: &'static str) -> Self {
@@ -76,6 +100,9 @@ impl IntoResponse for Refusal {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(header) = self.header {
+            response.headers_mut().insert(header.0, header.1);
         }
         response
     }

@@ -18,7 +18,7 @@ use super::Doors;
 use super::conversation::{self, Answers};
 use super::filter::{ToolFilter, parameters};
 use super::message::Refusal;
-use super::session::streams::{Registration, SessionId};
+use super::session::{Posted, Registration};
 use super::{admission, body, media};
 
 /// Keeps proxies and clients from taking an idle stream for a dead one; the shortest of their timeouts is 30 s.
@@ -40,12 +40,8 @@ pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Respon
         .to_query()
         .map(|query| format!("&{query}"))
         .unwrap_or_default();
-    let (conversation, answers) = conversation::open(
-        doors.server,
-        tools,
-        admission::principal(request.extensions()),
-        true,
-    );
+    let principal = admission::principal(request.extensions());
+    let (conversation, answers) = conversation::open(doors.server, tools, principal, true);
     // Known before the client learns the URL.
     let registration = doors.sessions.register(conversation);
     // Relative: clients refuse another origin than the one they have connected to, and only they know which that is.
@@ -96,14 +92,17 @@ async fn take(doors: &Doors, request: Request) -> Result<(), Refusal> {
     let id = parameters(query, "session_id")
         .chain(parameters(query, "sessionId"))
         .next();
-    let id = id.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "session_id is missing"))?;
-    let gone = || Refusal::new(StatusCode::NOT_FOUND, "Could not find session");
-    let conversation = doors.sessions.find(&SessionId::from(id)).ok_or_else(gone)?;
+    let session_id = id.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "session_id is missing"))?;
     body::check_content_type(request.headers())?;
     let traceparent = super::traceparent(request.headers());
-    let bytes = body::read(request.into_body()).await?;
-    conversation.receive(&bytes, traceparent)?;
-    Ok(())
+    let principal = admission::principal(request.extensions()).fingerprint();
+    let posted = Posted {
+        session_id,
+        principal,
+        message: body::read(request.into_body()).await?,
+        traceparent,
+    };
+    doors.sessions.deliver(posted).await
 }
 
 struct Stream {

@@ -1,78 +1,57 @@
-//! The streams of legacy SSE by the ids in their endpoint URLs.
+//! The open streams of this process, by the ids that only their owner can read out of a seal.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::seal::StreamId;
+use crate::metrics::SSE_STREAMS;
 use crate::transport::conversation::Conversation;
 
-/// Names a stream. Who knows it can send on the stream, so it can't be guessed: 128 random bits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::transport) struct SessionId(String);
-
-impl SessionId {
-    fn random() -> Self {
-        let mut text = String::with_capacity(32);
-        // A `String` takes whatever is written to it. The generator is the thread's, which is cryptographically secure.
-        let _ = write!(text, "{:032x}", rand::random::<u128>());
-        Self(text)
-    }
-}
-
-impl std::fmt::Display for SessionId {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl From<String> for SessionId {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-/// The open streams of this process. Cheap to clone.
+/// The open streams. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(in crate::transport) struct Sessions {
-    open: Arc<Mutex<HashMap<SessionId, Arc<Conversation>>>>,
+pub(super) struct Streams {
+    open: Arc<Mutex<HashMap<StreamId, Arc<Conversation>>>>,
 }
 
-impl Sessions {
-    /// Makes a conversation known, until the guard is dropped.
-    pub(in crate::transport) fn register(&self, conversation: Arc<Conversation>) -> Registration {
-        let id = SessionId::random();
-        self.open().insert(id.clone(), conversation);
-        Registration {
-            sessions: self.clone(),
+impl Streams {
+    /// Makes a stream known, until the guard is dropped.
+    pub(super) fn add(&self, conversation: Arc<Conversation>) -> Entry {
+        // The generator is the thread's, which is cryptographically secure.
+        let id = rand::random();
+        self.open().insert(id, conversation);
+        SSE_STREAMS.add(1, &[]);
+        Entry {
+            streams: self.clone(),
             id,
         }
     }
 
-    /// The conversation of an id.
-    pub(in crate::transport) fn find(&self, id: &SessionId) -> Option<Arc<Conversation>> {
+    /// The stream of an id.
+    pub(super) fn find(&self, id: &StreamId) -> Option<Arc<Conversation>> {
         self.open().get(id).cloned()
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Conversation>>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Conversation>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A stream's entry; dropping it takes the entry out.
+/// A stream's place; dropping it takes the stream out, however it ended.
 #[derive(Debug)]
-pub(in crate::transport) struct Registration {
-    sessions: Sessions,
-    id: SessionId,
+pub(super) struct Entry {
+    streams: Streams,
+    id: StreamId,
 }
 
-impl Registration {
-    pub(in crate::transport) fn id(&self) -> &SessionId {
-        &self.id
+impl Entry {
+    pub(super) fn id(&self) -> StreamId {
+        self.id
     }
 }
 
-impl Drop for Registration {
+impl Drop for Entry {
     fn drop(&mut self) {
-        self.sessions.open().remove(&self.id);
+        self.streams.open().remove(&self.id);
+        SSE_STREAMS.add(-1, &[]);
     }
 }
