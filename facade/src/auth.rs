@@ -13,9 +13,17 @@ use mcp_hub_chassis::Lifecycle;
 
 use crate::registry::Registry;
 
+mod attempts;
+mod credential;
 mod principal;
+pub mod token;
+mod tokens;
 
+pub(crate) use credential::X_API_KEY;
 pub(crate) use principal::Principal;
+
+use credential::Credential;
+use tokens::Tokens;
 
 /// How callers are asked who they are.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -43,8 +51,29 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The mode needs a file.
-    #[error("authentication by tokens needs a file of them: --tokens-file")]
+    #[error("callers are to show tokens, and no file says which: name one with --tokens-file")]
     NoFile,
+    /// The mode needs no file, and whoever named one meant another mode.
+    #[error(
+        "--auth none would let everybody in although there is a tokens file: leave out either --auth none or the file"
+    )]
+    Contradiction,
+    /// The tokens file can't be read.
+    #[error("can't read the tokens file {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The tokens file can't be used.
+    #[error("can't use the tokens file {}", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: token::Error,
+    },
 }
 
 /// Why a caller is not let in.
@@ -52,8 +81,12 @@ pub enum Error {
 pub(crate) enum Denied {
     /// It said nothing of itself.
     Missing,
+    /// It said two things of itself.
+    Several,
     /// What it said is not, or no longer, true.
     Invalid,
+    /// What it said was true once.
+    Expired,
     /// Its address has been wrong too often; it may try again after this time.
     TooMany(Duration),
 }
@@ -63,6 +96,8 @@ pub(crate) enum Denied {
 pub(crate) enum Auth {
     /// Everybody is let in.
     Open(Arc<Principal>),
+    /// Who holds a token is let in.
+    Tokens(Tokens),
 }
 
 impl Auth {
@@ -70,8 +105,13 @@ impl Auth {
     ///
     /// # Errors
     /// The settings contradict each other, or a file can't be used.
-    pub(crate) fn read(_config: &Config) -> Result<Self, Error> {
-        Ok(Self::Open(Arc::new(Principal::anybody())))
+    pub(crate) fn read(config: &Config) -> Result<Self, Error> {
+        match (config.auth, &config.tokens_file) {
+            (None | Some(Mode::Tokens), Some(path)) => Tokens::read(path).map(Self::Tokens),
+            (Some(Mode::Tokens), None) => Err(Error::NoFile),
+            (Some(Mode::None), Some(_)) => Err(Error::Contradiction),
+            (None | Some(Mode::None), None) => Ok(Self::Open(Arc::new(Principal::anybody()))),
+        }
     }
 
     /// Whether everybody is let in.
@@ -80,15 +120,49 @@ impl Auth {
     }
 
     /// Keeps what was read up to date, in tasks of `lifecycle`; what can't be used is told as a notice of `registry`.
-    pub(crate) fn watch(&self, _registry: &Registry, _lifecycle: &Lifecycle) {}
+    pub(crate) fn watch(&self, registry: &Registry, lifecycle: &Lifecycle) {
+        match self {
+            Self::Open(_) => {}
+            Self::Tokens(tokens) => tokens.watch(registry, lifecycle),
+        }
+    }
 
     /// Asks who sent a request with these headers from this address.
     ///
     /// # Errors
     /// Why it is not let in.
-    pub(crate) fn admit(&self, _headers: &HeaderMap, _address: IpAddr) -> Result<Arc<Principal>, Denied> {
+    pub(crate) fn admit(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Principal>, Denied> {
         match self {
             Self::Open(anybody) => Ok(anybody.clone()),
+            Self::Tokens(tokens) => tokens.admit(Credential::of(headers), address),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_and_the_file_must_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens.toml");
+        std::fs::write(&file, "[tokens]\n").unwrap();
+        let read = |auth, file| {
+            Auth::read(&Config {
+                auth,
+                tokens_file: file,
+            })
+        };
+        assert!(read(None, None).unwrap().is_open());
+        assert!(read(Some(Mode::None), None).unwrap().is_open());
+        for mode in [None, Some(Mode::Tokens)] {
+            assert!(!read(mode, Some(file.clone())).unwrap().is_open());
+        }
+        assert!(matches!(read(Some(Mode::Tokens), None), Err(Error::NoFile)));
+        assert!(matches!(
+            read(Some(Mode::None), Some(file)),
+            Err(Error::Contradiction)
+        ));
     }
 }

@@ -14,8 +14,8 @@ use crate::{auth, registry};
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
 pub struct Config {
-    /// The URL that clients use, "<https://mcp.example.com>". Its host is the only one, beside the loopback names, that requests may
-    /// be addressed to, and its origin the only one that web pages may call from.
+    /// The URL that clients use, "<https://mcp.example.com>". Its origin is the only one, beside those of loopback, that web pages may
+    /// call from; and while callers need no token, its host the only one that requests may be addressed to.
     #[arg(long, env = "MCP_HUB_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<PublicUrl>,
     /// Listen on an address that other machines reach although nothing asks callers who they are.
@@ -27,12 +27,13 @@ pub struct Config {
     #[arg(long, env = "MCP_HUB_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections: u32,
-    /// The most connections from one address at the same time; more are closed. Behind a reverse proxy all come from its address.
+    /// The most connections from one address at the same time; more are closed. Behind a reverse proxy all come from its address:
+    /// those of --trusted-proxies count only in --max-connections.
     #[arg(long, env = "MCP_HUB_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections_per_address: u32,
-    /// Reverse proxies whose word on the client's address counts, as networks or addresses with commas in between. Without any, the
-    /// client is the other end of the connection.
+    /// Reverse proxies whose word on the client's address counts, as networks or addresses with commas in between: it is read from
+    /// X-Forwarded-For. Without any, the client is the other end of the connection.
     #[arg(long, env = "MCP_HUB_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
     /// Who may come in.

@@ -18,8 +18,9 @@ pub enum Error {
     },
     /// The address can be reached from outside, and nothing would ask callers who they are.
     #[error(
-        "{0} can be reached by other machines, and every caller could read the databases: listen on 127.0.0.1, \
-         or accept that with --allow-unauthenticated"
+        "{0} can be reached by other machines, and every caller could use the databases: let only those in who have a token \
+         (make one with \"mcp-hub token new NAME --file FILE\", and name the file with --tokens-file), listen on 127.0.0.1, or accept \
+         it with --allow-unauthenticated"
     )]
     Unauthenticated(SocketAddr),
     /// The listener ended.

@@ -65,6 +65,7 @@ impl Facade {
         let limits = accept::Limits {
             total: self.config.max_connections as usize,
             per_address: self.config.max_connections_per_address as usize,
+            proxies: self.config.trusted_proxies.as_slice().into(),
         };
         let router = transport::router(self.server.clone(), &self.config, front.auth);
         accept::serve(front.listener, router, limits, self.server.lifecycle()).await

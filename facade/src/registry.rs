@@ -13,6 +13,7 @@ use mcp_hub_chassis::{Lifecycle, fault};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::auth::Principal;
 use crate::tool::Tool;
 use crate::upstream::Upstreams;
 use crate::upstream::backend::Backend;
@@ -108,10 +109,14 @@ impl Registry {
 
     /// What is known of each upstream, asked now where it can be asked. Takes a second at most.
     pub async fn services(&self) -> Vec<ServiceReport> {
+        self.services_of(&Principal::anybody()).await
+    }
+
+    /// The same of those upstreams that exist for a caller.
+    pub(crate) async fn services_of(&self, caller: &Principal) -> Vec<ServiceReport> {
         let (backends, catalog) = (self.shared.backends.load_full(), self.catalog());
-        let reports = backends
-            .values()
-            .map(|backend| ServiceReport::of(backend, &catalog));
+        let known = backends.values().filter(|backend| caller.knows(&backend.key));
+        let reports = known.map(|backend| ServiceReport::of(backend, &catalog));
         join_all(reports).await
     }
 

@@ -74,6 +74,18 @@ pub(crate) struct Caller {
     pub(crate) life: Lifecycle,
 }
 
+impl Caller {
+    /// Whether a tool exists for it.
+    fn knows(&self, tool: &Tool) -> bool {
+        self.tools.allows(&tool.name) && self.principal.knows_tool(tool)
+    }
+
+    /// Whether a tool stands in its list.
+    fn is_shown(&self, tool: &Tool) -> bool {
+        self.tools.allows(&tool.name) && self.principal.is_shown(tool)
+    }
+}
+
 impl Server {
     pub(crate) fn new(registry: Registry, lifecycle: Lifecycle) -> Self {
         let mut identity = MetaObject::new();
@@ -110,15 +122,19 @@ impl Server {
         listed
     }
 
+    fn instructions(&self, caller: &Caller) -> String {
+        let catalog = self.registry().catalog();
+        catalog.instructions_of(&caller.principal).into_owned()
+    }
+
     async fn call(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
-        let caller = caller(&context);
+        let caller = caller(&context)?;
         let tool = self.registry().catalog().tool(&request.name);
-        let tool = tool.filter(|tool| caller.is_none_or(|caller| caller.tools.allows(&tool.name)));
-        let Some(tool) = tool else {
+        let Some(tool) = tool.filter(|tool| caller.knows(tool)) else {
             return Err(ErrorData::invalid_params(
                 format!("Unknown tool: {}", shown(&request.name)),
                 None,
@@ -129,17 +145,19 @@ impl Server {
         let call = Call {
             deadline: Instant::now() + LONGEST_CALL,
             cancelled: cancelled.clone(),
-            traceparent: in_message.or_else(|| caller.and_then(|caller| caller.traceparent.clone())),
+            traceparent: in_message.or_else(|| caller.traceparent.clone()),
         };
         let started = Instant::now();
-        let outcome = tool.call(request.arguments.unwrap_or_default(), call).await;
+        let arguments = request.arguments.unwrap_or_default();
+        let outcome = tool.call_by(&caller.principal, arguments, call).await;
         let elapsed_ms = started.elapsed().as_millis();
+        let principal = caller.principal.name();
         if cancelled.is_cancelled() {
-            tracing::debug!(tool = tool.name, elapsed_ms, "tool call cancelled");
+            tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call cancelled");
         } else if outcome.is_error {
-            tracing::info!(tool = tool.name, elapsed_ms, "tool call failed");
+            tracing::info!(tool = tool.name, principal, elapsed_ms, "tool call failed");
         } else {
-            tracing::debug!(tool = tool.name, elapsed_ms, "tool call");
+            tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call");
         }
         let text = vec![ContentBlock::text(outcome.text)];
         let mut result = if outcome.is_error {
@@ -159,13 +177,10 @@ impl ServerHandler for Server {
             .enable_tools()
             .enable_tool_list_changed()
             .build();
-        let info = ServerConfig::new(capabilities)
+        // Without instructions: they are not the same for all.
+        ServerConfig::new(capabilities)
             .with_server_info(implementation())
-            .with_protocol_version(ProtocolVersion::V_2025_11_25);
-        match self.registry().catalog().instructions() {
-            "" => info,
-            instructions => info.with_instructions(instructions),
-        }
+            .with_protocol_version(ProtocolVersion::V_2025_11_25)
     }
 
     async fn initialize(
@@ -174,8 +189,9 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         let mut result = self.negotiate_initialize(&request)?;
-        let streams = caller(&context).is_some_and(|caller| caller.streams);
-        if let Some(tools) = result.capabilities.tools.as_mut().filter(|_| !streams) {
+        let caller = caller(&context)?;
+        result.instructions = Some(self.instructions(caller));
+        if let Some(tools) = result.capabilities.tools.as_mut().filter(|_| !caller.streams) {
             // Between two POSTs nothing can be sent, so nothing is promised.
             tools.list_changed = None;
         }
@@ -183,10 +199,12 @@ impl ServerHandler for Server {
         Ok(result)
     }
 
-    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let versions = self.supported_protocol_versions().into_owned();
         let mut result = DiscoverResult::from_server_info(versions, self.get_info());
+        result.instructions = Some(self.instructions(caller(&context)?));
         result.ttl_ms = milliseconds(LIST_TTL);
+        result.cache_scope = CacheScope::Private;
         Ok(result)
     }
 
@@ -201,25 +219,17 @@ impl ServerHandler for Server {
                 None,
             ));
         }
+        let caller = caller(&context)?;
         let listed = self.listed();
-        let caller = caller(&context);
-        let visible = |tool: &&rmcp::model::Tool| caller.is_none_or(|caller| caller.tools.allows(&tool.name));
-        let mut result =
-            ListToolsResult::with_all_items(listed.tools.iter().filter(visible).cloned().collect());
+        let all = listed.catalog.tools().iter().zip(&listed.tools);
+        let shown = all.filter(|(tool, _)| caller.is_shown(tool));
+        let mut result = ListToolsResult::with_all_items(shown.map(|(_, shown)| shown.clone()).collect());
         if is_modern(&context) {
             result.ttl_ms = Some(milliseconds(LIST_TTL));
             result.cache_scope = Some(CacheScope::Private);
             result.meta = Some(self.shared.identity.clone());
         }
         Ok(result)
-    }
-
-    /// For the check of `Mcp-Param-*` headers.
-    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
-        self.registry()
-            .catalog()
-            .tool(name)
-            .map(|tool| listed_tool(&tool))
     }
 
     async fn call_tool(
@@ -241,15 +251,14 @@ impl ServerHandler for Server {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let mut changes = self.registry().changes();
-        let stopping = match caller(context.request_context()) {
-            Some(caller) => caller.life.stopping(),
-            None => self.lifecycle().stopping(),
-        };
+        let caller = caller(context.request_context())?;
+        let stopping = caller.life.stopping();
         tokio::pin!(stopping);
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 () = &mut stopping => return Ok(()),
+                () = caller.principal.ended().cancelled() => return Ok(()),
                 change = changes.changed() => {
                     // An error of the first is the end of the process, one of the second the end of the client.
                     let told = context.sink().notify_tool_list_changed();
@@ -320,9 +329,13 @@ fn implementation() -> Implementation {
 }
 
 /// What the door said of the request: streams put it beside the message, rmcp's HTTP service beside the HTTP request.
-fn caller(context: &RequestContext<RoleServer>) -> Option<&Caller> {
+///
+/// # Errors
+/// No door said anything, so nobody knows what the caller may do. It is a mistake of ours, and opens nothing.
+fn caller(context: &RequestContext<RoleServer>) -> Result<&Caller, ErrorData> {
     let of_http = || context.extensions.get::<http::request::Parts>()?.extensions.get();
-    context.extensions.get().or_else(of_http)
+    let caller = context.extensions.get().or_else(of_http);
+    caller.ok_or_else(|| ErrorData::internal_error("internal error", None))
 }
 
 fn is_modern(context: &RequestContext<RoleServer>) -> bool {

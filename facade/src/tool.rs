@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::fault::Reason;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Principal;
 use crate::json::answer;
 use crate::outcome::Outcome;
 use crate::registry::own::Own;
@@ -116,17 +118,28 @@ impl Tool {
         }
     }
 
-    /// Calls the tool. Every failure is an [`Outcome`] that a model can read.
+    /// Calls the tool as one who may do everything. Every failure is an [`Outcome`] that a model can read.
     pub async fn call(&self, arguments: Object, call: Call) -> Outcome {
-        match self.answer(&arguments, &call).await {
+        self.call_by(&Principal::anybody(), arguments, call).await
+    }
+
+    /// Calls the tool for somebody to whom it exists.
+    pub(crate) async fn call_by(&self, caller: &Principal, arguments: Object, call: Call) -> Outcome {
+        match self.answer(caller, &arguments, &call).await {
             Ok(text) => Outcome::success(text),
             Err(fault) => Outcome::failure(&fault, call.traceparent.as_deref()),
         }
     }
 
-    async fn answer(&self, arguments: &Object, call: &Call) -> Result<String, Fault> {
+    async fn answer(&self, caller: &Principal, arguments: &Object, call: &Call) -> Result<String, Fault> {
+        if let Some(scope) = caller.lacks(self) {
+            let sentence = format!(
+                "your token does not have the scope {scope}, which this tool needs: who runs the server can give you one that has it"
+            );
+            return Err(Fault::new(Reason::AccessDenied, sentence));
+        }
         match &self.target {
-            Target::Facade(own) => own.answer(arguments).await,
+            Target::Facade(own) => own.answer(caller, arguments).await,
             Target::Upstream { backend, offer } => {
                 let asked = Asked {
                     listed: offer,

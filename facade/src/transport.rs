@@ -17,7 +17,7 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 pub(crate) mod accept;
 mod admission;
 mod body;
-mod client;
+pub(crate) mod client;
 mod conversation;
 mod filter;
 mod host;
@@ -44,16 +44,24 @@ struct Doors {
     streamable: streamable::Service,
     sessions: streams::Sessions,
     public_url: Option<PublicUrl>,
+    /// Whether callers have to show a token.
+    locked: bool,
 }
 
 /// All HTTP doors.
 pub(crate) fn router(server: Server, config: &Config, auth: Auth) -> Router {
     let public_url = config.public_url.clone();
+    let names = host::Names {
+        public: public_url.clone(),
+        // A page that resolves its own name to this machine has no token.
+        any: !auth.is_open(),
+    };
     let doors = Doors {
         streamable: streamable::service(server.clone()),
         server,
         sessions: streams::Sessions::default(),
-        public_url: public_url.clone(),
+        public_url,
+        locked: !auth.is_open(),
     };
     Router::new()
         .route("/mcp", post(streamable::post))
@@ -63,7 +71,7 @@ pub(crate) fn router(server: Server, config: &Config, auth: Auth) -> Router {
         // Behind no lock: it tells how to connect and nothing else.
         .route("/", get(page))
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
-        .layer(middleware::from_fn_with_state(public_url, host::check))
+        .layer(middleware::from_fn_with_state(names, host::check))
         // Probes name us by an address, tell nothing and change nothing: they are not checked.
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -80,14 +88,30 @@ async fn ready(State(doors): State<Doors>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
 }
 
+/// What the page says where a token has to be shown.
+const TOKEN: [(&str, &str); 4] = [
+    (
+        "{{token_note}}",
+        "<p>It asks for a token. Who runs the server gives you one; keep it in a file that only you can read.</p>\n",
+    ),
+    (
+        "{{token_code}}",
+        r#" --header "Authorization: Bearer $(cat /path/to/token)""#,
+    ),
+    ("{{token_bridge}}", r#", "--token-file", "/path/to/token""#),
+    ("{{token_remote}}", r#", "--header", "X-API-Key:TOKEN""#),
+];
+
 /// For people: how to connect.
 async fn page(State(doors): State<Doors>, request: Request) -> Response {
     let address = match &doors.public_url {
         Some(url) => url.to_string(),
-        // Checked by `host`, so it is a loopback name.
-        None => format!("http://{}", authority(&request).unwrap_or("localhost")),
+        None => format!("http://{}", escaped(authority(&request).unwrap_or("localhost"))),
     };
-    let html = include_str!("transport/page.html").replace("{{address}}", &address);
+    let mut html = include_str!("transport/page.html").replace("{{address}}", &address);
+    for (place, text) in TOKEN {
+        html = html.replace(place, if doors.locked { text } else { "" });
+    }
     let headers = [
         (
             CONTENT_SECURITY_POLICY,
@@ -106,6 +130,14 @@ fn authority(request: &Request) -> Option<&str> {
         .authority()
         .map(http::uri::Authority::as_str)
         .or_else(header)
+}
+
+/// Text from outside, fit for HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// The trace context that HTTP carries.

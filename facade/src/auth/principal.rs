@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::token::Scope;
 use crate::tool::Tool;
 
 /// Who a caller is, and what it may do.
@@ -79,14 +80,25 @@ impl Principal {
         tool.upstream.as_ref().is_none_or(|key| self.knows(key))
     }
 
-    /// Whether it may call a tool that it knows.
-    pub(crate) fn may_call(&self, tool: &Tool) -> bool {
-        let own = tool.upstream.is_none();
-        own || if tool.read_only {
-            self.rights.read
+    /// Whether all upstreams exist for it.
+    pub(crate) fn knows_all(&self) -> bool {
+        self.rights.upstreams.is_none()
+    }
+
+    /// The scope that it would need to call a tool that it knows. The facade's own need none.
+    pub(crate) fn lacks(&self, tool: &Tool) -> Option<Scope> {
+        let (scope, granted) = if tool.read_only {
+            (Scope::Read, self.rights.read)
         } else {
-            self.rights.write
-        }
+            (Scope::Write, self.rights.write)
+        };
+        let free = tool.upstream.is_none();
+        (!free && !granted).then_some(scope)
+    }
+
+    /// Whether a tool stands in its list: who can't call it has no use for it.
+    pub(crate) fn is_shown(&self, tool: &Tool) -> bool {
+        self.knows_tool(tool) && self.lacks(tool).is_none()
     }
 
     /// Takes its rights away: its streams end, and what it has under way on them.

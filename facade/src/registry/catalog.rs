@@ -1,9 +1,11 @@
 //! The catalogue: the tools at one moment, built anew whenever an upstream changes, and never changed afterwards.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::auth::Principal;
 use crate::tool::offer::Offer;
 use crate::tool::{MAX_NAME, Tool};
 use crate::upstream::backend::Backend;
@@ -18,6 +20,9 @@ pub struct Catalog {
     listed: Vec<Arc<Tool>>,
     callable: HashMap<String, Arc<Tool>>,
     left_out: BTreeMap<String, Vec<String>>,
+    /// What the instructions say of each upstream, with its key.
+    lines: Vec<(String, String)>,
+    /// The instructions for who knows them all.
     instructions: String,
 }
 
@@ -49,6 +54,16 @@ impl Catalog {
         &self.instructions
     }
 
+    /// The same for a caller to whom not all of them may exist.
+    pub(crate) fn instructions_of(&self, caller: &Principal) -> Cow<'_, str> {
+        if caller.knows_all() {
+            return Cow::Borrowed(&self.instructions);
+        }
+        let known = self.lines.iter().filter(|(key, _)| caller.knows(key));
+        let lines: Vec<&str> = known.map(|(_, line)| line.as_str()).collect();
+        Cow::Owned(instructions(&lines))
+    }
+
     /// How many tools of an upstream are listed.
     pub(super) fn count(&self, key: &str) -> usize {
         let of_key = |tool: &&Arc<Tool>| tool.upstream.as_deref() == Some(key);
@@ -70,11 +85,17 @@ impl Catalog {
 
     /// The catalogue after `before`.
     pub(super) fn build(before: &Self, parts: &[Part], own: &[Arc<Tool>]) -> Self {
+        let lines: Vec<(String, String)> = parts
+            .iter()
+            .map(|part| (part.backend.key.clone(), line(part)))
+            .collect();
+        let texts: Vec<&str> = lines.iter().map(|(_, line)| line.as_str()).collect();
         let mut catalog = Self {
             listed: own.to_vec(),
             callable: own.iter().map(|tool| (tool.name.clone(), tool.clone())).collect(),
             left_out: BTreeMap::new(),
-            instructions: instructions(parts),
+            instructions: instructions(&texts),
+            lines,
         };
         let mut candidates: Vec<(bool, Arc<Tool>)> = Vec::new();
         for part in parts {
@@ -177,20 +198,19 @@ impl Part {
 }
 
 /// Which databases there are, so that a model asks the right one. The same for the same upstreams, whether they are up or not.
-fn instructions(parts: &[Part]) -> String {
-    if parts.is_empty() {
+fn instructions(lines: &[&str]) -> String {
+    if lines.is_empty() {
         return "No database is configured yet. list_services shows the state.".to_owned();
     }
     let mut text = "Databases behind this server. The tools of each begin with its key:".to_owned();
     let end = "\nlist_services tells which of them can be reached now.";
-    for (index, part) in parts.iter().enumerate() {
-        let line = line(part);
+    for (index, line) in lines.iter().enumerate() {
         if text.len() + line.len() + end.len() + 40 > MAX_INSTRUCTIONS {
             // A `String` takes whatever is written to it.
-            let _ = write!(text, "\nand {} more: see list_services", parts.len() - index);
+            let _ = write!(text, "\nand {} more: see list_services", lines.len() - index);
             break;
         }
-        text.push_str(&line);
+        text.push_str(line);
     }
     text.push_str(end);
     text

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::report::{ServiceReport, State};
 use super::{Registry, Shared};
+use crate::auth::Principal;
 use crate::tool::Object;
 
 /// One of the facade's own tools.
@@ -74,7 +75,7 @@ impl Own {
         object(json!({"type": "object", "properties": properties}))
     }
 
-    pub(crate) async fn answer(&self, arguments: &Object) -> Result<String, Fault> {
+    pub(crate) async fn answer(&self, caller: &Principal, arguments: &Object) -> Result<String, Fault> {
         if let Some(name) = arguments.keys().next() {
             return Err(Fault::argument(
                 name,
@@ -88,7 +89,7 @@ impl Own {
             ));
         };
         let registry = Registry { shared };
-        let services = registry.services().await;
+        let services = registry.services_of(caller).await;
         let mut answer = match self.which {
             Which::HealthCheck => health(&services),
             Which::ListServices => json!({"services": services}),

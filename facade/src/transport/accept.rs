@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tower::Service as _;
 
-use super::client::Client;
+use super::client::{TrustedProxies, owner};
 use super::stall::Stalling;
 use crate::error::Error;
 
@@ -42,7 +42,7 @@ const STALLED: Duration = Duration::from_secs(30);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// How long to wait when the system gives us no more connections (no file descriptors left).
-const EXHAUSTED: Duration = Duration::from_millis(100);
+pub(super) const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// At most one warning about too many connections in this time.
 const WARNING_INTERVAL: Duration = Duration::from_mins(1);
@@ -56,12 +56,14 @@ const HTTP2_CONNECTION_WINDOW: u32 = 256 * 1024;
 const HTTP2_HEADER_LIST: u32 = 16 * 1024;
 
 /// Bounds on the number of connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// At the same time.
     pub(crate) total: usize,
     /// At the same time from one address.
     pub(crate) per_address: usize,
+    /// Those whose connections are everybody's, and count only in `total`.
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// Serves `app` until the process stops. Connections are tasks of `lifecycle` and may outlast the return.
@@ -101,16 +103,21 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Some(counted) = addresses.admit(peer.ip(), limits.per_address) else {
+        let peer = peer.ip();
+        let counted = addresses.admit(peer, limits.per_address);
+        if counted.is_none() && !limits.proxies.contains(peer) {
             if warned.is_due() {
-                tracing::warn!(address = %peer.ip(), max = limits.per_address, "too many connections from one address: closed");
+                tracing::warn!(address = %peer, max = limits.per_address, "too many connections from one address: closed");
             }
             continue;
-        };
-        let client = Client {
-            address: peer.ip().to_canonical(),
-        };
-        let served = connection(stream, client, app.clone(), lifecycle.clone());
+        }
+        let served = connection(
+            stream,
+            peer,
+            limits.proxies.clone(),
+            app.clone(),
+            lifecycle.clone(),
+        );
         lifecycle.spawn(async move {
             let _held = (slot, counted);
             served.await;
@@ -119,7 +126,7 @@ pub(crate) async fn serve(
 }
 
 /// The connection was lost before it was accepted; the next may be fine.
-fn is_of_the_client(error: &std::io::Error) -> bool {
+pub(super) fn is_of_the_client(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(
         error.kind(),
@@ -127,11 +134,18 @@ fn is_of_the_client(error: &std::io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, client: Client, app: Router, lifecycle: Lifecycle) {
+async fn connection(
+    stream: TcpStream,
+    peer: IpAddr,
+    proxies: TrustedProxies,
+    app: Router,
+    lifecycle: Lifecycle,
+) {
     // Answers are small and waited for. It fails only when the connection is lost, which the next read will say.
     let _ = stream.set_nodelay(true);
     let (requests, mut watched) = watch::channel(Requests::default());
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let client = proxies.client(peer, request.headers());
         request.extensions_mut().insert(client);
         let guard = InFlight::begin(requests.clone());
         let mut app = app.clone();
@@ -211,7 +225,7 @@ fn builder(lifecycle: &Lifecycle) -> auto::Builder<Tracked> {
 
 /// Tasks of HTTP/2 streams, tracked like all others.
 #[derive(Clone)]
-struct Tracked(Lifecycle);
+pub(super) struct Tracked(pub(super) Lifecycle);
 
 impl<F> Executor<F> for Tracked
 where
@@ -263,14 +277,6 @@ impl Addresses {
     }
 }
 
-/// What one customer of a network has: an IPv4 address, or a /64 of IPv6.
-fn owner(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-    }
-}
-
 struct Counted {
     addresses: Addresses,
     owner: IpAddr,
@@ -290,10 +296,11 @@ impl Drop for Counted {
 
 /// Lets a warning through once in a while.
 #[derive(Default)]
-struct Throttle(Option<Instant>);
+pub(super) struct Throttle(Option<Instant>);
 
 impl Throttle {
-    fn is_due(&mut self) -> bool {
+    /// Whether the last one was long enough ago; then this is the next.
+    pub(super) fn is_due(&mut self) -> bool {
         let due = self.0.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
         if due {
             self.0 = Some(Instant::now());

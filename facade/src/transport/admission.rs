@@ -1,25 +1,34 @@
 //! The question who calls, in front of every door: no door is reached without a [`Principal`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::client::Client;
 use super::message::Refusal;
-use crate::auth::{Auth, Principal};
+use crate::auth::{Auth, Denied, Principal, X_API_KEY};
+use crate::metrics;
 
 /// Lets a request in, with its [`Principal`] in the extensions, or says why not.
 pub(super) async fn check(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
     let address = Client::of(&request).address;
     match auth.admit(request.headers(), address) {
         Ok(principal) => {
+            // Nobody behind needs them, so nobody can log them or pass them on.
+            request.headers_mut().remove(AUTHORIZATION);
+            request.headers_mut().remove(X_API_KEY);
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
-        Err(_denied) => Refusal::new(StatusCode::UNAUTHORIZED, "not authorized").into_response(),
+        Err(denied) => {
+            metrics::REFUSED.add(1, &[metrics::reason(reason(denied))]);
+            refusal(denied).into_response()
+        }
     }
 }
 
@@ -30,4 +39,54 @@ pub(super) fn principal(extensions: &http::Extensions) -> Arc<Principal> {
         .get()
         .cloned()
         .unwrap_or_else(|| Arc::new(Principal::nobody()))
+}
+
+fn reason(denied: Denied) -> &'static str {
+    match denied {
+        Denied::Missing => "missing",
+        Denied::Several | Denied::Invalid => "invalid",
+        Denied::Expired => "expired",
+        Denied::TooMany(_) => "limited",
+    }
+}
+
+/// What a caller is told: the challenge of RFC 6750, and a sentence that says what to send.
+fn refusal(denied: Denied) -> Refusal {
+    let (status, challenge, sentence) = match denied {
+        Denied::Missing => (
+            StatusCode::UNAUTHORIZED,
+            r#"Bearer realm="mcp-hub""#,
+            "this server asks who calls: send a token as \"Authorization: Bearer <token>\" or as \"X-API-Key: <token>\"; who runs the \
+             server makes one with \"mcp-hub token new\"",
+        ),
+        Denied::Several => (
+            StatusCode::BAD_REQUEST,
+            r#"Bearer realm="mcp-hub", error="invalid_request""#,
+            "more than one token was sent: send one, once, as \"Authorization: Bearer <token>\" or as \"X-API-Key: <token>\"",
+        ),
+        Denied::Invalid => (
+            StatusCode::UNAUTHORIZED,
+            r#"Bearer realm="mcp-hub", error="invalid_token""#,
+            "what was sent is no valid token here, or no longer: send one as \"Authorization: Bearer <token>\" or as \"X-API-Key: \
+             <token>\"; who runs the server makes one with \"mcp-hub token new\"",
+        ),
+        Denied::Expired => (
+            StatusCode::UNAUTHORIZED,
+            r#"Bearer realm="mcp-hub", error="invalid_token", error_description="the token has expired""#,
+            "the token has expired: who runs the server makes a new one with \"mcp-hub token new\"",
+        ),
+        Denied::TooMany(wait) => {
+            let refusal = Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many wrong tokens came from this address: try again later, or with a valid one",
+            );
+            return refusal.with_header(RETRY_AFTER, seconds(wait).into());
+        }
+    };
+    Refusal::new(status, sentence).with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+/// Whole seconds, and not too early.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

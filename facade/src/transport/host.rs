@@ -1,7 +1,9 @@
 //! Who a request is addressed to, and which page sent it: the defence against DNS rebinding, once for all doors.
 //!
 //! A page on the Internet can make its own host name resolve to this machine and so talk to a server that listens on loopback; but
-//! its requests then carry that name. Only the names of `MCP_HUB_PUBLIC_URL` and loopback are answered.
+//! its requests then carry that name. Only the names of `MCP_HUB_PUBLIC_URL` and loopback are answered, as long as nobody has to show
+//! a token. Where callers have to, other names pass, such as those of a cluster: what such a page lacks then is the token. Pages are
+//! never let in but from our own origin.
 
 use std::net::IpAddr;
 
@@ -16,15 +18,24 @@ use url::Url;
 use super::message::Refusal;
 use crate::config::PublicUrl;
 
+/// The names that requests may be addressed to. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// The one of `MCP_HUB_PUBLIC_URL`.
+    pub(super) public: Option<PublicUrl>,
+    /// Whether any other will do.
+    pub(super) any: bool,
+}
+
 /// Refuses a request for another host, or from a foreign page.
-pub(super) async fn check(State(public): State<Option<PublicUrl>>, request: Request, next: Next) -> Response {
-    match refusal(public.as_ref(), &request) {
+pub(super) async fn check(State(names): State<Names>, request: Request, next: Next) -> Response {
+    match refusal(&names, &request) {
         Some(refusal) => refusal.into_response(),
         None => next.run(request).await,
     }
 }
 
-fn refusal(public: Option<&PublicUrl>, request: &Request) -> Option<Refusal> {
+fn refusal(names: &Names, request: &Request) -> Option<Refusal> {
     // HTTP/2 and absolute-form requests name the host in the URI, and then it outranks the header.
     let authority = match request.uri().authority() {
         Some(authority) => Some(authority.clone()),
@@ -36,7 +47,7 @@ fn refusal(public: Option<&PublicUrl>, request: &Request) -> Option<Refusal> {
             "exactly one valid Host header is required",
         ));
     };
-    if !host_is_ours(public, &authority) {
+    if !host_is_ours(names, &authority) {
         return Some(Refusal::new(
             StatusCode::FORBIDDEN,
             "this host name is not served here; the operator sets it with MCP_HUB_PUBLIC_URL",
@@ -44,7 +55,7 @@ fn refusal(public: Option<&PublicUrl>, request: &Request) -> Option<Refusal> {
     }
     if request.headers().contains_key(ORIGIN) {
         let origin = single(request.headers(), &ORIGIN).and_then(|origin| Url::parse(origin).ok());
-        if !origin.is_some_and(|origin| origin_is_ours(public, &origin)) {
+        if !origin.is_some_and(|origin| origin_is_ours(names, &origin)) {
             return Some(Refusal::new(
                 StatusCode::FORBIDDEN,
                 "pages of this origin may not call this server",
@@ -64,19 +75,21 @@ fn single<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str
 }
 
 /// The port does not count: a page can't choose the name by choosing the port, and proxies rewrite it.
-fn host_is_ours(public: Option<&PublicUrl>, authority: &Authority) -> bool {
+fn host_is_ours(names: &Names, authority: &Authority) -> bool {
     if authority.as_str().contains('@') {
         return false;
     }
     let host = authority.host();
     let host = host.strip_suffix('.').unwrap_or(host);
-    is_loopback(host) || public.is_some_and(|public| public.host().eq_ignore_ascii_case(host))
+    let is_public = |public: &PublicUrl| public.host().eq_ignore_ascii_case(host);
+    names.any || is_loopback(host) || names.public.as_ref().is_some_and(is_public)
 }
 
-fn origin_is_ours(public: Option<&PublicUrl>, origin: &Url) -> bool {
+fn origin_is_ours(names: &Names, origin: &Url) -> bool {
     let web = matches!(origin.scheme(), "http" | "https");
     let loopback = origin.host_str().is_some_and(is_loopback);
-    web && (loopback || public.is_some_and(|public| public.is_origin_of(origin)))
+    let is_public = |public: &PublicUrl| public.is_origin_of(origin);
+    web && (loopback || names.public.as_ref().is_some_and(is_public))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -93,13 +106,17 @@ mod tests {
     use super::*;
 
     fn refused(public: Option<&str>, headers: &[(&str, &str)]) -> Option<StatusCode> {
+        refused_by(public, false, headers)
+    }
+
+    fn refused_by(public: Option<&str>, any: bool, headers: &[(&str, &str)]) -> Option<StatusCode> {
         let mut request = http::Request::get("/sse");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let public = public.map(|url| url.parse().unwrap());
         let request = request.body(axum::body::Body::empty()).unwrap();
-        refusal(public.as_ref(), &request).map(|refusal| refusal.status)
+        refusal(&Names { public, any }, &request).map(|refusal| refusal.status)
     }
 
     #[test]
@@ -157,6 +174,21 @@ mod tests {
     }
 
     #[test]
+    fn where_callers_show_tokens_any_name_will_do_and_foreign_pages_will_not() {
+        let by = |headers: &[(&str, &str)]| refused_by(Some("https://mcp.example.com"), true, headers);
+        for host in ["mcp-hub", "mcp-hub.tools.svc.cluster.local:8000", "10.0.0.1:8000"] {
+            assert_eq!(by(&[("host", host)]), None, "{host}");
+            let from = |origin| by(&[("host", host), ("origin", origin)]);
+            assert_eq!(from("https://mcp.example.com"), None);
+            assert_eq!(from("https://evil.example"), Some(StatusCode::FORBIDDEN));
+            assert_eq!(from(&format!("http://{host}")), Some(StatusCode::FORBIDDEN));
+        }
+        for hosts in [&[][..], &[("host", "x@y")], &[("host", "a"), ("host", "b")]] {
+            assert!(by(hosts).is_some(), "{hosts:?}");
+        }
+    }
+
+    #[test]
     fn only_pages_of_the_public_origin_and_of_loopback_may_call() {
         const PUBLIC: Option<&str> = Some("https://mcp.example.com");
         let origin = |origin| refused(PUBLIC, &[("host", "localhost"), ("origin", origin)]);
@@ -186,6 +218,9 @@ mod tests {
     fn the_host_of_the_uri_outranks_the_header() {
         let request = http::Request::get("http://evil.example/sse").header("host", "localhost");
         let request = request.body(axum::body::Body::empty()).unwrap();
-        assert_eq!(refusal(None, &request).unwrap().status, StatusCode::FORBIDDEN);
+        assert_eq!(
+            refusal(&Names::default(), &request).unwrap().status,
+            StatusCode::FORBIDDEN
+        );
     }
 }

@@ -11,6 +11,13 @@ use crate::upstream::call::LONGEST;
 /// Keys that would make names of the facade's own tools.
 const RESERVED: [&str; 2] = ["health", "list"];
 
+/// Whether an upstream can have this key.
+pub(crate) fn is_key(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let named = text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(plain);
+    named && text.len() <= super::MAX_KEY && !RESERVED.contains(&text)
+}
+
 /// The longest description, in characters: it stands in the instructions of every session.
 pub(crate) const MAX_DESCRIPTION: usize = 200;
 
@@ -115,9 +122,7 @@ impl Upstream {
             setting,
             problem,
         };
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        let named = key.starts_with(|first: char| first.is_ascii_lowercase()) && key.bytes().all(plain);
-        if !named || key.len() > super::MAX_KEY || RESERVED.contains(&key) {
+        if !is_key(key) {
             return Err(Error::Key { key: key.to_owned() });
         }
         if self.addresses.is_empty() {
