@@ -1,4 +1,4 @@
-//! What stands in front: the listener, and the files of locks and keys, read before anything else starts.
+//! What stands in front: the listeners, and the files of locks and keys, read before anything else starts.
 
 use std::net::SocketAddr;
 
@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::error::Error;
+use crate::transport::relay;
 use crate::transport::session::keys::KeyRing;
 
 /// A taken port with everything that has to be right before a caller is let in.
@@ -15,14 +16,16 @@ pub struct Front {
     pub(crate) listener: TcpListener,
     pub(crate) auth: Auth,
     pub(crate) keys: KeyRing,
+    /// The way between replicas; `None` when there is one.
+    pub(crate) relay: Option<relay::Bound>,
 }
 
 impl Front {
     /// Reads the files that `config` names and listens on `address`.
     ///
     /// # Errors
-    /// The address can be reached from outside without authentication, is in use, or is none of this machine's; or a file can't be
-    /// used.
+    /// The address can be reached from outside without authentication, is in use, or is none of this machine's; a file can't be
+    /// used; or the settings of the relay contradict each other.
     pub async fn open(config: &Config, address: SocketAddr) -> Result<Self, Error> {
         let auth = Auth::read(&config.auth)?;
         if auth.is_open() && !address.ip().is_loopback() {
@@ -38,7 +41,13 @@ impl Front {
                 std::io::ErrorKind::AddrInUse => Error::AddressInUse(address),
                 _ => Error::Listen { address, source },
             })?;
-        Ok(Self { listener, auth, keys })
+        let relay = relay::Bound::open(&config.relay, &keys).await?;
+        Ok(Self {
+            listener,
+            auth,
+            keys,
+            relay,
+        })
     }
 
     /// Where it listens.

@@ -16,6 +16,7 @@ mod json;
 mod metrics;
 pub mod outcome;
 mod pattern;
+mod quiet;
 pub mod registry;
 mod schema;
 mod server;
@@ -23,6 +24,7 @@ pub mod tool;
 mod transport;
 pub mod upstream;
 mod watched;
+mod words;
 
 pub use config::Config;
 pub use error::Error;
@@ -30,7 +32,7 @@ pub use front::Front;
 
 use registry::Registry;
 use server::Server;
-use transport::{ToolFilter, accept, stdio};
+use transport::{ToolFilter, accept, relay, stdio};
 use upstream::Upstreams;
 
 /// A running facade. Cheap to clone.
@@ -61,14 +63,17 @@ impl Facade {
         if let Some(notice) = front.notice() {
             self.registry().notice("authentication", notice);
         }
-        front.auth.watch(self.registry(), self.server.lifecycle());
+        let lifecycle = self.server.lifecycle();
+        front.auth.watch(self.registry(), lifecycle);
+        front.keys.watch(self.registry(), lifecycle);
+        let sessions = relay::sessions(front.relay, &front.keys, lifecycle)?;
         let limits = accept::Limits {
             total: self.config.max_connections as usize,
             per_address: self.config.max_connections_per_address as usize,
             proxies: self.config.trusted_proxies.as_slice().into(),
         };
-        let router = transport::router(self.server.clone(), &self.config, front.auth);
-        accept::serve(front.listener, router, limits, self.server.lifecycle()).await
+        let router = transport::router(self.server.clone(), &self.config, front.auth, sessions);
+        accept::serve(front.listener, router, limits, lifecycle).await
     }
 
     /// Serves one client that writes a message a line to `reader` and reads them from `writer`, until its input ends or the process

@@ -35,21 +35,21 @@ pub(crate) use filter::ToolFilter;
 use crate::auth::Auth;
 use crate::config::{Config, PublicUrl};
 use crate::server::Server;
-use session::streams;
+use session::Sessions;
 
 /// What the HTTP doors share. Cheap to clone.
 #[derive(Clone)]
 struct Doors {
     server: Server,
     streamable: streamable::Service,
-    sessions: streams::Sessions,
+    sessions: Sessions,
     public_url: Option<PublicUrl>,
     /// Whether callers have to show a token.
     locked: bool,
 }
 
 /// All HTTP doors.
-pub(crate) fn router(server: Server, config: &Config, auth: Auth) -> Router {
+pub(crate) fn router(server: Server, config: &Config, auth: Auth, sessions: Sessions) -> Router {
     let public_url = config.public_url.clone();
     let names = host::Names {
         public: public_url.clone(),
@@ -59,7 +59,7 @@ pub(crate) fn router(server: Server, config: &Config, auth: Auth) -> Router {
     let doors = Doors {
         streamable: streamable::service(server.clone()),
         server,
-        sessions: streams::Sessions::default(),
+        sessions,
         public_url,
         locked: !auth.is_open(),
     };

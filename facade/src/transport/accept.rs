@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tower::Service as _;
 
 use super::client::{TrustedProxies, owner};
-use super::stall::Stalling;
+use super::stall::{STALLED, Stalling};
 use crate::error::Error;
 
 /// How long the first request of a connection may take to arrive, its body aside.
@@ -34,9 +34,6 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long a connection may be idle between requests. Longer than reverse proxies keep theirs, so that it is they who close: a
 /// connection that we close while a request is on its way looks to them like a crash.
 const IDLE: Duration = Duration::from_mins(3);
-
-/// How long a peer may read nothing of what waits for it.
-const STALLED: Duration = Duration::from_secs(30);
 
 /// What a connection on which nothing is under way gets to say goodbye.
 const LINGER: Duration = Duration::from_millis(500);
@@ -295,7 +292,7 @@ impl Drop for Counted {
 }
 
 /// Lets a warning through once in a while.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Throttle(Option<Instant>);
 
 impl Throttle {
