@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Principal;
-use crate::json::answer;
 use crate::outcome::Outcome;
 use crate::registry::own::Own;
 use crate::upstream::backend::Backend;
@@ -145,8 +144,7 @@ impl Tool {
                     listed: offer,
                     arguments,
                 };
-                let (version, response) = backend.call(asked, call).await?;
-                answer::write(&version.output, &response).map_err(|error| Fault::internal(&error))
+                backend.call(asked, call).await
             }
         }
     }

@@ -1,11 +1,14 @@
 //! The upstreams: adapters as the facade sees them.
 //!
 //! [`mod@file`] says which there are and how each is used. A `backend` is one of them at work: it finds its `endpoint`s by name and
-//! address; each keeps one connection, watches its `health`, learns by `reflect`ion what it offers, and takes `call`s.
+//! address; each keeps one `connection`, watches its `health`, learns by `reflect`ion what it offers, and takes `call`s. A `breaker` knows
+//! whether those fail.
 
 pub(crate) mod backend;
+mod breaker;
 pub(crate) mod call;
 mod codec;
+mod connection;
 mod endpoint;
 pub mod file;
 mod health;

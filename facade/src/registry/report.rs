@@ -89,16 +89,28 @@ impl ServiceReport {
         let known: Vec<_> = endpoints.iter().map(|endpoint| endpoint.state()).collect();
 
         let says_serving = |status: &GetStatusResponse| status.state() == DatabaseState::Serving;
-        let serving = known.iter().filter(|state| state.serving).count();
+        let connected = || {
+            endpoints
+                .iter()
+                .zip(&known)
+                .filter(|(_, state)| state.is_connected())
+        };
+        let serving = connected()
+            .filter(|(endpoint, state)| state.serving && !endpoint.is_broken())
+            .count();
+        let broken = connected().any(|(endpoint, _)| endpoint.is_broken());
         let fresh = answers
             .iter()
             .find(|(status, _)| says_serving(status))
             .or(answers.first());
         let mut settled = true;
-        let (state, reason) = if !known.iter().any(|state| state.channel.is_some()) {
+        let (state, reason) = if connected().next().is_none() {
             (State::Unreachable, backend.problem())
         } else if !known.iter().any(|state| state.reflection.is_some()) {
             (State::Incompatible, backend.problem())
+        } else if serving == 0 && broken {
+            let reason = "it is connected, but its last calls failed: it is tried again now and then";
+            (State::Unavailable, reason.to_owned())
         } else if serving > 0 || fresh.is_some_and(|(status, _)| says_serving(status)) {
             (State::Serving, String::new())
         } else {

@@ -1,26 +1,29 @@
 //! One upstream at work: its endpoints, found again and again, and the limits of its calls.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicUsize;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::Uri;
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_proto::adapter::v1::GetStatusResponse;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Upstream;
-use super::endpoint::{Endpoint, Latest, State};
+use super::call::admission::Admission;
+use super::endpoint::{Endpoint, Shared, State};
 use super::file::MAX_DESCRIPTION;
 use super::reflect::Reflection;
+use names::{Answer, Resolver};
 
-/// How often names are resolved again, and how long that may take.
+mod names;
+
+/// How often names are resolved again: a new replica gets work, and one that was removed gets none, within this time and what the name
+/// server takes to know.
 const RESOLVE_AGAIN: Duration = Duration::from_secs(3);
-const RESOLVE: Duration = Duration::from_secs(2);
 
 /// How many answers in a row have to be without an address before it is given up: the name server of a cluster may be late.
 const MISSES: u32 = 3;
@@ -40,8 +43,11 @@ pub(crate) struct Backend {
     /// What an adapter last said of itself, kept while none can be asked.
     status: Mutex<Option<GetStatusResponse>>,
     settings_changed: Notify,
-    changed: Arc<Notify>,
-    latest: Arc<Latest>,
+    /// Told whenever an endpoint is connected.
+    pub(super) connected: Arc<Notify>,
+    shared: Shared,
+    /// Whether it was told that there are more addresses than are used.
+    too_many: AtomicBool,
     lifecycle: Lifecycle,
 }
 
@@ -49,14 +55,7 @@ pub(crate) struct Backend {
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) settings: Upstream,
-    pub(super) permits: Arc<Semaphore>,
-}
-
-impl Limits {
-    fn new(settings: Upstream) -> Arc<Self> {
-        let permits = Arc::new(Semaphore::new(settings.concurrency));
-        Arc::new(Self { settings, permits })
-    }
+    pub(super) admission: Arc<Admission>,
 }
 
 impl Backend {
@@ -67,22 +66,40 @@ impl Backend {
         changed: Arc<Notify>,
         lifecycle: &Lifecycle,
     ) -> Arc<Self> {
+        Self::start_with(key, settings, changed, lifecycle, names::system())
+    }
+
+    fn start_with(
+        key: &str,
+        settings: Upstream,
+        changed: Arc<Notify>,
+        lifecycle: &Lifecycle,
+        resolver: Resolver,
+    ) -> Arc<Self> {
+        let admission = Admission::new(settings.concurrency);
+        let connected = Arc::<Notify>::default();
         let backend = Arc::new(Self {
             key: key.to_owned(),
-            limits: ArcSwap::new(Limits::new(settings)),
+            limits: ArcSwap::from_pointee(Limits { settings, admission }),
             turn: AtomicUsize::new(0),
             endpoints: ArcSwap::default(),
             unresolved: Mutex::default(),
             status: Mutex::default(),
             settings_changed: Notify::new(),
-            changed,
-            latest: Arc::default(),
+            connected: connected.clone(),
+            shared: Shared {
+                key: key.to_owned(),
+                changed,
+                connected,
+                latest: Arc::default(),
+            },
+            too_many: AtomicBool::new(false),
             lifecycle: lifecycle.child(),
         });
         let task = backend.clone();
         backend
             .lifecycle
-            .spawn_until_stopped(async move { task.resolve().await });
+            .spawn_until_stopped(async move { task.resolve(&resolver).await });
         backend
     }
 
@@ -109,8 +126,15 @@ impl Backend {
 
     /// Puts other settings in force, if they are others.
     pub(crate) fn configure(&self, settings: Upstream) {
-        if self.limits.load().settings != settings {
-            self.limits.store(Limits::new(settings));
+        let before = self.limits.load();
+        if before.settings != settings {
+            // Calls under way stay counted where their number stays as it is.
+            let admission = if before.settings.concurrency == settings.concurrency {
+                before.admission.clone()
+            } else {
+                Admission::new(settings.concurrency)
+            };
+            self.limits.store(Arc::new(Limits { settings, admission }));
             self.settings_changed.notify_one();
         }
     }
@@ -181,10 +205,10 @@ impl Backend {
     }
 
     /// Finds the endpoints again and again.
-    async fn resolve(&self) {
+    async fn resolve(&self, resolver: &Resolver) {
         let mut misses: HashMap<SocketAddr, u32> = HashMap::new();
         loop {
-            let answer = Answer::of(&self.settings().addresses).await;
+            let answer = Answer::of(&self.settings().addresses, resolver).await;
             self.apply(&answer, &mut misses);
             let _ = timeout(RESOLVE_AGAIN, self.settings_changed.notified()).await;
         }
@@ -215,18 +239,26 @@ impl Backend {
                 endpoint.stop();
             }
         }
+        let mut unused = 0;
         for (address, origin) in &answer.found {
             let known = endpoints.iter().any(|endpoint| endpoint.address == *address);
-            if !known && endpoints.len() < MAX_ENDPOINTS {
-                endpoints.push(Endpoint::start(
-                    &self.key,
-                    *address,
-                    origin.clone(),
-                    self.changed.clone(),
-                    self.latest.clone(),
-                    &self.lifecycle,
-                ));
+            if known {
+                continue;
             }
+            if endpoints.len() < MAX_ENDPOINTS {
+                let (origin, shared) = (origin.clone(), self.shared.clone());
+                endpoints.push(Endpoint::start(*address, origin, shared, &self.lifecycle));
+            } else {
+                unused += 1;
+            }
+        }
+        if self.too_many.swap(unused > 0, Ordering::Relaxed) != (unused > 0) && unused > 0 {
+            let upstream = &self.key;
+            tracing::warn!(
+                upstream,
+                unused,
+                "an upstream has more than {MAX_ENDPOINTS} addresses: the others are not used"
+            );
         }
         endpoints.sort_by_key(|endpoint| endpoint.address);
         let unresolved = endpoints
@@ -236,52 +268,15 @@ impl Backend {
         let addresses = |endpoints: &[Arc<Endpoint>]| endpoints.iter().map(|e| e.address).collect::<Vec<_>>();
         if endpoints.is_empty() || addresses(&endpoints) != addresses(&before) {
             self.endpoints.store(Arc::new(endpoints));
-            self.changed.notify_one();
+            self.shared.changed.notify_one();
         }
-    }
-}
-
-/// Where the configured addresses lead now.
-#[derive(Debug, Default)]
-struct Answer {
-    found: BTreeMap<SocketAddr, Uri>,
-    /// Addresses that lead somewhere by a name.
-    names: HashSet<Uri>,
-    /// Names that nobody could resolve just now.
-    failed: HashSet<Uri>,
-}
-
-impl Answer {
-    async fn of(addresses: &[String]) -> Self {
-        let mut answer = Self::default();
-        for address in addresses {
-            // Checked when the settings were read.
-            let Ok(uri) = address.parse::<Uri>() else { continue };
-            let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
-                continue;
-            };
-            let host = host.trim_matches(['[', ']']).to_owned();
-            if let Ok(ip) = host.parse::<IpAddr>() {
-                answer.found.entry(SocketAddr::new(ip, port)).or_insert(uri);
-                continue;
-            }
-            let lookup = tokio::net::lookup_host((host.as_str(), port));
-            if let Ok(Ok(found)) = timeout(RESOLVE, lookup).await {
-                answer.names.insert(uri.clone());
-                for address in found {
-                    answer.found.entry(address).or_insert_with(|| uri.clone());
-                }
-            } else {
-                tracing::debug!(host, "a name can't be resolved");
-                answer.failed.insert(uri);
-            }
-        }
-        answer
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Uri;
+
     use super::*;
 
     fn answer(found: &[&str], named: bool, failed: bool) -> Answer {

@@ -1,77 +1,69 @@
-//! One call of an upstream: which endpoint, how long, how often.
+//! One call of an upstream: when its turn is, which endpoint, how long, how often.
 //!
-//! A write is sent once and never again. A read whose connection failed before an answer came is sent once more, to another endpoint
-//! if there is one. An RPC that an endpoint does not know was not run there, so that another one is asked.
+//! A write is sent once and never again; what was surely not handled was not sent. A read that got no answer is sent once more, to
+//! another endpoint if there is one. An RPC that an endpoint does not know was not run there, so that another one is asked. Each of the
+//! rules has its file: the turn in [`admission`], the endpoint in [`choice`], one attempt in [`attempt`], what is told in [`failure`].
 
-use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES;
 use tokio::time::{Instant, timeout_at};
-use tonic::metadata::MetadataValue;
-use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
-use tonic_types::StatusExt as _;
 
 use super::backend::Backend;
-use super::codec::Encoded;
 use super::endpoint::Endpoint;
+use crate::metrics;
 use crate::tool::Call;
-use crate::tool::offer::Offer;
 use crate::tool::version::Asked;
+use attempt::attempt;
+use choice::Chosen;
+use failure::Failure;
+
+pub(super) mod admission;
+pub(super) mod attempt;
+mod choice;
+pub(super) mod failure;
 
 /// The longest that a call may take, whatever anybody says: clients give up after 60 s.
 pub(crate) const LONGEST: Duration = Duration::from_secs(55);
 
-/// What is added to an error after which nobody knows whether a write happened.
-const UNCLEAR: &str = "it may or may not have taken effect: check before trying again";
+/// How long a call waits for an endpoint that was there a moment ago. A restarted adapter is back within it; nothing was sent, so writes
+/// wait as well.
+const COMING_BACK: Duration = Duration::from_secs(1);
 
-/// Why an attempt gave no answer.
-enum Failure {
-    /// The endpoint could not be reached; nothing was sent.
-    Unreached,
-    /// The connection failed while the call was under way.
-    Lost,
-    /// The endpoint does not know the RPC.
-    Unknown,
-    /// The adapter, or the deadline, says no.
-    Refused(Status),
-}
+/// How often a call that was not sent may look for another connection: peers that end their connections on purpose do not do it in a row.
+const MAX_UNSENT: usize = 8;
 
-/// An endpoint for a call, and the call as its version of the tool takes it.
-struct Chosen {
-    endpoint: Arc<Endpoint>,
-    channel: Channel,
-    offer: Arc<Offer>,
-    message: Bytes,
-}
+/// How long a broken endpoint that is tried with a read may take before the read goes to one that works.
+const PROBE: Duration = Duration::from_secs(5);
 
 impl Backend {
-    /// Calls a tool; gives the encoded answer with the version of the tool that it is of.
+    /// Calls a tool; gives its answer as JSON.
     ///
     /// # Errors
     /// Whatever the adapter says, or why it could not be asked.
-    pub(crate) async fn call(&self, asked: Asked<'_>, call: &Call) -> Result<(Arc<Offer>, Bytes), Fault> {
-        let limits = self.limits.load_full();
-        let Ok(_permit) = limits.permits.try_acquire() else {
-            let message = format!(
-                "{} calls of {} are under way already: try again",
-                limits.settings.concurrency, self.key
-            );
-            return Err(Fault::new(Reason::DatabaseBusy, message));
+    pub(crate) async fn call(&self, asked: Asked<'_>, call: &Call) -> Result<String, Fault> {
+        // Whoever drops the call has cancelled it.
+        let mut counted = Counted {
+            key: &self.key,
+            outcome: "cancelled",
         };
-        let longest = limits.settings.timeout.min(LONGEST);
-        let deadline = call.deadline.min(Instant::now() + longest);
+        let limits = self.limits.load_full();
+        let limit = limits.settings.timeout.min(LONGEST);
+        let deadline = call.deadline.min(Instant::now() + limit);
+        let answer = async {
+            // Held until the answer is there, and given back however the call ends.
+            let _turn = limits.admission.enter(&self.key, deadline).await?;
+            self.attempts(asked, (deadline, limit), call).await
+        };
         tokio::select! {
             biased;
             () = call.cancelled.cancelled() => Err(Fault::new(Reason::Cancelled, "the call was cancelled")),
-            answer = timeout_at(deadline, self.attempts(asked, deadline, call)) => {
-                answer.unwrap_or_else(|_| Err(too_long(asked.listed)))
+            answer = answer => {
+                counted.outcome = answer.as_ref().map_or_else(Failure::outcome, |_| "ok");
+                let concurrency = limits.settings.concurrency;
+                answer.map_err(|failure| failure.fault(&self.key, asked.listed.read_only, concurrency))
             }
         }
     }
@@ -79,189 +71,116 @@ impl Backend {
     async fn attempts(
         &self,
         asked: Asked<'_>,
-        deadline: Instant,
+        (deadline, limit): (Instant, Duration),
         call: &Call,
-    ) -> Result<(Arc<Offer>, Bytes), Fault> {
-        let first = self.choose(asked, None)?.ok_or_else(|| self.unavailable())?;
-        let failure = match attempt(&first, deadline, call).await {
-            Ok(answer) => return Ok((first.offer, answer)),
-            Err(failure) => failure,
+    ) -> Result<String, Failure> {
+        let mut unsent = 0;
+        let (first, failure) = self
+            .sent(None, asked, (deadline, limit), call, &mut unsent)
+            .await?;
+        let Err(failure) = failure else { return failure };
+        let other = || self.choose(asked, Some(&first.endpoint)).ok();
+        let (reason, next) = match &failure {
+            // It was not run there, so another may run it, whatever it does.
+            Failure::UnknownRpc => ("unknown_rpc", other()),
+            _ if !first.offer.read_only => return Err(failure),
+            Failure::Busy => ("busy", other()),
+            Failure::Garbled => ("garbled", other()),
+            Failure::TimedOut if first.probe => ("probe", other()),
+            // The same one where there is no other: it connects again by itself.
+            Failure::Lost { .. } => (
+                "lost",
+                Some(self.chosen(asked, Some(&first.endpoint), deadline).await?),
+            ),
+            _ => return Err(failure),
         };
-        let other = || self.choose(asked, Some(&first.endpoint)).ok().flatten();
-        let second = match failure {
-            Failure::Unknown => {
-                first.endpoint.reflect_soon();
-                other().ok_or_else(|| gone(&self.key))?
-            }
-            // The same one where there is no other: its channel connects again by itself.
-            Failure::Lost | Failure::Unreached if first.offer.read_only => other().unwrap_or(first),
-            failure => return Err(self.fault(&first.offer, failure)),
+        let Some(next) = next else { return Err(failure) };
+        self.count_retry(reason);
+        tracing::debug!(upstream = self.key, rpc = %next.offer.path, reason, "a call is tried once more");
+        let (_, outcome) = self
+            .sent(Some(next), asked, (deadline, limit), call, &mut unsent)
+            .await?;
+        outcome
+    }
+
+    /// Sends a call once: to another endpoint, or over another connection, as long as it was surely not handled.
+    async fn sent(
+        &self,
+        to: Option<Chosen>,
+        asked: Asked<'_>,
+        (deadline, limit): (Instant, Duration),
+        call: &Call,
+        unsent: &mut usize,
+    ) -> Result<(Chosen, Result<String, Failure>), Failure> {
+        let mut chosen = match to {
+            Some(chosen) => chosen,
+            None => self.chosen(asked, None, deadline).await?,
         };
-        tracing::debug!(upstream = self.key, rpc = %second.offer.path, "a call is tried once more");
-        match attempt(&second, deadline, call).await {
-            Ok(answer) => Ok((second.offer, answer)),
-            Err(failure) => {
-                if matches!(failure, Failure::Unknown) {
-                    second.endpoint.reflect_soon();
-                }
-                Err(self.fault(&second.offer, failure))
-            }
-        }
-    }
-
-    /// What is told of a failure that is the last.
-    fn fault(&self, offer: &Offer, failure: Failure) -> Fault {
-        match failure {
-            Failure::Refused(status) => refused(offer, &status),
-            Failure::Unknown => gone(&self.key),
-            Failure::Lost if !offer.read_only => {
-                let message = format!(
-                    "the connection to {} was lost during the call: {UNCLEAR}",
-                    self.key
-                );
-                Fault {
-                    retry_after: None,
-                    ..Fault::new(Reason::UpstreamUnavailable, message)
-                }
-            }
-            Failure::Lost | Failure::Unreached => self.lost(),
-        }
-    }
-
-    /// A read found nobody who answers it; that nothing was changed is sure.
-    fn lost(&self) -> Fault {
-        let message = format!("{} can't be reached now: {}", self.key, self.problem());
-        Fault::new(Reason::UpstreamUnavailable, message)
-    }
-
-    /// The best endpoint for a call: one that serves, else one that says why it does not; among equals the least loaded, in turn.
-    /// In a roll-out, only those whose version of the tool stands for the listed one and takes the arguments.
-    ///
-    /// # Errors
-    /// `ARGUMENT_INVALID`: no version takes the arguments.
-    fn choose(&self, asked: Asked<'_>, except: Option<&Arc<Endpoint>>) -> Result<Option<Chosen>, Fault> {
-        let endpoints = self.endpoints();
-        // Endpoints of one version share it, so that the arguments are encoded once for all of them.
-        let mut versions: Vec<(Arc<Offer>, Result<Bytes, Fault>)> = Vec::with_capacity(1);
-        let mut candidates = Vec::with_capacity(endpoints.len());
-        for endpoint in endpoints.iter() {
-            if except.is_some_and(|except| Arc::ptr_eq(except, endpoint)) {
-                continue;
-            }
-            let Some((rank, channel, offer)) = endpoint.candidate(&asked.listed.rpc) else {
-                continue;
+        loop {
+            let until = if chosen.probe {
+                deadline.min(Instant::now() + PROBE)
+            } else {
+                deadline
             };
-            let known = versions.iter().position(|(known, _)| Arc::ptr_eq(known, &offer));
-            let version = match known {
-                Some(version) => version,
-                None if offer.stands_for(asked.listed) => {
-                    let message = asked.encode(&offer);
-                    versions.push((offer, message));
-                    versions.len() - 1
+            match attempt(&chosen, (until, limit), call).await {
+                Err(Failure::Unsent) if *unsent < MAX_UNSENT => {
+                    *unsent += 1;
+                    self.count_retry("unsent");
+                    chosen = self.chosen(asked, None, deadline).await?;
                 }
-                None => continue,
-            };
-            if versions[version].1.is_ok() {
-                candidates.push(((rank, endpoint.load()), endpoint, channel, version));
+                outcome => return Ok((chosen, outcome)),
             }
         }
-        let Some(best) = candidates.iter().map(|(cost, ..)| *cost).min() else {
-            // A mistake of the caller's is told first; of the listed version's, which is the one that it knows.
-            asked.encode(asked.listed)?;
-            return Ok(None);
-        };
-        candidates.retain(|(cost, ..)| *cost == best);
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % candidates.len();
-        let (_, endpoint, channel, version) = candidates.swap_remove(turn);
-        let (offer, message) = versions.swap_remove(version);
-        Ok(Some(Chosen {
-            endpoint: endpoint.clone(),
-            channel,
-            offer,
-            message: message?,
-        }))
     }
 
-    /// There is nobody to ask.
-    fn unavailable(&self) -> Fault {
-        let endpoints = self.endpoints();
-        let known = |endpoint: &Arc<Endpoint>| {
-            let state = endpoint.state();
-            state.channel.is_some() && state.reflection.is_some()
-        };
-        if endpoints.iter().any(known) {
-            return gone(&self.key);
+    fn count_retry(&self, reason: &'static str) {
+        metrics::UPSTREAM_RETRIES.add(1, &[metrics::upstream(&self.key), metrics::reason(reason)]);
+    }
+
+    /// An endpoint, another than `asked_before` if there is one; waits for one if the last has gone just now.
+    async fn chosen(
+        &self,
+        asked: Asked<'_>,
+        asked_before: Option<&Arc<Endpoint>>,
+        deadline: Instant,
+    ) -> Result<Chosen, Failure> {
+        let end = deadline.min(Instant::now() + COMING_BACK);
+        let mut waited = false;
+        loop {
+            let mut change = std::pin::pin!(self.connected.notified());
+            change.as_mut().enable();
+            if let Some(before) = asked_before
+                && let Ok(other) = self.choose(asked, Some(before))
+            {
+                return Ok(other);
+            }
+            let failure = match self.choose(asked, None) {
+                Err(failure @ (Failure::Unreachable(_) | Failure::NotOffered)) => failure,
+                chosen => return chosen,
+            };
+            if !waited {
+                let lost = |endpoint: &Arc<Endpoint>| endpoint.lost_within(COMING_BACK);
+                if !self.endpoints().iter().any(lost) {
+                    return Err(failure);
+                }
+                waited = true;
+                metrics::UPSTREAM_WAITS.add(1, &[metrics::upstream(&self.key), metrics::reason("endpoint")]);
+            }
+            if timeout_at(end, change).await.is_err() {
+                return Err(failure);
+            }
         }
-        self.lost()
     }
 }
 
-async fn attempt(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<Bytes, Failure> {
-    let _in_flight = chosen.endpoint.enter();
-    let mut client =
-        tonic::client::Grpc::new(chosen.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    client.ready().await.map_err(|_| Failure::Unreached)?;
-    let mut request = Request::new(chosen.message.clone());
-    request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-    if let Some(context) = &call.traceparent
-        && let Ok(context) = MetadataValue::try_from(context)
-    {
-        request.metadata_mut().insert("traceparent", context);
-    }
-    match client.unary(request, chosen.offer.path.clone(), Encoded).await {
-        Ok(response) => Ok(response.into_inner()),
-        Err(status) => Err(judge(status)),
-    }
+/// A call that is counted when it is over.
+struct Counted<'a> {
+    key: &'a str,
+    outcome: &'static str,
 }
 
-/// What a status means: ours, or tonic's own for a failed connection, whose code may be any.
-fn judge(status: Status) -> Failure {
-    if status.get_details_error_info().is_some() {
-        return Failure::Refused(status);
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        metrics::UPSTREAM_CALLS.add(1, &[metrics::upstream(self.key), metrics::outcome(self.outcome)]);
     }
-    let mut source = status.source();
-    while let Some(error) = source {
-        if error.is::<tonic::TimeoutExpired>() {
-            return Failure::Refused(status);
-        }
-        if error.is::<tonic::ConnectError>() {
-            return Failure::Unreached;
-        }
-        source = error.source();
-    }
-    match status.code() {
-        Code::Unimplemented => Failure::Unknown,
-        Code::Unavailable => Failure::Lost,
-        _ if status.source().is_some() => Failure::Lost,
-        _ => Failure::Refused(status),
-    }
-}
-
-fn refused(offer: &Offer, status: &Status) -> Fault {
-    if status.get_details_error_info().is_none() && status.code() == Code::OutOfRange {
-        // tonic's own refusal to read on.
-        let message = format!("the answer is larger than {MAX_MESSAGE_BYTES} bytes: ask for less");
-        return Fault::new(Reason::ResultTooLarge, message);
-    }
-    match Fault::from_status(status) {
-        fault if fault.reason == Reason::StatementTimedOut && status.get_details_error_info().is_none() => {
-            too_long(offer)
-        }
-        fault => fault,
-    }
-}
-
-fn too_long(offer: &Offer) -> Fault {
-    let mut message = "the call took too long and was cancelled".to_owned();
-    if !offer.read_only {
-        message = format!("{message}: {UNCLEAR}");
-    }
-    Fault::new(Reason::StatementTimedOut, message)
-}
-
-fn gone(key: &str) -> Fault {
-    Fault::new(
-        Reason::NotSupported,
-        format!("{key} does not offer this tool any more: list the tools again"),
-    )
 }

@@ -1,6 +1,5 @@
-//! One endpoint of an upstream: one address, one connection at a time, and the task that keeps it.
+//! One endpoint of an upstream: one address, what is known of it, and how good a choice it is. `keep` connects it.
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,38 +9,33 @@ use http::Uri;
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_proto::adapter::v1::adapter_service_client::AdapterServiceClient;
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 use tonic::transport::Channel;
 use tracing::Instrument as _;
 
-use super::health::{self, Gone};
-use super::reflect::{Reflection, reflect};
+use super::breaker::{Breaker, Standing};
+use super::connection::Connection;
+use super::reflect::Reflection;
+use crate::metrics;
 use crate::tool::offer::Offer;
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(1);
-
-/// A peer that vanished without a word is missed after these two together.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The pauses between attempts to connect: doubled from the first to the last, so that a restarted adapter is back soon.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LAST_PAUSE: Duration = Duration::from_millis(1500);
-
-/// How often what an adapter offers is looked at again without cause, and how soon after a failure.
-const REFLECT_AGAIN: Duration = Duration::from_mins(1);
-const REFLECT_AFTER_FAILURE: Duration = Duration::from_secs(5);
-
-/// The least time between two reflections, whoever asks for one.
-const REFLECT_PAUSE: Duration = Duration::from_secs(1);
+mod keep;
 
 /// How long an adapter may take to tell its status.
 const STATUS: Duration = Duration::from_secs(1);
 
-/// The last reflection of an upstream, so that its endpoints share what they have in common.
-pub(super) type Latest = Mutex<Option<Arc<Reflection>>>;
+/// What the endpoints of an upstream have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) key: String,
+    /// Told whenever anything is different that the catalogue depends on.
+    pub(super) changed: Arc<Notify>,
+    /// Told whenever an endpoint is connected.
+    pub(super) connected: Arc<Notify>,
+    /// The last reflection of the upstream, so that its endpoints share what they have in common.
+    pub(super) latest: Arc<Mutex<Option<Arc<Reflection>>>>,
+}
 
 /// One endpoint.
 #[derive(Debug)]
@@ -49,36 +43,53 @@ pub(crate) struct Endpoint {
     pub(super) address: SocketAddr,
     /// The address as it was configured: what the adapter is called in requests.
     pub(super) origin: Uri,
+    pub(super) breaker: Breaker,
     state: Mutex<State>,
     in_flight: AtomicUsize,
     reflect_again: Notify,
-    changed: Arc<Notify>,
-    latest: Arc<Latest>,
+    shared: Shared,
     lifecycle: Lifecycle,
 }
 
 /// What is known of an endpoint now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
-    /// The connection; `None` when there is none.
-    pub(crate) channel: Option<Channel>,
+    /// The connection; `None` when there is none, or when it is about to be replaced.
+    pub(super) connection: Option<Arc<Connection>>,
+    /// When the last connection was lost, or ended in good order.
+    lost: Option<Instant>,
     /// Whether the service says that it serves.
     pub(crate) serving: bool,
-    /// What it offers, by the present connection.
+    /// What it offers, by the present connection, or by the last one while that is replaced.
     pub(crate) reflection: Option<Arc<Reflection>>,
+    /// Whether that was read by the present connection. Another process may listen at the address by now.
+    confirmed: bool,
     /// What it last said of itself.
     pub(crate) status: Option<GetStatusResponse>,
     /// Whether one attempt to reach it has come to an end, this way or that.
     pub(crate) tried: bool,
     /// Why it is not connected or not understood, without its address.
     pub(crate) problem: Option<String>,
+    /// What it was last counted as.
+    counted: Option<&'static str>,
 }
 
 impl State {
+    /// Whether there is a connection that something was heard on.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Whether it is known what is offered behind the present connection.
+    fn is_understood(&self) -> bool {
+        self.connection.is_some() && self.confirmed && self.reflection.is_some()
+    }
+
     /// The part that the catalogue depends on.
     fn consequence(&self) -> Consequence {
         Consequence {
-            connected: self.channel.is_some(),
+            connected: self.is_connected(),
+            confirmed: self.confirmed,
             serving: self.serving,
             digest: self.reflection.as_ref().map(|reflection| reflection.digest),
             tried: self.tried,
@@ -94,6 +105,7 @@ impl State {
 #[derive(PartialEq, Eq)]
 struct Consequence {
     connected: bool,
+    confirmed: bool,
     serving: bool,
     digest: Option<[u8; 32]>,
     tried: bool,
@@ -104,25 +116,24 @@ struct Consequence {
 impl Endpoint {
     /// Starts to keep a connection, in a task of a part of `lifecycle`.
     pub(super) fn start(
-        key: &str,
         address: SocketAddr,
         origin: Uri,
-        changed: Arc<Notify>,
-        latest: Arc<Latest>,
+        shared: Shared,
         lifecycle: &Lifecycle,
     ) -> Arc<Self> {
+        let span = tracing::info_span!("endpoint", upstream = shared.key, %address);
         let endpoint = Arc::new(Self {
             address,
             origin,
+            breaker: Breaker::default(),
             state: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             reflect_again: Notify::new(),
-            changed,
-            latest,
+            shared,
             lifecycle: lifecycle.child(),
         });
+        endpoint.count();
         let task = endpoint.clone();
-        let span = tracing::info_span!("endpoint", upstream = key, %address);
         endpoint
             .lifecycle
             .spawn_until_stopped(async move { task.keep().await }.instrument(span));
@@ -139,13 +150,32 @@ impl Endpoint {
         self.lock().clone()
     }
 
-    /// The connection for a call of the RPC with this name, its version of it, and how good a choice it is: the less, the better.
-    /// None before the adapter's tools are known: what a request of ours meant to it nobody could tell.
-    pub(super) fn candidate(&self, rpc: &str) -> Option<(u8, Channel, Arc<Offer>)> {
+    /// Whether it is connected, and it is known what it offers.
+    pub(super) fn is_understood(&self) -> bool {
+        self.lock().is_understood()
+    }
+
+    /// Whether its calls fail although it is connected, so that it gets none for a moment.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self.breaker.standing(), Standing::Open { .. })
+    }
+
+    /// Whether its connection ended that little ago and there is no other yet.
+    pub(super) fn lost_within(&self, time: Duration) -> bool {
         let state = self.lock();
-        let channel = state.channel.clone()?;
+        state.lost.is_some_and(|lost| lost.elapsed() < time)
+    }
+
+    /// The connection for a call of the RPC with this name, its version of it, and how good a choice it is: the less, the better.
+    /// None before the adapter's tools are known by this connection: what a request of ours meant to it nobody could tell.
+    pub(super) fn candidate(&self, rpc: &str) -> Option<(u8, Arc<Connection>, Arc<Offer>)> {
+        let state = self.lock();
+        if !state.is_understood() {
+            return None;
+        }
+        let connection = state.connection.clone().filter(|open| open.takes_calls())?;
         let offer = state.reflection.as_ref()?.offer(rpc)?.clone();
-        Some((u8::from(!state.serving), channel, offer))
+        Some((u8::from(!state.serving), connection, offer))
     }
 
     /// Calls in flight.
@@ -159,6 +189,31 @@ impl Endpoint {
         InFlight(self.clone())
     }
 
+    /// A call was answered.
+    pub(super) fn succeeded(&self) {
+        if self.breaker.succeeded() {
+            self.switched("closed");
+        }
+    }
+
+    /// A call failed in a way that tells of the endpoint.
+    pub(super) fn failed(&self) {
+        if self.breaker.failed() {
+            self.switched("open");
+        }
+    }
+
+    fn switched(&self, to: &'static str) {
+        let (key, address) = (&self.shared.key, self.address);
+        if to == "open" {
+            tracing::warn!(upstream = key, %address, "the calls of an endpoint fail: it gets no more for a moment");
+        } else {
+            tracing::info!(upstream = key, %address, "an endpoint answers again");
+        }
+        metrics::UPSTREAM_BREAKER.add(1, &[metrics::upstream(key), metrics::to(to)]);
+        self.count();
+    }
+
     /// Looks soon at what the adapter offers: it surprised us.
     pub(super) fn reflect_soon(&self) {
         self.reflect_again.notify_one();
@@ -166,7 +221,7 @@ impl Endpoint {
 
     /// Asks the adapter for its status; gives it with the time that this took.
     pub(crate) async fn ask_status(&self) -> Option<(GetStatusResponse, Duration)> {
-        let channel = self.lock().channel.clone()?;
+        let channel = self.lock().connection.as_ref()?.channel.clone();
         let (status, latency) = ask_status(channel).await?;
         self.lock().status = Some(status.clone());
         Some((status, latency))
@@ -176,160 +231,50 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, and wakes the registry if that is of consequence to the catalogue.
+    /// Changes the state, and wakes the registry if that is of consequence to the catalogue, and calls that wait for a connection.
     fn update(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         let before = state.consequence();
         change(&mut state);
-        if state.consequence() != before {
-            self.changed.notify_one();
+        let after = state.consequence();
+        drop(state);
+        if after != before {
+            self.shared.changed.notify_one();
         }
+        if after.confirmed {
+            self.shared.connected.notify_waiters();
+        }
+        self.count();
     }
 
-    /// Connects again and again.
-    async fn keep(&self) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.connect().await {
-                Ok(channel) => {
-                    let since = Instant::now();
-                    let gone = self.serve(channel).await;
-                    tracing::info!(reason = %gone, "an endpoint is gone");
-                    self.update(|state| {
-                        state.channel = None;
-                        state.reflection = None;
-                        state.serving = false;
-                        state.tried = true;
-                        state.problem = Some(gone.to_string());
-                    });
-                    if since.elapsed() > LAST_PAUSE {
-                        pause = FIRST_PAUSE;
-                    }
-                }
-                Err(problem) => {
-                    tracing::debug!(problem, "an endpoint can't be reached");
-                    self.update(|state| {
-                        state.tried = true;
-                        state.problem = Some(problem);
-                    });
-                }
-            }
-            // Jitter, so that replicas do not come back to a restarted adapter in step.
-            sleep(pause.mul_f64(rand::random_range(0.75..1.25))).await;
-            pause = (pause * 2).min(LAST_PAUSE);
-        }
-    }
-
-    async fn connect(&self) -> Result<Channel, String> {
-        let target = tonic::transport::Endpoint::from_shared(format!("http://{}", self.address))
-            .map_err(|_| "its address can't be used".to_owned())?
-            .origin(self.origin.clone())
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        match timeout(CONNECT * 2, target.connect()).await {
-            Ok(connected) => connected.map_err(|error| why(&error)),
-            Err(_) => Err("no answer".to_owned()),
-        }
-    }
-
-    /// Uses a connection until it is gone.
-    async fn serve(&self, channel: Channel) -> Gone {
-        let (name, mut named) = watch::channel(None::<String>);
-        // Whoever accepts connections and then is silent would hold up calls: it gets none before it has said something.
-        let alive = || {
-            if self.lock().channel.is_none() {
-                self.update(|state| {
-                    state.channel = Some(channel.clone());
-                    state.problem = Some("its tools are not known yet".to_owned());
-                });
-            }
+    /// Keeps the count of endpoints by state.
+    fn count(&self) {
+        let broken = self.is_broken();
+        let mut state = self.lock();
+        let now = match &*state {
+            _ if self.lifecycle.is_stopping() => None,
+            state if !state.is_connected() => Some("unreachable"),
+            _ if broken => Some("broken"),
+            state if state.serving => Some("serving"),
+            _ => Some("not_serving"),
         };
-        let service = async {
-            // The name is known after the first reflection.
-            let name = match named.wait_for(Option::is_some).await {
-                Ok(name) => name.clone().unwrap_or_default(),
-                Err(_) => return Gone::Lost,
-            };
-            health::service(&channel, &name, |serving| {
-                self.update(|state| state.serving = serving);
-            })
-            .await
-        };
-        tokio::select! {
-            gone = health::process(&channel, alive) => gone,
-            gone = service => gone,
-            gone = self.keep_reflection(&channel, &name) => gone,
-        }
-    }
-
-    /// Keeps what is known of the adapter's tools up to date; never returns while the connection is there.
-    async fn keep_reflection(&self, channel: &Channel, name: &watch::Sender<Option<String>>) -> Gone {
-        loop {
-            let known: Vec<_> = self
-                .latest
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-                .cloned()
-                .collect();
-            let pause = match reflect(channel, &known).await {
-                Ok(reflection) => {
-                    self.reflected(channel, reflection, name).await;
-                    REFLECT_AGAIN
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "an adapter's tools can't be read");
-                    self.update(|state| {
-                        state.tried = true;
-                        state.problem = Some(error.to_string());
-                    });
-                    REFLECT_AFTER_FAILURE
-                }
-            };
-            sleep(REFLECT_PAUSE).await;
-            let _ = timeout(
-                pause.mul_f64(rand::random_range(0.75..1.25)),
-                self.reflect_again.notified(),
-            )
-            .await;
-        }
-    }
-
-    async fn reflected(
-        &self,
-        channel: &Channel,
-        reflection: Arc<Reflection>,
-        name: &watch::Sender<Option<String>>,
-    ) {
-        let digest = |known: &Arc<Reflection>| known.digest;
-        if self.lock().reflection.as_ref().map(digest) == Some(reflection.digest) {
-            self.update(|state| state.problem = None);
+        if now == state.counted {
             return;
         }
-        tracing::info!(tools = reflection.offers.len(), "an adapter's tools were read");
-        for reason in &reflection.left_out {
-            tracing::warn!(reason, "an RPC is no tool");
-        }
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(reflection.clone());
-        let service = reflection.health_name().to_owned();
-        name.send_if_modified(|name| {
-            let first = name.is_none();
-            if first {
-                *name = Some(service);
+        for (label, difference) in [(state.counted, -1), (now, 1)] {
+            if let Some(label) = label {
+                let attributes = [metrics::upstream(&self.shared.key), metrics::state(label)];
+                metrics::UPSTREAM_ENDPOINTS.add(difference, &attributes);
             }
-            first
-        });
-        let status = ask_status(channel.clone()).await;
-        self.update(|state| {
-            state.channel = Some(channel.clone());
-            state.reflection = Some(reflection);
-            state.status = status.map(|(status, _)| status).or(state.status.take());
-            state.tried = true;
-            state.problem = None;
-        });
+        }
+        state.counted = now;
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.lifecycle.stop();
+        self.count();
     }
 }
 
@@ -349,25 +294,4 @@ async fn ask_status(channel: Channel) -> Option<(GetStatusResponse, Duration)> {
     let answer = timeout(STATUS, client.get_status(GetStatusRequest {})).await;
     let status = answer.ok()?.ok()?.into_inner();
     Some((status, start.elapsed()))
-}
-
-/// Why there is no connection, without the address that the error names.
-fn why(error: &tonic::transport::Error) -> String {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return match error.kind() {
-                std::io::ErrorKind::ConnectionRefused => "the connection is refused",
-                std::io::ErrorKind::ConnectionReset => "the connection was reset",
-                std::io::ErrorKind::TimedOut => "no answer",
-                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
-                    "there is no route to it"
-                }
-                _ => "it can't be connected",
-            }
-            .to_owned();
-        }
-        source = error.source();
-    }
-    "it can't be connected".to_owned()
 }

@@ -1,97 +1,121 @@
 //! The health client: whether the process behind a connection lives, and whether its service serves.
 //!
-//! Two watches on one connection. The one of the whole process, `""`, ends when the connection ends or the process says that it is
-//! about to: then the endpoint is taken out, and its connection is let go, so that the process can finish. The one of the service says
-//! whether the database answers; an endpoint that does not serve keeps its connection, because it still answers calls with the reason.
+//! Each connection is asked again and again whether anybody is there, by `Check`: it is taken out when nothing comes back. HTTP/2 pings
+//! would be cheaper, but gRPC servers other than ours close a connection that pings more often than every five minutes
+//! (`too_many_pings`). Two watches tell more, sooner: the one of the process, `""`, that it is about to end; the one of the service, whether
+//! the database answers. An endpoint that does not serve keeps its connection, because it still answers calls with the reason.
 
 use std::time::Duration;
 
-use tonic::transport::Channel;
-use tonic::{Code, Status, Streaming};
+use tokio::time::{sleep, timeout};
+use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// How often an adapter without health is asked whether it is still there.
-const WITHOUT_HEALTH: Duration = Duration::from_secs(1);
+use super::call::attempt::{Cause, cause};
+use super::connection::Connection;
 
-/// Why an endpoint is taken out.
+/// The pause between two checks, and how long each may take: a peer that vanished without a word is out within two seconds.
+const CHECK_AGAIN: Duration = Duration::from_millis(750);
+const CHECK: Duration = Duration::from_secs(1);
+
+/// How much longer is looked at the socket before a peer is called silent: it may be this process that was held up.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// When a watch that ended, or that the adapter does not have, is opened again.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a connection is used no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Gone {
     #[error("the connection was lost")]
     Lost,
+    #[error("it takes no more calls on its connection")]
+    Draining,
+    #[error("it does not answer")]
+    Silent,
     #[error("it is shutting down")]
     Stopping,
 }
 
-/// Watches the process and tells `on_sign` of each sign of life; returns when it is gone.
-pub(crate) async fn process(channel: &Channel, on_sign: impl Fn()) -> Gone {
-    let mut watch = Watch::new(channel, "");
+/// Asks again and again whether the process is there, and tells `on_sign` of each sign of life; returns when it is gone.
+pub(crate) async fn check(connection: &Connection, on_sign: impl Fn()) -> Gone {
+    let mut client = HealthClient::new(connection.channel.clone()).max_decoding_message_size(4096);
     loop {
-        match watch.next().await {
-            Ok(ServingStatus::NotServing) => return Gone::Stopping,
-            Ok(_) => on_sign(),
-            Err(gone) => return gone,
+        let before = connection.seen();
+        match timeout(CHECK, client.check(HealthCheckRequest::default())).await {
+            Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::NotServing => {
+                return Gone::Stopping;
+            }
+            Ok(Ok(_)) => on_sign(),
+            Ok(Err(status)) => match cause(&status) {
+                // No health service, or nothing known of "", or too busy: what answers is alive.
+                Cause::Answered | Cause::TimedOut => on_sign(),
+                Cause::Unsent => return Gone::Draining,
+                // Where the socket is gone, that is seen there; a peer that resets a stream is no sign, this way or that.
+                Cause::Lost { .. } => {}
+            },
+            Err(_) => {
+                sleep(SECOND_LOOK).await;
+                if connection.silent_since(before) {
+                    return Gone::Silent;
+                }
+            }
         }
+        sleep(CHECK_AGAIN).await;
     }
 }
 
-/// Watches a service and tells `on_change` whether it serves; returns when the connection is gone.
-pub(crate) async fn service(channel: &Channel, name: &str, on_change: impl Fn(bool)) -> Gone {
-    let mut watch = Watch::new(channel, name);
+/// Watches the process; returns when it says that it is about to end.
+pub(crate) async fn process(connection: &Connection) -> Gone {
+    let mut stopping = false;
     loop {
-        match watch.next().await {
-            // A service of which the adapter's health knows nothing serves as long as the process does.
-            Ok(status) => on_change(status != ServingStatus::NotServing),
-            Err(gone) => return gone,
+        watch(connection, "", |status| {
+            stopping = status == ServingStatus::NotServing;
+            !stopping
+        })
+        .await;
+        if stopping {
+            return Gone::Stopping;
         }
+        sleep(WATCH_AGAIN).await;
     }
 }
 
-struct Watch {
-    client: HealthClient<Channel>,
-    service: String,
-    stream: Option<Streaming<HealthCheckResponse>>,
-    unknown: bool,
+/// Watches a service and tells `on_change` whether it serves, as long as it is polled.
+pub(crate) async fn service(connection: &Connection, name: &str, on_change: impl Fn(bool)) -> Gone {
+    loop {
+        let ended = watch(connection, name, |status| {
+            on_change(status != ServingStatus::NotServing);
+            true
+        })
+        .await;
+        // A service of which the adapter's health knows nothing serves as long as the process does.
+        if ended.is_some_and(|status| matches!(status.code(), Code::Unimplemented | Code::NotFound)) {
+            on_change(true);
+        }
+        sleep(WATCH_AGAIN).await;
+    }
 }
 
-impl Watch {
-    fn new(channel: &Channel, service: &str) -> Self {
-        Self {
-            client: HealthClient::new(channel.clone()).max_decoding_message_size(4096),
-            service: service.to_owned(),
-            stream: None,
-            unknown: false,
+/// One watch, until it ends or `on_status` has heard enough.
+async fn watch(
+    connection: &Connection,
+    service: &str,
+    mut on_status: impl FnMut(ServingStatus) -> bool,
+) -> Option<Status> {
+    let mut client = HealthClient::new(connection.channel.clone()).max_decoding_message_size(4096);
+    let service = service.to_owned();
+    let mut stream = match client.watch(HealthCheckRequest { service }).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return Some(status),
+    };
+    loop {
+        match stream.message().await {
+            Ok(Some(answer)) if on_status(answer.status()) => {}
+            Ok(_) => return None,
+            Err(status) => return Some(status),
         }
-    }
-
-    /// Waits for the next status.
-    async fn next(&mut self) -> Result<ServingStatus, Gone> {
-        if self.unknown {
-            tokio::time::sleep(WITHOUT_HEALTH).await;
-        }
-        match self.receive().await {
-            Ok(Some(response)) => Ok(response.status()),
-            // No health service, or not for this name: what answers is alive. Ask again, to learn when it is not.
-            Err(status) if matches!(status.code(), Code::Unimplemented | Code::NotFound) => {
-                self.stream = None;
-                self.unknown = true;
-                Ok(ServingStatus::ServiceUnknown)
-            }
-            Ok(None) | Err(_) => Err(Gone::Lost),
-        }
-    }
-
-    async fn receive(&mut self) -> Result<Option<HealthCheckResponse>, Status> {
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            none => {
-                let request = HealthCheckRequest {
-                    service: self.service.clone(),
-                };
-                none.insert(self.client.watch(request).await?.into_inner())
-            }
-        };
-        stream.message().await
     }
 }

@@ -11,10 +11,11 @@ use mcp_hub_testing::eventually;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::adapter::{Adapter, Plan, fields};
-use crate::hub::{Hub, SOON, call};
+use crate::hub::{Hub, SOON, call, metric};
 
 const SHOP: &str = r#"
     // ShopService sells.
@@ -247,24 +248,71 @@ async fn cancelling_and_dropping_reach_the_adapter() {
 }
 
 #[tokio::test]
-async fn more_calls_than_allowed_are_refused_at_once() {
-    let (adapter, _) = hanging().await;
-    let hub = Hub::with(&[("shop", adapter.url())], |upstream| upstream.concurrency = 1).await;
-    let tool = hub.tool("shop_find");
-    let arguments = serde_json::Map::from_iter([("what".to_owned(), json!(""))]);
-    let task = hub.lifecycle.spawn({
-        let arguments = arguments.clone();
-        async move { tool.call(arguments, call()).await }
+async fn a_call_waits_for_its_turn_and_more_than_that_are_shed() {
+    let gate = Arc::new(Semaphore::new(0));
+    let open = gate.clone();
+    let plan = Plan::new(SHOP).handle(move |received| {
+        let open = open.clone();
+        async move {
+            open.acquire().await.expect("open").forget();
+            Ok(received.response)
+        }
     });
+    let adapter = plan.start().await;
+    let hub = Hub::with(&[("turns", adapter.url())], |upstream| upstream.concurrency = 1).await;
+    let start = |circumstances: Call| {
+        let tool = hub.tool("turns_find");
+        let arguments = serde_json::Map::from_iter([("what".to_owned(), json!(""))]);
+        hub.lifecycle
+            .spawn(async move { tool.call(arguments, circumstances).await })
+    };
+    let first = start(call());
     eventually(SOON, async || adapter.calls().len() == 1).await;
+    // One may wait. It does not get its turn in time.
+    let waiting = start(call());
+    let waits = r#"mcp_hub_upstream_waits_total{reason="turn",upstream="turns"}"#;
+    eventually(SOON, async || metric(waits) == 1.0).await;
     let started = Instant::now();
-    let outcome = hub.tool("shop_find").call(arguments, call()).await;
-    assert!(started.elapsed() < Duration::from_secs(1));
-    assert_eq!(
-        outcome.text,
-        "1 calls of shop are under way already: try again\nreason: DATABASE_BUSY\nretry_after_ms: 500"
-    );
-    task.abort();
+    let outcome = hub.call("turns_find", json!({"what": ""})).await;
+    assert!(started.elapsed() < Duration::from_millis(500), "at once");
+    let busy =
+        "1 calls of turns are under way already: try again\nreason: DATABASE_BUSY\nretry_after_ms: 500";
+    assert_eq!(outcome.text, busy);
+    assert_eq!(waiting.await.expect("no panic").text, busy);
+
+    // Whoever gives up while it waits, cancelled or dropped, leaves the turn to the next.
+    let cancelled = call();
+    let token = cancelled.cancelled.clone();
+    let waiting = start(cancelled);
+    eventually(SOON, async || metric(waits) == 2.0).await;
+    token.cancel();
+    assert!(waiting.await.expect("no panic").text.contains("CANCELLED"));
+    let waiting = start(call());
+    eventually(SOON, async || metric(waits) == 3.0).await;
+    waiting.abort();
+    let _ = waiting.await;
+    let waiting = start(call());
+    eventually(SOON, async || metric(waits) == 4.0).await;
+    gate.add_permits(2);
+    assert!(!first.await.expect("no panic").is_error);
+    assert!(!waiting.await.expect("no panic").is_error);
+    let calls = |outcome: &str| {
+        metric(&format!(
+            r#"mcp_hub_upstream_calls_total{{outcome="{outcome}",upstream="turns"}}"#
+        ))
+    };
+    assert_eq!((calls("ok"), calls("shed"), calls("cancelled")), (2.0, 2.0, 2.0));
+    assert_eq!(adapter.calls().len(), 2);
+    // Cancelled calls that ran give their turn back as well.
+    for _ in 0..3 {
+        let circumstances = call();
+        let token = circumstances.cancelled.clone();
+        let before = adapter.calls().len();
+        let running = start(circumstances);
+        eventually(SOON, async || adapter.calls().len() > before).await;
+        token.cancel();
+        assert!(running.await.expect("no panic").text.contains("CANCELLED"));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,148 @@
+//! One attempt of a call, on one connection of one endpoint, and what its outcome says of the endpoint.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES;
+use tokio::time::{Instant, timeout_at};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
+
+use super::choice::Chosen;
+use super::failure::Failure;
+use crate::json::answer;
+use crate::tool::Call;
+use crate::upstream::codec::Encoded;
+
+/// Where a status came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::upstream) enum Cause {
+    /// From the peer.
+    Answered,
+    /// From this end: the deadline passed.
+    TimedOut,
+    /// From this end: the peer has surely not handled the request.
+    Unsent,
+    /// From this end: the connection failed, or only the stream; what the peer did with the request is unknown.
+    Lost { connection: bool },
+}
+
+/// Where a status came from. Its code does not tell: a connection that dies may give any.
+pub(in crate::upstream) fn cause(status: &Status) -> Cause {
+    let mut source = status.source();
+    if source.is_none() {
+        return Cause::Answered;
+    }
+    while let Some(error) = source {
+        if error.is::<tonic::TimeoutExpired>() {
+            return Cause::TimedOut;
+        }
+        if error.is::<tonic::ConnectError>() {
+            return Cause::Unsent;
+        }
+        // hyper says "canceled" only of a request that never left its queue.
+        if error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(hyper::Error::is_canceled)
+        {
+            return Cause::Unsent;
+        }
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            // A GOAWAY ends the streams that the peer says it has not looked at, and REFUSED_STREAM says the same of one (RFC 9113,
+            // sections 6.8 and 8.7).
+            let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return if error.is_remote() && (error.is_go_away() || refused) {
+                Cause::Unsent
+            } else {
+                Cause::Lost {
+                    connection: !(error.is_remote() && error.is_reset()),
+                }
+            };
+        }
+        source = error.source();
+    }
+    Cause::Lost { connection: true }
+}
+
+/// Sends the request once. `limit` is how long the upstream gives its calls.
+pub(super) async fn attempt(
+    chosen: &Chosen,
+    (deadline, limit): (Instant, Duration),
+    call: &Call,
+) -> Result<String, Failure> {
+    let Chosen {
+        endpoint, connection, ..
+    } = chosen;
+    let _in_flight = endpoint.enter();
+    let started = Instant::now();
+    let sent = send(chosen, deadline, call);
+    let result = tokio::select! {
+        biased;
+        answered = timeout_at(deadline, sent) => answered.unwrap_or(Err(Failure::TimedOut)),
+        () = connection.given_up() => Err(Failure::Lost { connection: true }),
+    };
+    match &result {
+        // Whatever the adapter says, it is there and says it. Somebody else's deadline or haste is not held against it.
+        Ok(_) | Err(Failure::Refused(_)) => endpoint.succeeded(),
+        Err(Failure::Lost { connection: true }) => {
+            if connection.blame() {
+                endpoint.failed();
+            }
+        }
+        Err(Failure::Lost { .. } | Failure::Garbled) => endpoint.failed(),
+        Err(Failure::TimedOut) if started.elapsed() * 2 >= limit => endpoint.failed(),
+        Err(Failure::Unsent) => connection.drain(),
+        Err(Failure::UnknownRpc) => endpoint.reflect_soon(),
+        Err(_) => {}
+    }
+    result
+}
+
+async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<String, Failure> {
+    let offer = &chosen.offer;
+    let channel = chosen.connection.channel.clone();
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    client.ready().await.map_err(|_| Failure::Unsent)?;
+    let mut request = Request::new(chosen.message.clone());
+    request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+    if let Some(context) = &call.traceparent
+        && let Ok(context) = MetadataValue::try_from(context)
+    {
+        request.metadata_mut().insert("traceparent", context);
+    }
+    match client.unary(request, offer.path.clone(), Encoded).await {
+        Ok(response) => answer::write(&offer.output, response.get_ref()).map_err(|error| {
+            tracing::error!(%error, rpc = %offer.path, "an answer can't be decoded");
+            Failure::Garbled
+        }),
+        Err(status) => Err(judge(status)),
+    }
+}
+
+/// What a status means: the adapter's, its server's, or tonic's own for what happened on the way.
+fn judge(status: Status) -> Failure {
+    if status.get_details_error_info().is_some() {
+        return Failure::Refused(status);
+    }
+    match cause(&status) {
+        Cause::TimedOut => return Failure::TimedOut,
+        Cause::Unsent => return Failure::Unsent,
+        Cause::Lost { connection } => return Failure::Lost { connection },
+        Cause::Answered => {}
+    }
+    match status.code() {
+        Code::Unimplemented => Failure::UnknownRpc,
+        Code::ResourceExhausted => Failure::Busy,
+        // tonic's server says CANCELLED "Timeout expired" where the protocol says DEADLINE_EXCEEDED.
+        Code::Cancelled if status.message() == "Timeout expired" => Failure::TimedOut,
+        Code::DeadlineExceeded => Failure::TimedOut,
+        // A proxy's words for a connection that it lost.
+        Code::Unavailable | Code::Cancelled | Code::Aborted => Failure::Lost { connection: false },
+        Code::Internal | Code::Unknown | Code::DataLoss => {
+            tracing::error!(code = ?status.code(), message = status.message(), "an endpoint fails without a reason");
+            Failure::Garbled
+        }
+        _ => Failure::Refused(status),
+    }
+}

@@ -1,0 +1,198 @@
+//! The task of an endpoint: connects, watches, reflects, and connects again.
+//!
+//! A connection that ends is replaced at once, before the endpoint is given up: servers end connections because they are old, and an
+//! adapter that restarts, or a load balancer in front of several, takes the next one. Meanwhile calls go to other endpoints, or wait.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Endpoint, State, ask_status};
+use crate::upstream::connection::Connection;
+use crate::upstream::health::{self, Gone};
+use crate::upstream::reflect::{Reflection, reflect};
+
+/// The pauses between attempts to connect: the first for a second, because a restarted adapter is back soon; then doubled to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_millis(1500);
+
+/// How long a connection has to have lasted to be replaced without a pause.
+const LASTING: Duration = Duration::from_secs(1);
+
+/// How often what an adapter offers is looked at again without cause, and how soon after a failure.
+const REFLECT_AGAIN: Duration = Duration::from_mins(1);
+const REFLECT_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// The least time between two reflections, whoever asks for one.
+const REFLECT_PAUSE: Duration = Duration::from_secs(1);
+
+impl Endpoint {
+    /// Connects again and again.
+    pub(super) async fn keep(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let problem = match Connection::open(self.address, &self.origin).await {
+                Ok(connection) => {
+                    // Whoever listens anew may be well again.
+                    self.breaker.probe_soon();
+                    let since = Instant::now();
+                    let gone = self.serve(&connection).await;
+                    tracing::info!(reason = %gone, "a connection to an endpoint is gone");
+                    let had_calls = self.lock().is_connected();
+                    self.lose(&connection, gone);
+                    if had_calls && gone != Gone::Silent && since.elapsed() >= LASTING {
+                        pause = FIRST_PAUSE;
+                        continue;
+                    }
+                    gone.to_string()
+                }
+                Err(problem) => {
+                    tracing::debug!(problem, "an endpoint can't be reached");
+                    problem
+                }
+            };
+            self.update(|state| {
+                state.reflection = None;
+                state.serving = false;
+                state.tried = true;
+                state.problem = Some(problem);
+            });
+            // Jitter, so that replicas do not come back to a restarted adapter in step.
+            sleep(pause.mul_f64(rand::random_range(0.75..1.25))).await;
+            if !self.lost_within(Duration::from_secs(1)) {
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+        }
+    }
+
+    /// No more calls go over a connection. Those under way go on, unless they can't be answered any more.
+    fn lose(&self, connection: &Connection, gone: Gone) {
+        connection.drain();
+        if gone == Gone::Silent {
+            connection.give_up();
+        }
+        self.update(|state| {
+            // Nobody waits for one that was silent: it was away for two seconds when that was seen.
+            let lost = state.connection.take().filter(|_| gone != Gone::Silent);
+            state.lost = lost.map(|_| Instant::now()).or(state.lost);
+            state.confirmed = false;
+            state.problem = Some(gone.to_string());
+        });
+    }
+
+    /// Uses a connection until it is gone.
+    async fn serve(&self, connection: &Arc<Connection>) -> Gone {
+        let (name, mut named) = watch::channel(None::<String>);
+        // Whoever accepts connections and then is silent would hold up calls: it gets none before it has said something.
+        let alive = || {
+            if !self.lock().is_connected() {
+                self.update(|state| {
+                    state.connection = Some(connection.clone());
+                    state.problem = Some("its tools are not known yet".to_owned());
+                });
+            }
+        };
+        let service = async {
+            // The name is known after the first reflection.
+            let name = match named.wait_for(Option::is_some).await {
+                Ok(name) => name.clone().unwrap_or_default(),
+                Err(_) => return Gone::Lost,
+            };
+            health::service(connection, &name, |serving| {
+                self.update(|state| state.serving = serving);
+            })
+            .await
+        };
+        tokio::select! {
+            () = connection.closed() => Gone::Lost,
+            () = connection.drained() => Gone::Draining,
+            gone = health::check(connection, alive) => gone,
+            gone = health::process(connection) => gone,
+            gone = service => gone,
+            gone = self.keep_reflection(connection, &name) => gone,
+        }
+    }
+
+    /// Keeps what is known of the adapter's tools up to date; never returns while the connection is there.
+    async fn keep_reflection(
+        &self,
+        connection: &Arc<Connection>,
+        name: &watch::Sender<Option<String>>,
+    ) -> Gone {
+        loop {
+            let known: Vec<_> = self
+                .shared
+                .latest
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .cloned()
+                .collect();
+            let pause = match reflect(&connection.channel, &known).await {
+                Ok(reflection) => {
+                    self.reflected(connection, reflection, name).await;
+                    REFLECT_AGAIN
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "an adapter's tools can't be read");
+                    self.update(|state| {
+                        state.tried = true;
+                        state.problem = Some(error.to_string());
+                    });
+                    REFLECT_AFTER_FAILURE
+                }
+            };
+            sleep(REFLECT_PAUSE).await;
+            let _ = timeout(
+                pause.mul_f64(rand::random_range(0.75..1.25)),
+                self.reflect_again.notified(),
+            )
+            .await;
+        }
+    }
+
+    async fn reflected(
+        &self,
+        connection: &Arc<Connection>,
+        reflection: Arc<Reflection>,
+        name: &watch::Sender<Option<String>>,
+    ) {
+        let service = reflection.health_name().to_owned();
+        name.send_if_modified(|name| {
+            let first = name.is_none();
+            if first {
+                *name = Some(service);
+            }
+            first
+        });
+        let digest = |known: &Arc<Reflection>| known.digest;
+        if self.lock().reflection.as_ref().map(digest) == Some(reflection.digest) {
+            self.update(|state| state.confirm(connection));
+            return;
+        }
+        tracing::info!(tools = reflection.offers.len(), "an adapter's tools were read");
+        for reason in &reflection.left_out {
+            tracing::warn!(reason, "an RPC is no tool");
+        }
+        *self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(reflection.clone());
+        let status = ask_status(connection.channel.clone()).await;
+        self.update(|state: &mut State| {
+            state.reflection = Some(reflection);
+            state.status = status.map(|(status, _)| status).or(state.status.take());
+            state.confirm(connection);
+        });
+    }
+}
+
+impl State {
+    /// What is known is what this connection says.
+    fn confirm(&mut self, connection: &Arc<Connection>) {
+        self.connection = Some(connection.clone());
+        self.lost = None;
+        self.confirmed = true;
+        self.tried = true;
+        self.problem = None;
+    }
+}
