@@ -1,6 +1,7 @@
 //! The facade from outside: real sockets in front, real gRPC behind.
 
 mod adapter;
+mod auth;
 mod cable;
 mod call;
 mod catalog;
