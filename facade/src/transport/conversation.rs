@@ -16,7 +16,7 @@ use rmcp::model::{
 };
 use rmcp::service::serve_directly_with_ct;
 use rmcp::transport::OneshotTransport;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,12 +25,12 @@ use super::filter::ToolFilter;
 use super::message::{self, Refusal};
 use crate::auth::Principal;
 use crate::server::{Caller, Server};
+use outbox::Outbox;
+
+mod outbox;
 
 /// The most calls on one stream that run or wait for the client to read their answer.
 const MAX_CALLS: usize = 32;
-
-/// The most answers that are on their way. A client that does not read at all loses its connection, and with it the stream.
-const QUEUE: usize = 16;
 
 const LIST_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
@@ -40,7 +40,7 @@ pub(super) struct Conversation {
     server: Server,
     principal: Arc<Principal>,
     tools: ToolFilter,
-    answers: mpsc::Sender<String>,
+    outbox: Outbox,
     /// Ends the calls in flight and the stream at once; it ends itself with the rights of the principal.
     ended: CancellationToken,
     /// Stopped when no more messages come: what is under way is finished.
@@ -55,33 +55,40 @@ pub(super) struct Conversation {
 #[derive(Debug)]
 pub(super) struct Answers {
     conversation: Arc<Conversation>,
-    queue: mpsc::Receiver<String>,
     changes: watch::Receiver<u64>,
 }
 
-/// Opens a conversation. `hears_changes` says whether notifications may be sent before the first message has come.
+/// What a client is connected by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// A stream of HTTP. Its client is of the older era until it says otherwise, and is given up when it does not read.
+    Sse,
+    /// The pipes of a process. It is told nothing before it has said which era it is of. It has us alone, so what it does not read is
+    /// its own loss, and may wait: it may be stopped in a debugger.
+    Stdio,
+}
+
+/// Opens a conversation.
 pub(super) fn open(
     server: Server,
     tools: ToolFilter,
     principal: Arc<Principal>,
-    hears_changes: bool,
+    door: Door,
 ) -> (Arc<Conversation>, Answers) {
-    let (answers, queue) = mpsc::channel(QUEUE);
     let changes = server.registry().changes();
     let conversation = Arc::new(Conversation {
         life: server.lifecycle().child(),
         server,
         tools,
-        answers,
+        outbox: Outbox::new(door == Door::Sse),
         ended: principal.ended().child_token(),
         principal,
         calls: Mutex::default(),
         tasks: TaskTracker::new(),
-        hears_changes: AtomicBool::new(hears_changes),
+        hears_changes: AtomicBool::new(door == Door::Sse),
     });
     let answers = Answers {
         conversation: conversation.clone(),
-        queue,
         changes,
     };
     (conversation, answers)
@@ -138,7 +145,7 @@ impl Conversation {
         let id = request.id.clone();
         let refuse = |status, sentence| Err(Refusal::new(status, sentence).with_id(Some(id.clone())));
         if self.life.is_stopping() {
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "the stream is about to end: open another");
         }
         let cancelled = self.ended.child_token();
         {
@@ -148,6 +155,12 @@ impl Conversation {
                 return refuse(
                     StatusCode::TOO_MANY_REQUESTS,
                     "too many requests are in flight on this stream",
+                );
+            }
+            if self.outbox.is_full() {
+                return refuse(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too much of what was answered on this stream has not been read",
                 );
             }
             if calls.contains_key(&id) {
@@ -198,16 +211,20 @@ impl Conversation {
         self.calls().remove(&id);
     }
 
-    /// Puts a message on its way. False when the stream is lost; then it is ended.
+    /// Puts a message on its way and waits until the client has taken it. False when the stream is lost; then it is ended.
     pub(super) async fn send(&self, message: String) -> bool {
         let sent = tokio::select! {
-            sent = self.answers.send(message) => sent.is_ok(),
-            () = self.ended.cancelled() => false,
+            sent = self.outbox.send(message) => sent,
+            () = self.ended.cancelled() => return false,
         };
-        if !sent {
+        if sent.is_err() {
+            tracing::info!(
+                principal = self.principal.name(),
+                "a client does not read its answers: its stream is ended"
+            );
             self.ended.cancel();
         }
-        sent
+        sent.is_ok()
     }
 
     /// No more messages come: the stream ends when what is under way has been answered.
@@ -235,16 +252,18 @@ impl Conversation {
 }
 
 impl Answers {
-    /// The next message, or `None` at the end of the conversation. May be dropped and called again without loss.
+    /// The next message, or `None` at the end of the conversation; asking for it says that the last one has been taken. May be dropped
+    /// and called again without loss.
     pub(super) async fn next(&mut self) -> Option<String> {
         let conversation = &self.conversation;
+        conversation.outbox.has_read();
         loop {
             tokio::select! {
                 biased;
-                // Never `None`: the conversation holds a sender.
-                message = self.queue.recv() => return message,
+                // First: who has lost its rights gets nothing more.
                 () = conversation.ended.cancelled() => return None,
-                () = conversation.finished() => return self.queue.try_recv().ok(),
+                message = conversation.outbox.next() => return Some(message),
+                () = conversation.finished() => return conversation.outbox.try_next(),
                 changed = self.changes.changed() => match changed {
                     Ok(()) if conversation.hears_changes.load(Ordering::Relaxed) => return Some(LIST_CHANGED.to_owned()),
                     Ok(()) => {}
@@ -254,10 +273,21 @@ impl Answers {
             }
         }
     }
+
+    /// Says that the client has taken a part of the last message.
+    pub(super) fn reads(&self) {
+        self.conversation.outbox.reads();
+    }
+
+    /// Takes no more messages: the stream ends when what is under way has been answered.
+    pub(super) fn finish(&self) {
+        self.conversation.finish();
+    }
 }
 
 impl Drop for Answers {
     fn drop(&mut self) {
         self.conversation.ended.cancel();
+        self.conversation.outbox.clear();
     }
 }

@@ -54,7 +54,7 @@ pub(super) enum Undelivered {
 }
 
 /// What brings a message to the replica that has its stream: the [`Relay`], or in tests what stands for it.
-pub(super) trait Carry: Clone + Send + Sync + 'static {
+pub(crate) trait Carry: Clone + Send + Sync + 'static {
     /// Hands a message to the replica at `owner`, once.
     fn carry(
         &self,

@@ -12,10 +12,10 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Doors;
-use super::conversation::{self, Answers};
+use super::conversation::{self, Answers, Door};
 use super::filter::{ToolFilter, parameters};
 use super::message::Refusal;
 use super::session::{Posted, Registration};
@@ -24,6 +24,9 @@ use super::{admission, body, media};
 /// Keeps proxies and clients from taking an idle stream for a dead one; the shortest of their timeouts is 30 s.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 const PING: &[u8] = b": ping\n\n";
+
+/// The most bytes that are given to the connection at a time.
+const PIECE: usize = 32 * 1024;
 
 /// `GET /sse`.
 pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Response {
@@ -41,7 +44,7 @@ pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Respon
         .map(|query| format!("&{query}"))
         .unwrap_or_default();
     let principal = admission::principal(request.extensions());
-    let (conversation, answers) = conversation::open(doors.server, tools, principal, true);
+    let (conversation, answers) = conversation::open(doors.server, tools, principal, Door::Sse);
     // Known before the client learns the URL.
     let registration = doors.sessions.register(conversation);
     // Relative: clients refuse another origin than the one they have connected to, and only they know which that is.
@@ -50,10 +53,10 @@ pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Respon
         registration.id()
     );
     let stream = Stream {
-        endpoint: Some(endpoint),
+        rest: endpoint.into(),
         answers,
         ping: ping(),
-        _registration: registration,
+        registration,
     };
     let frames = futures_util::stream::unfold(stream, async |mut stream| {
         let frame = stream.next().await?;
@@ -106,27 +109,35 @@ async fn take(doors: &Doors, request: Request) -> Result<(), Refusal> {
 }
 
 struct Stream {
-    endpoint: Option<String>,
+    /// What is left of the event that is being sent.
+    rest: Bytes,
     answers: Answers,
     ping: Interval,
-    _registration: Registration,
+    registration: Registration,
 }
 
 impl Stream {
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(endpoint) = self.endpoint.take() {
-            return Some(endpoint.into());
-        }
-        tokio::select! {
+        self.answers.reads();
+        if self.rest.is_empty() {
             // Serialized JSON has no line breaks, so one data line holds it.
-            message = self.answers.next() => message.map(|json| format!("event: message\ndata: {json}\n\n").into()),
-            _ = self.ping.tick() => Some(Bytes::from_static(PING)),
+            self.rest = tokio::select! {
+                message = self.answers.next() => format!("event: message\ndata: {}\n\n", message?).into(),
+                _ = self.ping.tick() => {
+                    if Instant::now() >= self.registration.ends() {
+                        self.answers.finish();
+                    }
+                    Bytes::from_static(PING)
+                }
+            };
         }
+        // In pieces, so that it shows how a slow client gets on with a large answer.
+        Some(self.rest.split_to(self.rest.len().min(PIECE)))
     }
 }
 
 fn ping() -> Interval {
-    let first = tokio::time::Instant::now() + PING_INTERVAL;
+    let first = Instant::now() + PING_INTERVAL;
     let mut ping = tokio::time::interval_at(first, PING_INTERVAL);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ping

@@ -1,6 +1,7 @@
 //! A connection that is lost when the peer reads nothing for too long.
 //!
-//! Answers wait in memory for their client to read them. This is the one bound on how long, for every door on a socket.
+//! Answers wait in memory for their client to read them. This is the bound on how long, for every door on a socket; a stream of many on
+//! one connection has the same of its own.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+/// How long a peer may read nothing of what waits for it.
+pub(super) const STALLED: Duration = Duration::from_secs(30);
 
 /// A stream whose writes fail when none of them has got on for `limit`.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::io::{
 };
 
 use super::body::MAX_MESSAGE_BYTES;
-use super::conversation::{self, Answers, Conversation};
+use super::conversation::{self, Answers, Conversation, Door};
 use super::filter::ToolFilter;
 use super::message::Refusal;
 use crate::auth::Principal;
@@ -26,8 +26,7 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    // Before a client has said which era it is of, it is told nothing.
-    let (conversation, answers) = conversation::open(server, tools, Arc::new(Principal::anybody()), false);
+    let (conversation, answers) = conversation::open(server, tools, Arc::new(Principal::anybody()), Door::Stdio);
     let (read, written) = tokio::join!(read(&conversation, reader), write(answers, writer));
     read.and(written)
 }

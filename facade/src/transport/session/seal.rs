@@ -1,6 +1,6 @@
 //! The seal of session ids: what a replica says about a stream, readable and writable only by holders of the session keys.
 //!
-//! An id is `<key name>.<base64url>`, fit for a URL as it is and never longer than [`MAX_ID`]. The second part is the version, a random
+//! An id is `<key name>.<base64url>`, fit for a URL as it is and below 160 characters long. The second part is the version, a random
 //! nonce, and the [`Claims`] sealed with AES-256-GCM; version and key name are authenticated with them.
 
 use std::net::{Ipv6Addr, SocketAddr};
@@ -31,9 +31,6 @@ const SEALED: usize = 1 + NONCE_LEN + CLAIMS + TAG;
 
 /// The characters of the second part: always as many.
 const SEALED_TEXT: usize = (SEALED * 4).div_ceil(3);
-
-/// The longest id, in bytes.
-pub(in crate::transport) const MAX_ID: usize = keys::MAX_NAME + 1 + SEALED_TEXT;
 
 /// One run of a replica: what has a stream. No two runs are equal, not even at the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,3 +214,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     *rest = more;
     *part
 }
+
+#[cfg(test)]
+#[path = "seal/tests.rs"]
+pub(super) mod tests;
