@@ -127,13 +127,29 @@ impl Server {
         catalog.instructions_of(&caller.principal).into_owned()
     }
 
+    /// Waits until each upstream was understood or has failed. Proxies that ask nobody for readiness send requests from the first
+    /// moment on: what is not known yet must not be taken for what does not exist, by clients that ask for the tools once a day.
+    async fn discovered(&self) {
+        if self.registry().ready() {
+            return;
+        }
+        tokio::select! {
+            () = self.registry().first_pass() => {}
+            () = self.lifecycle().stopping() => {}
+        }
+    }
+
     async fn call(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
         let caller = caller(&context)?;
-        let tool = self.registry().catalog().tool(&request.name);
+        let mut tool = self.registry().catalog().tool(&request.name);
+        if tool.is_none() {
+            self.discovered().await;
+            tool = self.registry().catalog().tool(&request.name);
+        }
         let Some(tool) = tool.filter(|tool| caller.knows(tool)) else {
             return Err(ErrorData::invalid_params(
                 format!("Unknown tool: {}", shown(&request.name)),
@@ -190,6 +206,7 @@ impl ServerHandler for Server {
     ) -> Result<InitializeResult, ErrorData> {
         let mut result = self.negotiate_initialize(&request)?;
         let caller = caller(&context)?;
+        self.discovered().await;
         result.instructions = Some(self.instructions(caller));
         if let Some(tools) = result.capabilities.tools.as_mut().filter(|_| !caller.streams) {
             // Between two POSTs nothing can be sent, so nothing is promised.
@@ -202,6 +219,7 @@ impl ServerHandler for Server {
     async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
         let versions = self.supported_protocol_versions().into_owned();
         let mut result = DiscoverResult::from_server_info(versions, self.get_info());
+        self.discovered().await;
         result.instructions = Some(self.instructions(caller(&context)?));
         result.ttl_ms = milliseconds(LIST_TTL);
         result.cache_scope = CacheScope::Private;
@@ -220,6 +238,7 @@ impl ServerHandler for Server {
             ));
         }
         let caller = caller(&context)?;
+        self.discovered().await;
         let listed = self.listed();
         let all = listed.catalog.tools().iter().zip(&listed.tools);
         let shown = all.filter(|(tool, _)| caller.is_shown(tool));
