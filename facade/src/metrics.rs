@@ -47,7 +47,9 @@ pub(crate) static RELAY_DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .f64_histogram("mcp_hub.relay.duration")
         .with_unit("s")
         .with_description("How long it took to hand a message to another replica")
-        .with_boundaries(vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0])
+        .with_boundaries(vec![
+            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+        ])
         .build()
 });
 
@@ -119,6 +121,14 @@ pub(crate) fn state(state: &'static str) -> KeyValue {
 pub(crate) fn to(state: &'static str) -> KeyValue {
     KeyValue::new("to", state)
 }
+
+/// Changes of the list of tools.
+pub(crate) static CATALOGUE_CHANGES: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    METER
+        .u64_counter("mcp_hub.catalogue.changes")
+        .with_description("Changes of the list of tools")
+        .build()
+});
 
 /// The attribute of a reason.
 pub(crate) fn reason(reason: &'static str) -> KeyValue {

@@ -14,6 +14,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::auth::Principal;
+use crate::metrics;
+use crate::quiet::Quiet;
 use crate::tool::Tool;
 use crate::upstream::Upstreams;
 use crate::upstream::backend::Backend;
@@ -27,6 +29,9 @@ mod report;
 
 pub use catalog::Catalog;
 pub use report::{ServiceReport, State};
+
+/// The least time between two builds of the catalogue, however often upstreams change. The first change after a quiet time is seen at once.
+const REBUILD_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long the first pass over the upstreams may take.
 const FIRST_PASS: Duration = Duration::from_secs(3);
@@ -62,6 +67,7 @@ pub(crate) struct Shared {
     notices: Mutex<BTreeMap<&'static str, String>>,
     changed: Arc<Notify>,
     kept: Duration,
+    quiet: Quiet,
 }
 
 impl Registry {
@@ -76,6 +82,7 @@ impl Registry {
             notices: Mutex::default(),
             changed: Arc::default(),
             kept: Duration::from_secs(config.tools_kept),
+            quiet: Quiet::default(),
         });
         shared.apply(&upstreams, lifecycle);
         // So that the facade's own tools are there from the first moment.
@@ -174,6 +181,7 @@ impl Shared {
         let mut gone: HashMap<String, Instant> = HashMap::new();
         loop {
             self.rebuild(&mut gone);
+            let rebuilt = Instant::now();
             let settled = self.backends.load().values().all(|backend| backend.settled());
             if settled || started.elapsed() >= FIRST_PASS {
                 self.ready
@@ -190,6 +198,7 @@ impl Shared {
                 () = until(wake) => {}
                 () = touched(&mut file) => self.reload(&mut upstreams, lifecycle).await,
             }
+            sleep_until(rebuilt + REBUILD_PAUSE).await;
         }
     }
 
@@ -217,7 +226,21 @@ impl Shared {
         let catalog = Catalog::build(&before, &parts, &self.own);
         let changed = catalog.digests() != before.digests();
         if changed {
-            tracing::info!(tools = catalog.tools().len(), "the list of tools changed");
+            metrics::CATALOGUE_CHANGES.add(1, &[]);
+            if let Some(unwritten) = self.quiet.line() {
+                let tools = catalog.tools().len();
+                tracing::info!(tools, unwritten, "the list of tools changed");
+            }
+        }
+        for backend in backends.values() {
+            let reasons = catalog.left_out(&backend.key);
+            if !reasons.is_empty()
+                && reasons != before.left_out(&backend.key)
+                && let Some(unwritten) = backend.quiet().line()
+            {
+                let reasons = reasons.join("; ");
+                tracing::warn!(upstream = backend.key, reasons, unwritten, "RPCs are no tools");
+            }
         }
         self.catalog.store(Arc::new(catalog));
         if changed {

@@ -6,18 +6,23 @@ use std::collections::HashMap;
 
 use mcp_hub_proto::tool::v1::Field as FieldOption;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Syntax};
 use serde_json::{Value, json};
 
 use crate::json::wire::{Fields, Raw};
 use crate::json::{MAX_DEPTH, MAX_SAFE_DOUBLE, enum_labels, is_required, shared_type};
 use crate::tool::Object;
+use crate::words;
 
 /// The numbers of our extensions in `tool.proto`.
 const FIELD_OPTION: u32 = 50002;
 
-/// How many properties one tool's schemas may have together.
+/// How many properties and enum values one tool's schemas may have together. One message can be the type of many fields, so that a
+/// small file would declare millions.
 const MAX_PROPERTIES: usize = 500;
+
+/// How many bytes of words one tool's schemas may have together, for the same reason: names, comments, options.
+const MAX_WORDS: usize = 32 * 1024;
 
 /// Why a message can't be the schema of a tool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +36,26 @@ pub(crate) enum Unfit {
     /// It, or what it contains, has too many fields.
     #[error("it has more than {MAX_PROPERTIES} properties")]
     TooLarge,
+    /// The same of words.
+    #[error("it has more than {MAX_WORDS} bytes of names, comments and options")]
+    TooLong,
+    /// What it declares has a meaning of its own in every version of the language.
+    #[error("{0} is not written in proto3")]
+    Syntax(String),
+    /// Clients refuse the name of a field or of an enum value.
+    #[error("{0} is not a name of 64 letters, digits and underscores at most")]
+    Name(String),
+    /// The bounds admit no number.
+    #[error("the minimum and maximum of {0} are no range")]
+    Range(String),
+    /// The default, or an example, could not be given as argument.
+    #[error("the {option} of {field} is not of its type")]
+    Type {
+        /// The option.
+        option: &'static str,
+        /// The full name of the field.
+        field: String,
+    },
     /// Two fields would have one name.
     #[error("{0} has two properties named {1:?}")]
     Clash(String, String),
@@ -78,6 +103,7 @@ impl Comments {
 
 /// The lines of a paragraph as one line. An empty line parts paragraphs, and the item of a list keeps its own line.
 fn unwrap_lines(comment: &str) -> String {
+    let comment = words::visible(comment);
     let mut text = String::with_capacity(comment.len());
     let mut paragraph_ends = false;
     for line in comment.lines().map(str::trim) {
@@ -116,6 +142,7 @@ pub(crate) fn option<M: Message + Default>(options: &DynamicMessage, number: u32
 pub(crate) struct Schemas<'a> {
     comments: &'a Comments,
     left: Cell<usize>,
+    words_left: Cell<usize>,
 }
 
 impl<'a> Schemas<'a> {
@@ -124,6 +151,7 @@ impl<'a> Schemas<'a> {
         Self {
             comments,
             left: Cell::new(MAX_PROPERTIES),
+            words_left: Cell::new(MAX_WORDS),
         }
     }
 
@@ -140,10 +168,9 @@ impl<'a> Schemas<'a> {
     /// # Errors
     /// The message breaks the contract.
     pub(crate) fn output(&self, message: &MessageDescriptor) -> Result<Object, Unfit> {
-        check_recursion(message, &mut Vec::new(), &self.left)?;
+        self.check_recursion(message, &mut Vec::new())?;
         let mut properties = Object::new();
         for field in message.fields() {
-            self.spend()?;
             let clash = || Unfit::Clash(message.full_name().to_owned(), field.name().to_owned());
             match field.kind() {
                 Kind::Message(inner) if !field.is_list() && shared_type(&inner) == Some("ResultSet") => {
@@ -155,7 +182,7 @@ impl<'a> Schemas<'a> {
                 }
                 _ => {
                     let mut schema = shown(&field);
-                    describe(&mut schema, self.comments.of_field(&field));
+                    self.describe(&mut schema, &field)?;
                     if properties
                         .insert(field.name().to_owned(), schema.into())
                         .is_some()
@@ -171,21 +198,73 @@ impl<'a> Schemas<'a> {
         ]))
     }
 
-    fn spend(&self) -> Result<(), Unfit> {
+    /// Counts properties or enum values, before anything is made of them.
+    fn spend(&self, count: usize) -> Result<(), Unfit> {
         self.left
-            .set(self.left.get().checked_sub(1).ok_or(Unfit::TooLarge)?);
+            .set(self.left.get().checked_sub(count).ok_or(Unfit::TooLarge)?);
+        Ok(())
+    }
+
+    fn spend_words(&self, bytes: usize) -> Result<(), Unfit> {
+        self.words_left
+            .set(self.words_left.get().checked_sub(bytes).ok_or(Unfit::TooLong)?);
+        Ok(())
+    }
+
+    /// Counts what a message declares, and refuses what no client could use.
+    fn check(&self, message: &MessageDescriptor) -> Result<(), Unfit> {
+        self.spend(message.fields().len())?;
+        if message.parent_file().syntax() != Syntax::Proto3 {
+            return Err(Unfit::Syntax(message.full_name().to_owned()));
+        }
+        for field in message.fields() {
+            self.check_name(field.name(), field.full_name())?;
+        }
+        Ok(())
+    }
+
+    fn check_name(&self, name: &str, full_name: &str) -> Result<(), Unfit> {
+        self.spend_words(name.len())?;
+        if words::is_name(name) {
+            Ok(())
+        } else {
+            Err(Unfit::Name(full_name.to_owned()))
+        }
+    }
+
+    fn describe(&self, schema: &mut Object, field: &FieldDescriptor) -> Result<(), Unfit> {
+        let comment = self.comments.of_field(field);
+        self.spend_words(comment.len())?;
+        if !comment.is_empty() {
+            schema.insert("description".to_owned(), comment.into());
+        }
+        Ok(())
+    }
+
+    /// Refuses a response that contains itself, outside of `mcphub.data.v1`, where values do and are written by a walker of their own.
+    fn check_recursion(&self, message: &MessageDescriptor, inside: &mut Vec<String>) -> Result<(), Unfit> {
+        enter(message, inside)?;
+        self.check(message)?;
+        for field in message.fields() {
+            if let Kind::Message(inner) = field.kind()
+                && shared_type(&inner).is_none()
+            {
+                self.check_recursion(&inner, inside)?;
+            }
+        }
+        inside.pop();
         Ok(())
     }
 
     fn closed(&self, message: &MessageDescriptor, inside: &mut Vec<String>) -> Result<Object, Unfit> {
         enter(message, inside)?;
+        self.check(message)?;
         if let Some(oneof) = message.oneofs().find(|oneof| !oneof.is_synthetic()) {
             return Err(Unfit::OneOf(oneof.parent_message().full_name().to_owned()));
         }
         let mut properties = Object::new();
         let mut required = Vec::new();
         for field in message.fields() {
-            self.spend()?;
             if is_required(&field) {
                 required.push(Value::from(field.name()));
             }
@@ -215,32 +294,57 @@ impl<'a> Schemas<'a> {
         } else {
             self.item(field, inside)?
         };
-        describe(&mut schema, self.comments.of_field(field));
-        let Some(option) = option::<FieldOption>(&field.options(), FIELD_OPTION) else {
-            return Ok(schema);
+        self.describe(&mut schema, field)?;
+        self.options(&mut schema, field)?;
+        Ok(schema)
+    }
+
+    /// Adds what the option of a field says.
+    fn options(&self, schema: &mut Object, field: &FieldDescriptor) -> Result<(), Unfit> {
+        let options = field.options();
+        self.spend_words(options.encoded_len())?;
+        let Some(option) = option::<FieldOption>(&options, FIELD_OPTION) else {
+            return Ok(());
         };
         let literal = |name: &'static str, text: &str| {
-            serde_json::from_str::<Value>(text).map_err(|_| Unfit::Literal {
-                option: name,
-                field: field.full_name().to_owned(),
-            })
+            let literal = serde_json::from_str::<Value>(&words::visible(text));
+            let field = || field.full_name().to_owned();
+            match literal {
+                Ok(literal) if takes(schema, &literal) => Ok(literal),
+                Ok(_) => Err(Unfit::Type {
+                    option: name,
+                    field: field(),
+                }),
+                Err(_) => Err(Unfit::Literal {
+                    option: name,
+                    field: field(),
+                }),
+            }
         };
-        if !option.default.is_empty() {
-            schema.insert("default".to_owned(), literal("default", &option.default)?);
+        let default = match option.default.as_str() {
+            "" => None,
+            text => Some(literal("default", text)?),
+        };
+        let examples = option.examples.iter().map(|text| literal("example", text));
+        let examples = examples.collect::<Result<Vec<_>, _>>()?;
+        let (minimum, maximum) = (option.minimum, option.maximum);
+        let (least, most) = (minimum.unwrap_or(f64::MIN), maximum.unwrap_or(f64::MAX));
+        // Neither infinite nor without order: JSON has no such numbers.
+        if !(least.is_finite() && most.is_finite() && least <= most) {
+            return Err(Unfit::Range(field.full_name().to_owned()));
         }
-        for (name, bound) in [("minimum", option.minimum), ("maximum", option.maximum)] {
+        for (name, bound) in [("minimum", minimum), ("maximum", maximum)] {
             if let Some(bound) = bound {
                 schema.insert(name.to_owned(), number(bound));
             }
         }
-        if !option.examples.is_empty() {
-            let examples = option.examples.iter().map(|text| literal("example", text));
-            schema.insert(
-                "examples".to_owned(),
-                examples.collect::<Result<Vec<_>, _>>()?.into(),
-            );
+        if let Some(default) = default {
+            schema.insert("default".to_owned(), default);
         }
-        Ok(schema)
+        if !examples.is_empty() {
+            schema.insert("examples".to_owned(), examples.into());
+        }
+        Ok(())
     }
 
     /// The schema of one value of a field, its being a list left aside.
@@ -249,6 +353,10 @@ impl<'a> Schemas<'a> {
             Kind::Message(message) if shared_type(&message) == Some("Value") => Object::new(),
             Kind::Message(message) => self.closed(&message, inside)?,
             Kind::Enum(descriptor) => {
+                self.spend(descriptor.values().len())?;
+                for value in descriptor.values() {
+                    self.check_name(value.name(), value.full_name())?;
+                }
                 let labels: Vec<String> = enum_labels(&descriptor).map(|(_, label)| label).collect();
                 object([("type", json!("string")), ("enum", labels.into())])
             }
@@ -259,6 +367,22 @@ impl<'a> Schemas<'a> {
             kind => object([("type", json!(type_name(&kind)))]),
         })
     }
+}
+
+/// Whether a literal is of the type that a schema of ours says. What lies inside of it is not looked at.
+fn takes(schema: &Object, literal: &Value) -> bool {
+    let labels = schema.get("enum").and_then(Value::as_array);
+    labels.is_none_or(|labels| labels.contains(literal))
+        && match schema.get("type").and_then(Value::as_str) {
+            Some("string") => literal.is_string(),
+            Some("boolean") => literal.is_boolean(),
+            Some("integer") => literal.is_i64() || literal.is_u64(),
+            Some("number") => literal.is_number(),
+            Some("array") => literal.is_array(),
+            Some("object") => literal.is_object(),
+            // Any value.
+            _ => true,
+        }
 }
 
 fn type_name(kind: &Kind) -> &'static str {
@@ -320,25 +444,6 @@ fn result_set() -> Vec<(String, Value)> {
     properties.map(|(name, schema)| (name.to_owned(), schema)).into()
 }
 
-/// Refuses a response that contains itself, outside of `mcphub.data.v1`, where values do and are written by a walker of their own.
-fn check_recursion(
-    message: &MessageDescriptor,
-    inside: &mut Vec<String>,
-    left: &Cell<usize>,
-) -> Result<(), Unfit> {
-    enter(message, inside)?;
-    for field in message.fields() {
-        if let Kind::Message(inner) = field.kind()
-            && shared_type(&inner).is_none()
-        {
-            left.set(left.get().checked_sub(1).ok_or(Unfit::TooLarge)?);
-            check_recursion(&inner, inside, left)?;
-        }
-    }
-    inside.pop();
-    Ok(())
-}
-
 fn enter(message: &MessageDescriptor, inside: &mut Vec<String>) -> Result<(), Unfit> {
     let name = message.full_name();
     if inside.len() >= MAX_DEPTH || inside.iter().any(|outer| outer == name) {
@@ -346,12 +451,6 @@ fn enter(message: &MessageDescriptor, inside: &mut Vec<String>) -> Result<(), Un
     }
     inside.push(name.to_owned());
     Ok(())
-}
-
-fn describe(schema: &mut Object, comment: &str) {
-    if !comment.is_empty() {
-        schema.insert("description".to_owned(), comment.into());
-    }
 }
 
 /// A bound as it is written: `100`, not `100.0`.

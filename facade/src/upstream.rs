@@ -13,5 +13,6 @@ mod endpoint;
 pub mod file;
 mod health;
 pub(crate) mod reflect;
+mod status;
 
 pub use file::{Error, Upstream, Upstreams};

@@ -38,14 +38,16 @@ fn write_object(
     if depth > MAX_DEPTH {
         return Err(Malformed);
     }
-    let occurrences: Vec<(u32, Raw<'_>)> = Fields(bytes).collect::<Result<_, _>>()?;
+    let mut occurrences: Vec<(u32, Raw<'_>)> = Fields(bytes).collect::<Result<_, _>>()?;
+    // Those of one field together, in their order: a message of millions is not to be read once for each of hundreds of fields.
+    occurrences.sort_by_key(|(number, _)| *number);
     out.push('{');
     let empty = out.len();
     for field in message.fields() {
         let number = field.number();
-        let mut values = occurrences
-            .iter()
-            .filter_map(|(n, raw)| (*n == number).then_some(*raw));
+        let start = occurrences.partition_point(|(n, _)| *n < number);
+        let end = occurrences.partition_point(|(n, _)| *n <= number);
+        let mut values = occurrences[start..end].iter().map(|(_, raw)| *raw);
         if field.is_map() {
             let entries: Vec<_> = values.collect();
             if !entries.is_empty() {

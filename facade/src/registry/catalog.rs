@@ -1,6 +1,7 @@
 //! The catalogue: the tools at one moment, built anew whenever an upstream changes, and never changed afterwards.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use crate::upstream::reflect::Reflection;
 
 /// The most characters of the instructions: about 300 tokens.
 const MAX_INSTRUCTIONS: usize = 1_100;
+
+/// How many reasons why RPCs of one upstream are no tools are told: `list_services` goes to a model.
+const MAX_REASONS: usize = 20;
 
 /// The tools at one moment.
 #[derive(Debug, Default)]
@@ -109,14 +113,9 @@ impl Catalog {
             reasons.sort();
             reasons.dedup();
         }
-        // The older of two with one name stays: whoever had it before goes first.
-        let is_new = |tool: &Tool| {
-            before
-                .callable
-                .get(&tool.name)
-                .is_none_or(|old| old.upstream != tool.upstream)
-        };
-        candidates.sort_by_key(|(_, tool)| is_new(tool));
+        // `a` with `b_query` and `a_b` with `query` have one name. It is that of the longer key, whose prefix it begins with: whatever
+        // came first, so that all replicas agree on who is asked, and so does this one when it starts again.
+        candidates.sort_by_key(|(_, tool)| Reverse(tool.upstream.as_ref().map(String::len)));
         for (listed, tool) in candidates {
             if let Some(taken) = catalog.callable.get(&tool.name) {
                 let owner = taken.upstream.as_deref().unwrap_or("the facade");
@@ -131,6 +130,13 @@ impl Catalog {
             }
         }
         catalog.listed.sort_by(|left, right| left.name.cmp(&right.name));
+        for reasons in catalog.left_out.values_mut() {
+            if reasons.len() > MAX_REASONS {
+                let more = reasons.len() - MAX_REASONS;
+                reasons.truncate(MAX_REASONS);
+                reasons.push(format!("and {more} more"));
+            }
+        }
         catalog
     }
 }
@@ -180,20 +186,26 @@ impl Part {
         fit
     }
 
-    /// The version of an offer to list: in a roll-out, the one that was listed before as long as somebody has it.
+    /// The version of an offer to list: in a roll-out, the one that was listed before as long as somebody has it; else the one that
+    /// most have. Clients of either are served, whatever is listed.
     fn version<'a>(&'a self, offer: &'a Arc<Offer>, before: &Catalog) -> &'a Arc<Offer> {
         let name = format!("{}_{}", self.backend.key, offer.rpc);
-        let digest = before
-            .callable
-            .get(&name)
+        let tool = before.callable.get(&name);
+        let listed = tool
             .and_then(|tool| tool.offer())
-            .map(|old| old.digest);
-        let versions = self
-            .deciding
-            .iter()
-            .filter_map(|reflection| reflection.offer(&offer.rpc));
-        let mut same = versions.filter(|version| Some(version.digest) == digest);
-        same.next().unwrap_or(offer)
+            .map(|old| (&old.path, old.digest));
+        let versions = || {
+            self.deciding
+                .iter()
+                .filter_map(|reflection| reflection.offer(&offer.rpc))
+        };
+        let same = |version: &Arc<Offer>| Some((&version.path, version.digest)) == listed;
+        let number = |digest| versions().filter(|version| version.digest == digest).count();
+        versions()
+            .find(|version| same(version))
+            // The last of those with the greatest key: of two that are as frequent, any, but all replicas the same.
+            .or_else(|| versions().max_by_key(|version| (number(version.digest), version.digest)))
+            .unwrap_or(offer)
     }
 }
 

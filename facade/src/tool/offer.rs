@@ -11,15 +11,26 @@ use sha2::{Digest as _, Sha256};
 use super::Object;
 use crate::json::snake_case;
 use crate::schema::{Comments, Schemas, Unfit, option};
+use crate::words;
 
 /// The number of our extension of methods in `tool.proto`.
 const TOOL_OPTION: u32 = 50001;
 
-/// How many tools one upstream may offer. A model that is shown more can't choose among them.
+/// How many RPCs of one upstream may be tools. A model that is shown more can't choose among them, and each takes time to be made one.
 const MAX_TOOLS: usize = 100;
+
+/// The longest name of an RPC that is read. The catalogue says which key would have to be shorter.
+const MAX_RPC: usize = 128;
+
+/// The longest title, and the longest reason why an RPC is no tool, in characters.
+const MAX_TITLE: usize = 100;
+const MAX_REASON: usize = 300;
 
 /// The largest entry of one tool in a list, in bytes of JSON. Ours have about 1,500.
 const MAX_ENTRY: usize = 32 * 1024;
+
+/// The same of all tools of one upstream. A client keeps the whole list in the model's context.
+const MAX_LIST: usize = 256 * 1024;
 
 /// One RPC as a tool.
 #[derive(Debug)]
@@ -48,7 +59,9 @@ enum Unusable {
     Streaming,
     #[error("it has no comment, so nothing tells a model what it does")]
     Undescribed,
-    #[error("its name is not made of letters, digits and underscores")]
+    #[error(
+        "its name, or that of its service, is not made of letters, digits and underscores, or is too long"
+    )]
     Name,
     #[error("it says both that it has no side effects and that it is destructive")]
     Contradiction,
@@ -58,6 +71,8 @@ enum Unusable {
     Response(Unfit),
     #[error("its entry is larger than {MAX_ENTRY} bytes")]
     TooLarge,
+    #[error("the entries of all tools together are larger than {MAX_LIST} bytes")]
+    ListTooLarge,
     #[error("another RPC has the same name")]
     Taken,
     #[error("the service has more than {MAX_TOOLS} tools")]
@@ -72,48 +87,61 @@ pub(crate) fn offers(pool: &DescriptorPool, services: &[String]) -> (Vec<Arc<Off
         .iter()
         .filter_map(|name| pool.get_service_by_name(name))
         .flat_map(|service| service.methods().collect::<Vec<_>>());
+    let mut list = 0;
     for method in methods {
         let Some(tool) = option::<ToolOption>(&method.options(), TOOL_OPTION) else {
             continue;
         };
-        let offer = if offers.len() >= MAX_TOOLS {
-            Err(Unusable::TooMany)
-        } else {
-            Offer::new(&method, tool, &comments)
-        };
+        if offers.len() + left_out.len() >= MAX_TOOLS {
+            left_out.push(reason(&method, &Unusable::TooMany));
+            break;
+        }
+        let offer = Offer::new(&method, tool, &comments).and_then(|(offer, size)| {
+            if offers.iter().any(|other| other.rpc == offer.rpc) {
+                Err(Unusable::Taken)
+            } else if list + size > MAX_LIST {
+                Err(Unusable::ListTooLarge)
+            } else {
+                list += size;
+                Ok(offer)
+            }
+        });
         match offer {
-            Ok(offer) if offers.iter().any(|other| other.rpc == offer.rpc) => {
-                left_out.push(reason(&method, &Unusable::Taken));
-            }
             Ok(offer) => offers.push(Arc::new(offer)),
-            Err(Unusable::TooMany) => {
-                left_out.push(reason(&method, &Unusable::TooMany));
-                break;
-            }
             Err(error) => left_out.push(reason(&method, &error)),
         }
     }
     offers.sort_by(|left, right| left.rpc.cmp(&right.rpc));
-    left_out.truncate(MAX_TOOLS);
     (offers, left_out)
 }
 
 fn reason(method: &MethodDescriptor, error: &Unusable) -> String {
-    let name: String = method.full_name().chars().take(200).collect();
-    format!("{name}: {error}")
+    let name = words::line(method.full_name(), MAX_REASON / 2);
+    words::line(&format!("{name}: {error}"), MAX_REASON)
 }
 
 impl Offer {
-    fn new(method: &MethodDescriptor, tool: ToolOption, comments: &Comments) -> Result<Self, Unusable> {
+    /// The offer of a method, and the size of its entry.
+    fn new(
+        method: &MethodDescriptor,
+        tool: ToolOption,
+        comments: &Comments,
+    ) -> Result<(Self, usize), Unusable> {
         if method.is_client_streaming() || method.is_server_streaming() {
             return Err(Unusable::Streaming);
         }
-        let rpc = snake_case(method.name());
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if rpc.is_empty() || !rpc.bytes().all(plain) {
+        let service = method.parent_service();
+        let name = method.name();
+        // Letters of other alphabets become ASCII in lower case, so that the RPC's own name is what is looked at.
+        if name.len() > MAX_RPC
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            || !service.full_name().split('.').all(words::is_name)
+        {
             return Err(Unusable::Name);
         }
-        let service = method.parent_service();
+        let rpc = snake_case(name);
         let path = format!("/{}/{}", service.full_name(), method.name());
         let path = path.parse::<PathAndQuery>().map_err(|_| Unusable::Name)?;
         let description = comments
@@ -121,6 +149,9 @@ impl Offer {
             .to_owned();
         if description.is_empty() {
             return Err(Unusable::Undescribed);
+        }
+        if description.len() > MAX_ENTRY {
+            return Err(Unusable::TooLarge);
         }
         let level = method
             .method_descriptor_proto()
@@ -136,10 +167,9 @@ impl Offer {
         let schemas = Schemas::new(comments);
         let (input, output) = (method.input(), method.output());
         let mut offer = Self {
-            title: if tool.title.is_empty() {
-                words(&rpc)
-            } else {
-                tool.title
+            title: match words::line(&tool.title, MAX_TITLE) {
+                none if none.is_empty() => title(&rpc),
+                title => title,
             },
             description,
             input_schema: Arc::new(schemas.input(&input).map_err(Unusable::Request)?),
@@ -157,8 +187,8 @@ impl Offer {
         if entry.len() > MAX_ENTRY {
             return Err(Unusable::TooLarge);
         }
-        offer.digest = Sha256::digest(entry).into();
-        Ok(offer)
+        offer.digest = Sha256::digest(&entry).into();
+        Ok((offer, entry.len()))
     }
 
     /// Whether it is an RPC of `service`.
@@ -187,10 +217,10 @@ impl Offer {
 }
 
 /// `list_tables` as `List tables`.
-fn words(rpc: &str) -> String {
-    let mut words = rpc.replace('_', " ");
-    if let Some(first) = words.get_mut(..1) {
+fn title(rpc: &str) -> String {
+    let mut title = rpc.replace('_', " ");
+    if let Some(first) = title.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    words
+    title
 }

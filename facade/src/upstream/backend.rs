@@ -17,6 +17,7 @@ use super::call::admission::Admission;
 use super::endpoint::{Endpoint, Shared, State};
 use super::file::MAX_DESCRIPTION;
 use super::reflect::Reflection;
+use crate::quiet::Quiet;
 use names::{Answer, Resolver};
 
 mod names;
@@ -91,7 +92,8 @@ impl Backend {
                 key: key.to_owned(),
                 changed,
                 connected,
-                latest: Arc::default(),
+                versions: Arc::default(),
+                quiet: Arc::default(),
             },
             too_many: AtomicBool::new(false),
             lifecycle: lifecycle.child(),
@@ -137,6 +139,11 @@ impl Backend {
             self.limits.store(Arc::new(Limits { settings, admission }));
             self.settings_changed.notify_one();
         }
+    }
+
+    /// How much may still be written to the log about it.
+    pub(crate) fn quiet(&self) -> &Quiet {
+        &self.shared.quiet
     }
 
     /// The endpoints, sorted by address.

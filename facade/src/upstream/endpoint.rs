@@ -7,23 +7,20 @@ use std::time::Duration;
 
 use http::Uri;
 use mcp_hub_chassis::Lifecycle;
-use mcp_hub_proto::adapter::v1::adapter_service_client::AdapterServiceClient;
-use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
+use mcp_hub_proto::adapter::v1::GetStatusResponse;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
-use tonic::transport::Channel;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::breaker::{Breaker, Standing};
 use super::connection::Connection;
-use super::reflect::Reflection;
+use super::reflect::{Reflection, Versions};
+use super::status;
 use crate::metrics;
+use crate::quiet::Quiet;
 use crate::tool::offer::Offer;
 
 mod keep;
-
-/// How long an adapter may take to tell its status.
-const STATUS: Duration = Duration::from_secs(1);
 
 /// What the endpoints of an upstream have in common.
 #[derive(Clone, Debug)]
@@ -33,8 +30,10 @@ pub(super) struct Shared {
     pub(super) changed: Arc<Notify>,
     /// Told whenever an endpoint is connected.
     pub(super) connected: Arc<Notify>,
-    /// The last reflection of the upstream, so that its endpoints share what they have in common.
-    pub(super) latest: Arc<Mutex<Option<Arc<Reflection>>>>,
+    /// What its endpoints offer.
+    pub(super) versions: Arc<Versions>,
+    /// How much it may still write to the log.
+    pub(super) quiet: Arc<Quiet>,
 }
 
 /// One endpoint.
@@ -222,7 +221,7 @@ impl Endpoint {
     /// Asks the adapter for its status; gives it with the time that this took.
     pub(crate) async fn ask_status(&self) -> Option<(GetStatusResponse, Duration)> {
         let channel = self.lock().connection.as_ref()?.channel.clone();
-        let (status, latency) = ask_status(channel).await?;
+        let (status, latency) = status::ask(channel).await?;
         self.lock().status = Some(status.clone());
         Some((status, latency))
     }
@@ -286,12 +285,4 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-async fn ask_status(channel: Channel) -> Option<(GetStatusResponse, Duration)> {
-    let start = Instant::now();
-    let mut client = AdapterServiceClient::new(channel).max_decoding_message_size(64 * 1024);
-    let answer = timeout(STATUS, client.get_status(GetStatusRequest {})).await;
-    let status = answer.ok()?.ok()?.into_inner();
-    Some((status, start.elapsed()))
 }

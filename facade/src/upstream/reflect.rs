@@ -4,7 +4,7 @@
 //! runs apart, so that an adapter that lies harms its own tools only.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
@@ -23,6 +24,7 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 use super::codec::Encoded;
 use crate::json::wire::{Fields, Malformed, Raw};
 use crate::tool::offer::{Offer, offers};
+use crate::words;
 
 /// How long one reflection may take.
 const TIME: Duration = Duration::from_secs(5);
@@ -34,6 +36,19 @@ const MAX_BYTES: usize = 1024 * 1024;
 const MAX_DECLARATIONS: usize = 50_000;
 const MAX_NESTING: usize = 32;
 
+/// The most bytes of one descriptor's options: they are copied whenever they are looked at.
+const MAX_OPTIONS: usize = 16 * 1024;
+
+/// The most bytes of all answers of one reflection. Servers in C++ send all imports with each service.
+const MAX_RECEIVED: usize = 8 * 1024 * 1024;
+
+/// How many different versions one upstream may have at a time: each is held in memory, and a roll-out has two.
+const MAX_VERSIONS: usize = 4;
+
+/// What is built of one upstream takes one thread at a time, and after that a pause of so many times as long: a tenth of a core, whatever
+/// it offers and however often that changes.
+const REST: u32 = 9;
+
 /// The two versions of the service speak the same messages. Python's grpcio has the older one only.
 const VERSIONS: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -41,7 +56,7 @@ const VERSIONS: [&str; 2] = [
 ];
 
 /// Why it is not known what an adapter offers. Nothing of it tells an address.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     #[error("it offers no reflection")]
     Absent,
@@ -53,6 +68,12 @@ pub(crate) enum Error {
     Unexpected,
     #[error("reflection does not find {0}")]
     NotFound(String),
+    #[error("{0} is written in an edition of protobuf, which is not understood: use proto3")]
+    Edition(String),
+    #[error("its endpoints offer more than {MAX_VERSIONS} different versions")]
+    TooManyVersions,
+    #[error("descriptors have options of more than {MAX_OPTIONS} bytes")]
+    Options,
     #[error(
         "it has more than {MAX_SERVICES} services, {MAX_FILES} files, {MAX_BYTES} bytes or {MAX_DECLARATIONS} declarations"
     )]
@@ -108,18 +129,81 @@ impl Reflection {
     }
 }
 
-/// Asks the adapter behind `channel`. One of `known` is given back where nothing changed.
-pub(crate) async fn reflect(channel: &Channel, known: &[Arc<Reflection>]) -> Result<Arc<Reflection>, Error> {
-    let found = tokio::time::timeout(TIME, fetch(channel))
-        .await
-        .map_err(|_| Error::TimedOut)??;
-    let digest = found.digest();
-    if let Some(known) = known.iter().find(|known| known.digest == digest) {
-        return Ok(known.clone());
+/// What is known of one upstream's versions. Its endpoints share what they have in common.
+#[derive(Debug, Default)]
+pub(crate) struct Versions {
+    held: Mutex<Held>,
+    /// Who builds, and when the next may.
+    turn: tokio::sync::Mutex<Option<Instant>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Those that an endpoint has.
+    alive: Vec<Weak<Reflection>>,
+    /// The last that could not be built, so that it is not tried again and again.
+    unusable: Option<([u8; 32], Error)>,
+}
+
+impl Held {
+    fn get(&self, digest: [u8; 32]) -> Option<Result<Arc<Reflection>, Error>> {
+        if let Some((_, error)) = self.unusable.as_ref().filter(|(known, _)| *known == digest) {
+            return Some(Err(error.clone()));
+        }
+        let mut alive = self.alive.iter().filter_map(Weak::upgrade);
+        alive.find(|known| known.digest == digest).map(Ok)
     }
-    // On a thread of its own: building may take long for a runtime thread, and a panic in it ends there.
-    let built = tokio::task::spawn_blocking(move || found.build(digest)).await;
-    built.unwrap_or(Err(Error::Inconsistent)).map(Arc::new)
+}
+
+impl Versions {
+    /// Asks the adapter behind `channel` what it offers.
+    pub(crate) async fn reflect(&self, channel: &Channel) -> Result<Arc<Reflection>, Error> {
+        let found = tokio::time::timeout(TIME, fetch(channel))
+            .await
+            .map_err(|_| Error::TimedOut)??;
+        let digest = found.digest();
+        if let Some(known) = self.held().get(digest) {
+            return known;
+        }
+        let mut turn = self.turn.lock().await;
+        // Another endpoint may have built it meanwhile.
+        if let Some(known) = self.held().get(digest) {
+            return known;
+        }
+        {
+            let mut held = self.held();
+            held.alive.retain(|known| known.strong_count() > 0);
+            if held.alive.len() >= MAX_VERSIONS {
+                return Err(Error::TooManyVersions);
+            }
+        }
+        if let Some(next) = *turn {
+            sleep_until(next).await;
+        }
+        let started = Instant::now();
+        // Set before, so that whoever gives up while it is built does not shorten the rest.
+        *turn = Some(started + TIME);
+        // On a thread of its own: building may take long for a runtime thread, and a panic in it ends there.
+        let built = tokio::task::spawn_blocking(move || found.build(digest)).await;
+        let now = Instant::now();
+        *turn = Some(now + (now - started) * REST);
+        let built = built.unwrap_or(Err(Error::Inconsistent)).map(Arc::new);
+        let mut held = self.held();
+        match &built {
+            Ok(reflection) => held.alive.push(Arc::downgrade(reflection)),
+            Err(error) => held.unusable = Some((digest, error.clone())),
+        }
+        built
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A name as a reason shows it.
+fn shown(name: &str) -> String {
+    words::line(name, 200)
 }
 
 /// Services and files as they were fetched.
@@ -129,6 +213,9 @@ struct Found {
     files: BTreeMap<String, File>,
     bytes: usize,
     declarations: usize,
+    received: usize,
+    /// Imports that were not fetched yet.
+    wanted: Vec<String>,
 }
 
 struct File {
@@ -155,14 +242,21 @@ impl Found {
             match field? {
                 (1, Raw::Bytes(text)) => name = utf8(text)?,
                 (3, Raw::Bytes(text)) => imports.push(utf8(text)?),
+                (12, Raw::Bytes(b"editions")) => return Err(Error::Edition(shown(&name))),
                 _ => {}
             }
+        }
+        // So that the same file again and again comes to an end as well.
+        self.declarations += 1;
+        self.received += bytes.len();
+        if self.declarations > MAX_DECLARATIONS || self.received > MAX_RECEIVED {
+            return Err(Error::TooLarge);
         }
         if let Some(known) = self.files.get(&name) {
             return if known.bytes == bytes {
                 Ok(())
             } else {
-                Err(Error::Ambiguous(name))
+                Err(Error::Ambiguous(shown(&name)))
             };
         }
         self.bytes += bytes.len();
@@ -170,16 +264,18 @@ impl Found {
         if imports.len() > MAX_FILES || self.files.len() >= MAX_FILES || self.bytes > MAX_BYTES {
             return Err(Error::TooLarge);
         }
+        self.wanted.extend(imports.iter().cloned());
         self.files.insert(name, File { bytes, imports });
         Ok(())
     }
 
-    fn missing_import(&self) -> Option<String> {
-        let imports = self.files.values().flat_map(|file| &file.imports);
-        imports
-            .into_iter()
-            .find(|name| !self.files.contains_key(*name))
-            .cloned()
+    fn missing_import(&mut self) -> Option<String> {
+        while let Some(name) = self.wanted.pop() {
+            if !self.files.contains_key(&name) {
+                return Some(name);
+            }
+        }
+        None
     }
 
     /// The names of the files, each after those that it imports.
@@ -214,7 +310,7 @@ impl Found {
             .iter()
             .find(|name| pool.get_service_by_name(name).is_none())
         {
-            return Err(Error::NotFound(missing.clone()));
+            return Err(Error::NotFound(shown(missing)));
         }
         let (offers, left_out) = offers(&pool, &self.services);
         Ok(Reflection {
@@ -280,6 +376,7 @@ fn count(bytes: &[u8], part: Part, depth: usize, sum: &mut usize) -> Result<(), 
         }
         match part.inner(number) {
             Part::Other => {}
+            Part::Options if inner.len() > MAX_OPTIONS => return Err(Error::Options),
             inside => count(inner, inside, depth + 1, sum)?,
         }
     }
@@ -314,7 +411,7 @@ async fn fetch(channel: &Channel) -> Result<Found, Error> {
         let request = MessageRequest::FileByFilename(name.clone());
         session.files(request, &name, &mut found).await?;
         if !found.files.contains_key(&name) {
-            return Err(Error::NotFound(name));
+            return Err(Error::NotFound(shown(&name)));
         }
     }
     Ok(found)
@@ -367,7 +464,7 @@ impl Session {
                 .file_descriptor_proto
                 .into_iter()
                 .try_for_each(|bytes| found.add(bytes.into())),
-            MessageResponse::ErrorResponse(_) => Err(Error::NotFound(name.chars().take(200).collect())),
+            MessageResponse::ErrorResponse(_) => Err(Error::NotFound(shown(name))),
             _ => Err(Error::Unexpected),
         }
     }

@@ -161,7 +161,7 @@ async fn what_breaks_the_contract_is_left_out_with_a_reason() {
 }
 
 #[tokio::test]
-async fn the_older_of_two_tools_with_one_name_stays() {
+async fn of_two_tools_with_one_name_the_one_of_the_longer_key_is_there() {
     let rpc = |name: &str| {
         format!(
             "// S.\nservice ShopService {{\n// Does it as {name}.\nrpc {name}(M) returns (M) {{ option (mcphub.tool.v1.tool) = {{}}; }} }}\nmessage M {{}}"
@@ -169,26 +169,31 @@ async fn the_older_of_two_tools_with_one_name_stays() {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("upstreams.toml");
-    let (first, second) = (
+    let (long, short) = (
         Plan::new(&rpc("Query")).start().await,
         Plan::new(&rpc("BQuery")).start().await,
     );
-    std::fs::write(&path, format!("a_b = '{}'", first.url())).expect("written");
-    let hub = Hub::start(Upstreams::read(&path).expect("readable"), 3600).await;
-    hub.lists(&["a_b_query"]).await;
-    // `a` sorts before `a_b`, and yet the older one stays.
-    std::fs::write(&path, format!("a_b = '{}'\na = '{}'", first.url(), second.url())).expect("written");
-    eventually(SOON, async || {
-        let services = hub.registry.services().await;
-        services.len() == 2 && services[0].state == State::Serving
-    })
-    .await;
-    eventually(SOON, async || {
-        hub.service("a").await.left_out == ["a_b_query: a_b has a tool of this name already"]
-    })
-    .await;
-    assert_eq!(hub.tool("a_b_query").upstream.as_deref(), Some("a_b"));
-    assert_eq!(hub.names(), ["a_b_query"]);
+    let both = format!("a_b = '{}'\na = '{}'", long.url(), short.url());
+    // Whichever comes first, and if both come at once: replicas that started at different times agree.
+    for first in [
+        format!("a_b = '{}'", long.url()),
+        format!("a = '{}'", short.url()),
+        both.clone(),
+    ] {
+        std::fs::write(&path, first).expect("written");
+        let hub = Hub::start(Upstreams::read(&path).expect("readable"), 3600).await;
+        hub.lists(&["a_b_query"]).await;
+        std::fs::write(&path, &both).expect("written");
+        eventually(SOON, async || {
+            let services = hub.registry.services().await;
+            services.len() == 2
+                && services[0].left_out == ["a_b_query: a_b has a tool of this name already"]
+                && services[1].left_out.is_empty()
+        })
+        .await;
+        assert_eq!(hub.tool("a_b_query").upstream.as_deref(), Some("a_b"));
+        assert_eq!(hub.names(), ["a_b_query"]);
+    }
 }
 
 #[tokio::test]

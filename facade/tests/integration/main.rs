@@ -20,3 +20,4 @@ mod shop;
 mod sse;
 mod stdio;
 mod tools;
+mod versions;

@@ -3,16 +3,17 @@
 //! A connection that ends is replaced at once, before the endpoint is given up: servers end connections because they are old, and an
 //! adapter that restarts, or a load balancer in front of several, takes the next one. Meanwhile calls go to other endpoints, or wait.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Endpoint, State, ask_status};
+use super::{Endpoint, State};
 use crate::upstream::connection::Connection;
 use crate::upstream::health::{self, Gone};
-use crate::upstream::reflect::{Reflection, reflect};
+use crate::upstream::reflect::Reflection;
+use crate::upstream::status;
 
 /// The pauses between attempts to connect: the first for a second, because a restarted adapter is back soon; then doubled to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -28,6 +29,10 @@ const REFLECT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// The least time between two reflections, whoever asks for one.
 const REFLECT_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a service that did not serve has to say that it serves again, without a break, to be believed. One that flaps a thousand
+/// times a second has one change: that it does not serve. It still gets calls where there is no better one.
+const STEADY: Duration = Duration::from_millis(500);
+
 impl Endpoint {
     /// Connects again and again.
     pub(super) async fn keep(&self) {
@@ -39,7 +44,9 @@ impl Endpoint {
                     self.breaker.probe_soon();
                     let since = Instant::now();
                     let gone = self.serve(&connection).await;
-                    tracing::info!(reason = %gone, "a connection to an endpoint is gone");
+                    if let Some(unwritten) = self.shared.quiet.line() {
+                        tracing::info!(reason = %gone, unwritten, "a connection to an endpoint is gone");
+                    }
                     let had_calls = self.lock().is_connected();
                     self.lose(&connection, gone);
                     if had_calls && gone != Gone::Silent && since.elapsed() >= LASTING {
@@ -100,10 +107,13 @@ impl Endpoint {
                 Ok(name) => name.clone().unwrap_or_default(),
                 Err(_) => return Gone::Lost,
             };
-            health::service(connection, &name, |serving| {
-                self.update(|state| state.serving = serving);
-            })
-            .await
+            let (says, said) = watch::channel(None);
+            tokio::select! {
+                gone = health::service(connection, &name, |serving| {
+                    says.send_replace(Some(serving));
+                }) => gone,
+                gone = self.keep_serving(said) => gone,
+            }
         };
         tokio::select! {
             () = connection.closed() => Gone::Lost,
@@ -115,6 +125,26 @@ impl Endpoint {
         }
     }
 
+    /// Puts in force what the service says of itself; never returns while it says anything.
+    async fn keep_serving(&self, mut said: watch::Receiver<Option<bool>>) -> Gone {
+        let mut steady = Duration::ZERO;
+        while said.changed().await.is_ok() {
+            while *said.borrow_and_update() == Some(true) && !steady.is_zero() {
+                if !matches!(timeout(steady, said.changed()).await, Ok(Ok(()))) {
+                    break;
+                }
+            }
+            let Some(serving) = *said.borrow_and_update() else {
+                continue;
+            };
+            if !serving {
+                steady = STEADY;
+            }
+            self.update(|state| state.serving = serving);
+        }
+        Gone::Lost
+    }
+
     /// Keeps what is known of the adapter's tools up to date; never returns while the connection is there.
     async fn keep_reflection(
         &self,
@@ -122,21 +152,15 @@ impl Endpoint {
         name: &watch::Sender<Option<String>>,
     ) -> Gone {
         loop {
-            let known: Vec<_> = self
-                .shared
-                .latest
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-                .cloned()
-                .collect();
-            let pause = match reflect(&connection.channel, &known).await {
+            let pause = match self.shared.versions.reflect(&connection.channel).await {
                 Ok(reflection) => {
                     self.reflected(connection, reflection, name).await;
                     REFLECT_AGAIN
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "an adapter's tools can't be read");
+                    if let Some(unwritten) = self.shared.quiet.line() {
+                        tracing::warn!(%error, unwritten, "an adapter's tools can't be read");
+                    }
                     self.update(|state| {
                         state.tried = true;
                         state.problem = Some(error.to_string());
@@ -172,12 +196,11 @@ impl Endpoint {
             self.update(|state| state.confirm(connection));
             return;
         }
-        tracing::info!(tools = reflection.offers.len(), "an adapter's tools were read");
-        for reason in &reflection.left_out {
-            tracing::warn!(reason, "an RPC is no tool");
+        if let Some(unwritten) = self.shared.quiet.line() {
+            let tools = reflection.offers.len();
+            tracing::info!(tools, unwritten, "an adapter's tools were read");
         }
-        *self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(reflection.clone());
-        let status = ask_status(connection.channel.clone()).await;
+        let status = status::ask(connection.channel.clone()).await;
         self.update(|state: &mut State| {
             state.reflection = Some(reflection);
             state.status = status.map(|(status, _)| status).or(state.status.take());
