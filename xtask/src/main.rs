@@ -1,6 +1,7 @@
 //! `cargo xtask`: the repository's own commands. A person and CI call the same ones.
 #![expect(clippy::print_stdout, reason = "these commands report to people, on stdout")]
 
+mod bench;
 mod compose;
 mod docs;
 mod lint;

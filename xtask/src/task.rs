@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{docs, lint, proto, test};
+use crate::{bench, docs, lint, proto, test};
 
 /// The repository's own commands.
 #[derive(Parser, Debug)]
@@ -16,6 +16,9 @@ enum Task {
     Lint(lint::Options),
     /// Writes docs/tools.md and docs/configuration.md from the descriptors and the settings.
     Docs,
+    /// Measures what idle streams and a select cost, in an optimised build.
+    #[command(disable_help_flag = true)]
+    Bench(bench::Options),
     /// Makes the present contract the one that `buf breaking` compares with. Only for a release.
     ProtoBaseline,
 }
@@ -26,6 +29,7 @@ pub(crate) fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Lint(options) => lint::run(&options),
         Task::Docs => docs::write(),
+        Task::Bench(options) => bench::run(&options),
         Task::ProtoBaseline => proto::move_baseline(),
     };
     match result {
