@@ -143,6 +143,12 @@ impl Relay {
         self.0.lock().len()
     }
 
+    /// Ends the connections.
+    #[cfg(test)]
+    pub(super) fn stop(&self) {
+        self.0.lifecycle.stop();
+    }
+
     /// The connection to a peer, made now if there is none.
     fn kept(&self, owner: SocketAddr) -> Kept {
         let mut all = self.0.lock();

@@ -94,6 +94,7 @@ struct Known {
 }
 
 impl Known {
+    /// Whether an address was a peer's when it was last looked.
     fn has(&self, address: SocketAddr) -> bool {
         self.addresses.iter().any(|peer| peer.contains(&address))
     }
@@ -142,22 +143,18 @@ impl Peers {
         if self.0.is_in_networks(address) {
             return true;
         }
-        {
-            let known = self.0.known();
-            if known.is_fresh() && known.has(address) {
-                return true;
-            }
+        if !self.0.knows(address) {
+            // When it takes too long, what was known before counts: a name server that is down must not part the replicas.
+            let _ = timeout(PATIENCE, self.look_for(address)).await;
         }
-        // When it takes too long, what was known before counts: a name server that is down must not part the replicas.
-        let _ = timeout(PATIENCE, self.look()).await;
         self.0.known().has(address)
     }
 
-    /// Looks at what the names stand for, or waits for a look that began after this was called.
-    async fn look(&self) {
+    /// Looks at what the names stand for. One look is enough for all who wait for it.
+    async fn look_for(&self, address: SocketAddr) {
         let wanted = Instant::now();
         let mut looked = self.0.looked.clone().lock_owned().await;
-        if looked.is_some_and(|began| began >= wanted) {
+        if self.0.knows(address) || looked.is_some_and(|began| began >= wanted) {
             return;
         }
         if let Some(began) = *looked {
@@ -179,6 +176,12 @@ impl Peers {
 impl Shared {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an address is a peer's, by a look that can be trusted.
+    fn knows(&self, address: SocketAddr) -> bool {
+        let known = self.known();
+        known.is_fresh() && known.has(address)
     }
 
     /// Whether the address is in a network of peers, at a port that replicas have.

@@ -1,7 +1,7 @@
 //! Who has none of the keys: learns nothing, gets nowhere, and is in nobody's way.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
@@ -79,7 +79,10 @@ async fn ten_thousand_connections_do_not_keep_a_replica_out() {
     let flood = async {
         let mut open = vec![];
         for number in 0..10_000 {
-            if let Ok(stream) = TcpStream::connect(replica.address).await {
+            // From an address of its own, as strangers have.
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            if let Ok(stream) = socket.connect(replica.address).await {
                 open.push(stream);
             }
             // What the test itself may hold open at the same time.
@@ -95,6 +98,7 @@ async fn ten_thousand_connections_do_not_keep_a_replica_out() {
             let relay = relay_to(replica.address, &keys);
             assert_eq!(relay.deliver(replica.address, message("x")).await, accepted());
             delivered += 1;
+            relay.stop();
         }
     };
     tokio::select! {
