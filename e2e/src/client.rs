@@ -31,6 +31,8 @@ pub enum Door {
     Stdio(PathBuf, Vec<String>),
     /// mcp-remote, the bridge that runs on Node, with these arguments.
     McpRemote(Vec<String>),
+    /// Another one, with this header in every request.
+    With(Box<Self>, &'static str, String),
 }
 
 impl Door {
@@ -50,8 +52,28 @@ impl Door {
                 let arguments: Vec<&String> = std::iter::once(&script).chain(arguments).collect();
                 json!({"door": "stdio", "command": node, "args": arguments, "env": {}})
             }
+            Self::With(door, name, value) => {
+                let mut options = door.options();
+                options["headers"][name] = value.as_str().into();
+                options
+            }
         }
     }
+
+    /// This one, for who has the token.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self::With(Box::new(self), "Authorization", format!("Bearer {token}"))
+    }
+}
+
+/// The answers to many calls.
+#[derive(Debug)]
+pub struct Answers {
+    /// In the order of the calls: each what [`Session::call`] returns.
+    pub answers: Vec<Value>,
+    /// How long the slowest call took.
+    pub slowest: Duration,
 }
 
 /// A live session of a real client.
@@ -140,7 +162,8 @@ impl Session {
             .collect()
     }
 
-    /// The result of `tools/call`, or `{"error": {"code": .., "message": ..}}` for a protocol error.
+    /// The result of `tools/call`, or `{"error": {"code": .., "message": ..}}` for a protocol error, or `{"failure": ..}` when the
+    /// client got no answer.
     ///
     /// # Panics
     ///
@@ -148,6 +171,43 @@ impl Session {
     pub async fn call(&mut self, name: &str, arguments: Value) -> Value {
         self.send(&json!({"op": "call", "name": name, "arguments": arguments}))
             .await
+    }
+
+    /// Calls a tool with each of these arguments, `concurrency` at a time.
+    ///
+    /// # Panics
+    ///
+    /// When the session breaks.
+    pub async fn calls(&mut self, name: &str, arguments: &[Value], concurrency: usize) -> Answers {
+        let calls: Vec<Value> = arguments
+            .iter()
+            .map(|arguments| json!({"name": name, "arguments": arguments}))
+            .collect();
+        let mut answer = self
+            .send(&json!({"op": "calls", "calls": calls, "concurrency": concurrency}))
+            .await;
+        let seconds = answer["seconds"].as_array().expect("the time of each call");
+        let slowest = seconds.iter().filter_map(Value::as_f64).fold(0.0, f64::max);
+        Answers {
+            slowest: Duration::from_secs_f64(slowest),
+            answers: serde_json::from_value(answer["answers"].take()).expect("the answer to each call"),
+        }
+    }
+
+    /// How many messages of a method the client has sent. Only the TypeScript SDK tells.
+    ///
+    /// # Panics
+    ///
+    /// When the session breaks.
+    pub async fn sent(&mut self, method: &str) -> u64 {
+        self.send(&json!({"op": "sent"})).await[method]
+            .as_u64()
+            .unwrap_or(0)
+    }
+
+    /// What the client, and a program that it started, wrote to stderr.
+    pub fn errors(&self) -> String {
+        text(&self.errors)
     }
 
     /// Sends `tools/call` and does not wait for its result; nothing else can be asked of this session afterwards.

@@ -5,17 +5,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use mcp_hub_testing::{eventually, free_port};
-use serde_json::Value;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::http;
 use crate::process::Exit;
 use crate::proxy::Proxy;
 use crate::replica::Replica;
+use crate::rpc::ask;
 
 /// How long the catalogues may take to have what they shall have.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -49,6 +50,11 @@ impl Default for ClusterOptions {
 pub struct SessionKey(String);
 
 impl SessionKey {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+
     /// A new key of this name.
     pub fn new(name: &str) -> Self {
         let random = RandomState::new();
@@ -62,6 +68,7 @@ impl SessionKey {
 /// Replicas of the facade behind a [`Proxy`]. All ends with this value.
 #[derive(Debug)]
 pub struct Cluster {
+    key: SessionKey,
     replicas: Vec<Replica>,
     metrics: Vec<SocketAddr>,
     proxy: Proxy,
@@ -127,12 +134,13 @@ impl Cluster {
                 )
             });
         let mut cluster = Self {
+            key: SessionKey::new("first"),
             replicas: replicas.collect(),
             metrics,
             proxy,
             folder,
         };
-        cluster.set_keys(&[&SessionKey::new("first")]);
+        cluster.set_keys(&[&cluster.key]);
         for replica in &mut cluster.replicas {
             replica.launch();
         }
@@ -202,14 +210,19 @@ impl Cluster {
         self.replicas[index].restart().await;
     }
 
+    /// The session key that the replicas began with.
+    pub fn first_key(&self) -> &SessionKey {
+        &self.key
+    }
+
     /// Gives all replicas these session keys, the first to seal with. Each takes them by itself, some time later.
     ///
     /// # Panics
     ///
     /// When the file can't be written.
     pub fn set_keys(&self, keys: &[&SessionKey]) {
-        let lines: String = keys.iter().map(|key| format!("{}\n", key.0)).collect();
-        replace(&self.folder.path().join(KEYS), &lines);
+        let lines: Vec<&str> = keys.iter().map(|key| &*key.0).collect();
+        replace(&self.folder.path().join(KEYS), &lines.join("\n"));
     }
 
     /// Gives all replicas this tokens file. Each takes it by itself, some time later.
@@ -246,19 +259,20 @@ impl Cluster {
         }
     }
 
-    /// The sum of all lines of a metric of one replica, by its name in `/metrics`; 0 when it has none.
+    /// The sum of a metric of one replica over all lines that have this label: `metric(0, "mcp_hub_calls_total", "result=\"ok\"")`, or over
+    /// all where the label is empty; 0 when there is none.
     ///
     /// # Panics
     ///
     /// When the replica does not answer.
-    pub async fn metric(&self, index: usize, name: &str) -> f64 {
+    pub async fn metric(&self, index: usize, name: &str, label: &str) -> f64 {
         let url = format!("http://{}/metrics", self.metrics[index]);
         let answer = http::request("GET", &url, &[], "").await.expect("metrics");
         assert_eq!(answer.status, 200, "{answer:?}");
         let values = answer.body.lines().filter_map(|line| {
-            let rest = line.strip_prefix(name)?;
-            let value = rest.rsplit_once(' ')?;
-            (value.0.is_empty() || value.0.starts_with('{')).then(|| value.1.parse::<f64>().ok())?
+            let (labels, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            let is_it = labels.is_empty() || labels.starts_with('{');
+            (is_it && labels.contains(label)).then(|| value.parse::<f64>().expect("a number"))
         });
         values.sum()
     }
@@ -277,21 +291,8 @@ fn replace(path: &Path, text: &str) {
 
 /// The names of the tools at `url`.
 async fn tools(url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Vec<String>> {
-    let headers = [
-        &[
-            ("Content-Type", "application/json"),
-            ("Accept", "application/json, text/event-stream"),
-        ],
-        headers,
-    ]
-    .concat();
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let answer = http::request("POST", url, &headers, body).await?;
-    ensure!(answer.status == 200, "{answer:?}");
-    let answer: Value = serde_json::from_str(&answer.body)?;
-    let tools = answer["result"]["tools"].as_array().cloned().unwrap_or_default();
-    Ok(tools
-        .iter()
-        .filter_map(|tool| tool["name"].as_str().map(str::to_owned))
-        .collect())
+    let result = ask(url, headers, "tools/list", json!({})).await?;
+    let tools = result["tools"].as_array().context("a list of tools")?;
+    let names = tools.iter().filter_map(|tool| tool["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
 }

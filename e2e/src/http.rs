@@ -114,10 +114,10 @@ impl EventStream {
 
 async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> anyhow::Result<TcpStream> {
     let (address, path) = parts(url)?;
-    let headers: String = headers
+    let headers = headers
         .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
+        .flat_map(|(name, value)| [name, ": ", value, "\r\n"])
+        .collect::<String>();
     // 1.0, so that the answer comes in one piece.
     let request = format!(
         "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {}\r\n\r\n{body}",

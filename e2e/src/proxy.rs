@@ -156,9 +156,9 @@ const ALIVE: &str = "/proxy/alive";
 
 fn configure(folder: &Path, port: u16, replicas: &[SocketAddr]) -> anyhow::Result<()> {
     // Never taken for dead, so that every replica gets its turn in every test: each request finds out for itself.
-    let servers: String = replicas
+    let servers: Vec<String> = replicas
         .iter()
-        .map(|address| format!("        server {address} max_fails=0;\n"))
+        .map(|address| format!("server {address} max_fails=0;"))
         .collect();
     // root's workers would become another user, who can't read what is in this folder. Others can't change who they are.
     let user = if is_root(folder)? { "user root root;\n" } else { "" };
@@ -178,7 +178,8 @@ http {{
     uwsgi_temp_path {here}/uwsgi;
     scgi_temp_path {here}/scgi;
     upstream replicas {{
-{servers}        keepalive 16;
+        {servers}
+        keepalive 16;
     }}
     server {{
         listen {address}:{port};
@@ -200,6 +201,7 @@ http {{
     }}
 }}
 ",
+        servers = servers.join("\n        "),
         address = Ipv4Addr::LOCALHOST,
     );
     std::fs::write(folder.join("nginx.conf"), text).context("writing nginx.conf")

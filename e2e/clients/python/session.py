@@ -1,29 +1,37 @@
 """One MCP session with the Python SDK, driven by JSON lines.
 
 The one argument is a JSON object: `door` is "sse", "stdio", "http" (the SDK negotiates the newest version that both
-know) or "http-legacy" (initialize). `url`, or `command`, `args` and `env`, say what to connect to. `version` is the
-version that a legacy session asks for.
+know) or "http-legacy" (initialize). `url`, or `command`, `args` and `env`, say what to connect to; `headers` go with
+every request. `version` is the version that a legacy session asks for.
 
 The first line on stdout describes the connection. Then each line on stdin is a command and is answered by one line:
-{"op": "list"}, {"op": "call", "name": .., "arguments": {..}}, {"op": "list_changed", "seconds": ..}. End of input ends
-the session.
+{"op": "list"}, {"op": "call", "name": .., "arguments": {..}}, {"op": "list_changed", "seconds": ..}, and
+{"op": "calls", "calls": [{"name": .., "arguments": {..}}, ..], "concurrency": ..}, whose answer has the `answers` of
+all in their order and the `seconds` that each took. A call that the server refused is an `error`; one that got no
+answer is a `failure`. End of input ends the session.
 """
 
 import asyncio
 import json
 import sys
+import time
 
 import mcp.client.session
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_types import ToolListChangedNotification
 
 
 def target(options):
+    headers = options.get("headers")
     if options["door"] == "sse":
-        return sse_client(options["url"])
+        return sse_client(options["url"], headers=headers)
     if options["door"] == "stdio":
         return StdioServerParameters(command=options["command"], args=options["args"], env=options["env"])
+    if headers:
+        return streamable_http_client(options["url"], http_client=create_mcp_http_client(headers=headers))
     return options["url"]
 
 
@@ -78,7 +86,9 @@ class Session:
                 case "list":
                     return plain(await self.client.list_tools())
                 case "call":
-                    return plain(await self.client.call_tool(command["name"], command["arguments"]))
+                    return await self.call(command)
+                case "calls":
+                    return await self.calls(command["calls"], command["concurrency"])
                 case "list_changed":
                     await asyncio.wait_for(self.changed.wait(), command["seconds"])
                     self.changed.clear()
@@ -87,6 +97,27 @@ class Session:
             return {"error": plain(error.error)}
         except TimeoutError:
             return {"changed": False}
+
+    async def call(self, command):
+        try:
+            return plain(await self.client.call_tool(command["name"], command["arguments"]))
+        except MCPError as error:
+            return {"error": plain(error.error)}
+        except Exception as error:
+            return {"failure": repr(error)}
+
+    async def calls(self, calls, concurrency):
+        answers, seconds = [None] * len(calls), [None] * len(calls)
+        waiting = iter(range(len(calls)))
+
+        async def work():
+            for index in waiting:
+                start = time.monotonic()
+                answers[index] = await self.call(calls[index])
+                seconds[index] = time.monotonic() - start
+
+        await asyncio.gather(*(work() for _ in range(concurrency)))
+        return {"answers": answers, "seconds": seconds}
 
 
 def plain(model):

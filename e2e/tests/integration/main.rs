@@ -12,4 +12,7 @@ mod parts;
 mod postgres;
 mod promises;
 mod qdrant;
+mod replicas;
+mod rollout;
+mod shops;
 mod start;

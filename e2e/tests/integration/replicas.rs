@@ -1,0 +1,125 @@
+//! Three replicas behind a proxy without affinity: no client notices.
+
+use mcp_hub_e2e::{Door, Inspection, Session, inspect, program};
+
+mod keys;
+mod loss;
+mod shutdown;
+mod stage;
+mod tokens;
+
+use stage::{Stage, all_are_answered};
+
+/// How many calls each client makes.
+const CALLS: usize = 60;
+
+/// A session of legacy SSE: its stream is one replica's, its messages come to all of them.
+async fn over_sse(stage: &Stage, session: Option<Session>) {
+    let Some(mut session) = session else { return };
+    // The Python SDK asks for the tools before it calls one for the first time.
+    all_are_answered(&mut session, 1).await;
+    let owner = stage.owner().await;
+    let (posted, handed_over) = (stage.share("/messages"), stage.handed_over().await);
+    all_are_answered(&mut session, CALLS).await;
+    let share = stage.share_since("/messages", &posted);
+    assert_eq!(stage.owner().await, owner, "it is the same stream");
+    assert_eq!(share.iter().sum::<usize>(), CALLS);
+    let elsewhere = u32::try_from(CALLS - share[owner]).expect("few");
+    let handed_over = stage.handed_over().await - handed_over;
+    assert!(
+        (handed_over - f64::from(elsewhere)).abs() < 0.5,
+        "{handed_over} of {share:?}, of which {owner} has the stream"
+    );
+    session.close().await;
+}
+
+/// A session without a stream: each of its calls is answered by the replica that gets it.
+async fn over_http(stage: &Stage, path: &str, session: Option<Session>) {
+    let Some(mut session) = session else { return };
+    let posted = stage.share(path);
+    all_are_answered(&mut session, CALLS).await;
+    stage.share_since(path, &posted);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn python_sdk() {
+    let Some(stage) = Stage::new().await else { return };
+    let url = |path| stage.cluster.url(path);
+    over_sse(&stage, Session::python(&Door::Sse(url("/sse"))).await).await;
+    over_http(&stage, "/mcp", Session::python(&Door::Http(url("/mcp"))).await).await;
+    over_http(
+        &stage,
+        "/sse",
+        Session::python(&Door::HttpLegacy(url("/sse"))).await,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn typescript_sdk() {
+    let Some(stage) = Stage::new().await else { return };
+    let url = |path| stage.cluster.url(path);
+    over_sse(&stage, Session::typescript(&Door::Sse(url("/sse"))).await).await;
+    over_http(
+        &stage,
+        "/mcp",
+        Session::typescript(&Door::HttpLegacy(url("/mcp"))).await,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn mcp_remote() {
+    let Some(stage) = Stage::new().await else { return };
+    let bridge = |transport: &str| {
+        let arguments = [&*stage.cluster.url("/sse"), "--transport", transport];
+        Door::McpRemote(arguments.map(str::to_owned).to_vec())
+    };
+    over_sse(&stage, Session::typescript(&bridge("sse-only")).await).await;
+    over_http(&stage, "/sse", Session::typescript(&bridge("http-first")).await).await;
+}
+
+#[tokio::test]
+async fn the_bridge_of_the_hub() {
+    let Some(stage) = Stage::new().await else { return };
+    let arguments = ["stdio", "--url", &stage.cluster.url("/mcp")];
+    let door = Door::Stdio(program("mcp-hub"), arguments.map(str::to_owned).to_vec());
+    over_http(&stage, "/mcp", Session::python(&door).await).await;
+}
+
+#[tokio::test]
+async fn the_inspector() {
+    let Some(stage) = Stage::new().await else { return };
+    let calls = CALLS.to_string();
+    let arguments = stage::arguments(21).to_string();
+    for (transport, path) in [("sse", "/messages"), ("http", "/sse")] {
+        let line = [
+            "--server-url",
+            &stage.cluster.url("/sse"),
+            "--transport",
+            transport,
+            "--method",
+            "tools/call",
+            "--tool-name",
+            stage::TOOL,
+            "--tool-args-json",
+            &arguments,
+        ];
+        let Some(Inspection { code, output, errors }) = inspect(&line).await else {
+            return;
+        };
+        assert_eq!(code, 0, "{output} {errors}");
+        assert!(output.to_string().contains(r#"[[42,"oolong"]]"#), "{output}");
+
+        let posted = stage.share(path);
+        let load = ["--load", "--load-concurrency", "4", "--load-requests", &*calls];
+        let Some(Inspection { code, output, errors }) = inspect(&[&line[..], &load].concat()).await else {
+            return;
+        };
+        assert_eq!(code, 0, "{output} {errors}");
+        let (ok, failed) = (&output["result"]["ok"], &output["result"]["errorRate"]);
+        assert_eq!((ok, failed), (&CALLS.into(), &0.into()), "{output}");
+        stage.share_since(path, &posted);
+    }
+}
