@@ -58,7 +58,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     let text = text.trim();
     text.parse()
         .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0)))
-        .map_err(|_| "neither an address nor an address with a port; one of IPv6 with a port is in brackets".to_owned())
+        .map_err(|_| {
+            "neither an address nor an address with a port; one of IPv6 with a port is in brackets".to_owned()
+        })
 }
 
 /// Why the relay can't be set up.
@@ -77,7 +79,9 @@ pub enum Error {
     )]
     NoAddress(SocketAddr),
     /// There is nobody to hand messages to.
-    #[error("--relay-listen and --relay-address are for several replicas: name them with --peers, or leave these out")]
+    #[error(
+        "--relay-listen and --relay-address are for several replicas: name them with --peers, or leave these out"
+    )]
     NoPeers,
     /// Another program has the port.
     #[error("{0} is in use by another program; choose another address with --relay-listen")]
@@ -121,12 +125,18 @@ impl Bound {
         if keys.is_random() {
             return Err(Error::NoKeys);
         }
-        let address = config.relay_listen.unwrap_or_else(|| default_listen(config.relay_address));
-        let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => Error::AddressInUse(address),
-            _ => Error::Listen { address, source },
-        })?;
-        let listened = listener.local_addr().map_err(|source| Error::Listen { address, source })?;
+        let address = config
+            .relay_listen
+            .unwrap_or_else(|| default_listen(config.relay_address));
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => Error::AddressInUse(address),
+                _ => Error::Listen { address, source },
+            })?;
+        let listened = listener
+            .local_addr()
+            .map_err(|source| Error::Listen { address, source })?;
         let mut own = config.relay_address.unwrap_or(listened);
         if own.ip().is_unspecified() {
             return Err(Error::NoAddress(own));

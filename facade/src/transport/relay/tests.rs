@@ -89,7 +89,12 @@ impl Drop for Replica {
 fn relay_to(address: SocketAddr, keys: &Changeable) -> Relay {
     let lifecycle = Lifecycle::new();
     let own = "127.0.0.1:1".parse().unwrap();
-    let peers = Peers::new(own, vec![address.to_string().parse().unwrap()], vec![], lifecycle.clone());
+    let peers = Peers::new(
+        own,
+        vec![address.to_string().parse().unwrap()],
+        vec![],
+        lifecycle.clone(),
+    );
     Relay::new(keys.identity(), peers, lifecycle)
 }
 
@@ -251,7 +256,11 @@ async fn a_replica_that_stops_loses_nothing_unsaid() {
     }
     let drained = Instant::now();
     replica.lifecycle.drain(SOON).await;
-    assert!(drained.elapsed() < Duration::from_secs(2), "{:?}", drained.elapsed());
+    assert!(
+        drained.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        drained.elapsed()
+    );
 }
 
 fn outcome_is_gone(last: Option<&(String, Result<DeliverResponse, Failure>)>) -> bool {
@@ -266,7 +275,10 @@ async fn a_replica_that_comes_back_is_found() {
     assert_eq!(relay.deliver(first.address, message("x")).await, accepted());
     first.lifecycle.stop();
     first.lifecycle.drain(SOON).await;
-    assert_eq!(relay.deliver(first.address, message("x")).await, Err(Failure::Gone));
+    assert_eq!(
+        relay.deliver(first.address, message("x")).await,
+        Err(Failure::Gone)
+    );
     let second = Replica::at(first.address, &keys).await;
     assert_eq!(relay.deliver(first.address, message("y")).await, accepted());
     assert_eq!(second.taken.len(), 1);
