@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::Request;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -20,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use mcp_hub_chassis::Lifecycle;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tower::Service as _;
 
@@ -70,55 +71,95 @@ pub(crate) async fn serve(
     limits: Limits,
     lifecycle: &Lifecycle,
 ) -> Result<(), Error> {
-    let slots = Arc::new(Semaphore::new(limits.total));
-    let addresses = Addresses::default();
-    let mut warned = Throttle::default();
+    let total = limits.total;
+    let mut door = Door {
+        app,
+        slots: Arc::new(Semaphore::new(total)),
+        addresses: Addresses::default(),
+        limits,
+        lifecycle: lifecycle.clone(),
+        warned: Throttle::default(),
+    };
     loop {
-        if slots.available_permits() == 0 && warned.is_due() {
-            tracing::warn!(
-                max_connections = limits.total,
-                "too many connections: new ones wait"
-            );
+        if door.slots.available_permits() == 0 && door.warned.is_due() {
+            tracing::warn!(max_connections = total, "too many connections: new ones wait");
         }
         let accepted = async {
             // The semaphore is never closed.
-            let slot = slots.clone().acquire_owned().await.ok();
+            let slot = door.slots.clone().acquire_owned().await.ok();
             (slot, listener.accept().await)
         };
         let (slot, accepted) = tokio::select! {
-            () = lifecycle.stopping() => return Ok(()),
+            () = lifecycle.stopping() => return door.last(listener),
             accepted = accepted => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) if is_of_the_client(&error) => continue,
+        match accepted {
+            Ok((stream, peer)) => door.admit(stream, peer.ip(), slot),
+            Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
-                if warned.is_due() {
+                if door.warned.is_due() {
                     tracing::warn!(%error, "can't accept a connection");
                 }
                 tokio::time::sleep(EXHAUSTED).await;
-                continue;
             }
-        };
-        let peer = peer.ip();
-        let counted = addresses.admit(peer, limits.per_address);
-        if counted.is_none() && !limits.proxies.contains(peer) {
-            if warned.is_due() {
-                tracing::warn!(address = %peer, max = limits.per_address, "too many connections from one address: closed");
+        }
+    }
+}
+
+/// What lets connections in.
+struct Door {
+    app: Router,
+    slots: Arc<Semaphore>,
+    addresses: Addresses,
+    limits: Limits,
+    lifecycle: Lifecycle,
+    warned: Throttle,
+}
+
+impl Door {
+    /// Serves a connection in a task of its own, unless its address has too many.
+    fn admit(&mut self, stream: TcpStream, peer: IpAddr, slot: Option<OwnedSemaphorePermit>) {
+        let counted = self.addresses.admit(peer, self.limits.per_address);
+        if counted.is_none() && !self.limits.proxies.contains(peer) {
+            if self.warned.is_due() {
+                let max = self.limits.per_address;
+                tracing::warn!(address = %peer, max, "too many connections from one address: closed");
             }
-            continue;
+            return;
         }
         let served = connection(
             stream,
             peer,
-            limits.proxies.clone(),
-            app.clone(),
-            lifecycle.clone(),
+            self.limits.proxies.clone(),
+            self.app.clone(),
+            self.lifecycle.clone(),
         );
-        lifecycle.spawn(async move {
+        self.lifecycle.spawn(async move {
             let _held = (slot, counted);
             served.await;
         });
+    }
+
+    /// Serves those who are connected already and have not been accepted yet, and closes the listener: the system would reset their
+    /// connections, and to a reverse proxy a reset under a request is a crash, while a refused connection sends it to another replica.
+    fn last(&mut self, listener: TcpListener) -> Result<(), Error> {
+        let listener = listener.into_std().map_err(Error::Accept)?;
+        loop {
+            let (stream, peer) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if is_of_the_client(&error) => continue,
+                Err(_) => return Ok(()),
+            };
+            let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+                return Ok(());
+            };
+            let stream = stream
+                .set_nonblocking(true)
+                .and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.admit(stream, peer.ip(), Some(slot));
+            }
+        }
     }
 }
 
@@ -141,13 +182,21 @@ async fn connection(
     // Answers are small and waited for. It fails only when the connection is lost, which the next read will say.
     let _ = stream.set_nodelay(true);
     let (requests, mut watched) = watch::channel(Requests::default());
+    let mut last = watched.clone();
+    let life = lifecycle.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let client = proxies.client(peer, request.headers());
         request.extensions_mut().insert(client);
-        let guard = InFlight::begin(requests.clone());
-        let mut app = app.clone();
+        let multiplexed = request.version() == Version::HTTP_2;
+        let guard = InFlight::begin(requests.clone(), multiplexed);
+        let (mut app, life) = (app.clone(), life.clone());
         async move {
-            let response = app.call(request.map(Body::new)).await?;
+            let mut response = app.call(request.map(Body::new)).await?;
+            if life.is_stopping() && !multiplexed {
+                // HTTP/2 has a message for it.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
             // In flight until the last byte has been taken.
             Ok::<_, Infallible>(response.map(|body| {
                 body.map_frame(move |frame| {
@@ -164,7 +213,15 @@ async fn connection(
         // An error is the client's: it broke off, or spoke something else than HTTP.
         _ = connection.as_mut() => return,
         () = quiet(&mut watched, FIRST_REQUEST, IDLE) => {}
-        () = lifecycle.stopping() => {}
+        () = lifecycle.stopping() => {
+            // A reverse proxy may be sending a request on this idle connection just now; closing it would look to the proxy like a crash.
+            // The request is answered, and told that it was the last.
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = quiet(&mut watched, LINGER, LINGER) => {}
+                () = multiplexed(&mut last) => {}
+            }
+        }
     }
     // What is under way is finished; then, or when there is nothing, the connection ends.
     connection.as_mut().graceful_shutdown();
@@ -179,6 +236,8 @@ async fn connection(
 struct Requests {
     /// Whether there has been one.
     any: bool,
+    /// Whether it is HTTP/2, which can say that no more requests are taken without closing on those that are on their way.
+    multiplexed: bool,
     in_flight: usize,
 }
 
@@ -198,6 +257,14 @@ async fn quiet(requests: &mut watch::Receiver<Requests>, first: Duration, idle: 
     }
     // The connection is over; its own branch says so.
     std::future::pending::<()>().await;
+}
+
+/// Resolves when the connection is known to be HTTP/2.
+async fn multiplexed(requests: &mut watch::Receiver<Requests>) {
+    if requests.wait_for(|requests| requests.multiplexed).await.is_err() {
+        // The connection is over; its own branch says so.
+        std::future::pending::<()>().await;
+    }
 }
 
 fn builder(lifecycle: &Lifecycle) -> auto::Builder<Tracked> {
@@ -238,9 +305,10 @@ where
 struct InFlight(watch::Sender<Requests>);
 
 impl InFlight {
-    fn begin(requests: watch::Sender<Requests>) -> Self {
+    fn begin(requests: watch::Sender<Requests>, multiplexed: bool) -> Self {
         requests.send_modify(|requests| {
             requests.any = true;
+            requests.multiplexed = multiplexed;
             requests.in_flight += 1;
         });
         Self(requests)
@@ -333,12 +401,12 @@ mod tests {
         assert_eq!(start.elapsed(), FIRST_REQUEST);
 
         // A request that was over before anybody looked.
-        drop(InFlight::begin(sender.clone()));
+        drop(InFlight::begin(sender.clone(), false));
         let start = Instant::now();
         quiet(&mut receiver, FIRST_REQUEST, IDLE).await;
         assert_eq!(start.elapsed(), IDLE);
 
-        let guard = InFlight::begin(sender.clone());
+        let guard = InFlight::begin(sender.clone(), false);
         let start = Instant::now();
         let ends = async {
             tokio::time::sleep(2 * IDLE).await;

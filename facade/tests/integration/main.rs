@@ -2,6 +2,7 @@
 
 mod adapter;
 mod auth;
+mod balance;
 mod cable;
 mod call;
 mod catalog;
@@ -12,10 +13,13 @@ mod faults;
 mod fixture;
 mod hostile;
 mod hub;
+mod leaving;
 mod liars;
 mod lifetime;
 mod refresh;
+mod relay;
 mod requests;
+mod session;
 mod shop;
 mod sse;
 mod stdio;
