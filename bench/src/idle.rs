@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde::Serialize;
@@ -89,7 +89,7 @@ pub(crate) async fn measure(options: &Options, programs: &Programs) -> anyhow::R
             let idle = Duration::from_secs(options.idle);
             let round = measure_one(&facade, kind, count as usize, idle)
                 .await
-                .with_context(|| format!("{count} {kind}; the facade's log:\n{}", facade.log()))?;
+                .map_err(|error| anyhow!("{count} {kind}: {error:#}\n{}", facade.log()))?;
             facade.end().await?;
             rounds.push(round);
         }

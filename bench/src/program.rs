@@ -73,7 +73,7 @@ impl Programs {
 
     async fn start(
         &self,
-        name: &str,
+        name: &'static str,
         folder: TempDir,
         arguments: &[&OsStr],
         settings: &[(&str, &str)],
@@ -107,6 +107,7 @@ impl Programs {
         Ok(Program {
             address,
             watched,
+            name,
             log: log.follow(),
             child,
             _folder: folder,
@@ -121,6 +122,7 @@ pub(crate) struct Program {
     pub(crate) address: SocketAddr,
     /// What it takes.
     pub(crate) watched: Watched,
+    name: &'static str,
     log: Followed,
     child: Child,
     /// The folder that it runs in.
@@ -128,9 +130,9 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// The end of its log.
+    /// The end of its log, under its name.
     pub(crate) fn log(&self) -> String {
-        self.log.text()
+        format!("the log of {}:\n{}", self.name, self.log.text())
     }
 
     /// Ends it and waits until it has ended.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use comfy_table::Table as Grid;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use mcp_hub_testing::Postgres;
@@ -106,13 +106,7 @@ async fn measure_all(
         progress(&format!("{clients} clients: {} s for each way", options.seconds));
         let ways = measure_one(options, &adapter, &facade, url, table, clients)
             .await
-            .with_context(|| {
-                format!(
-                    "the facade's log:\n{}\nthe adapter's:\n{}",
-                    facade.log(),
-                    adapter.log()
-                )
-            })?;
+            .map_err(|error| anyhow!("{error:#}\n{}\n{}", facade.log(), adapter.log()))?;
         rounds.push(Round { clients, ways });
         facade.end().await?;
         adapter.end().await?;
