@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use mcp_hub_chassis::{BoxError, config};
+use mcp_hub_facade::auth::token;
 use reqwest::StatusCode;
 
 use crate::file::TableError;
@@ -113,6 +114,42 @@ pub enum Error {
     /// stdout failed.
     #[error("can't write to stdout")]
     Stdout(#[source] io::Error),
+    /// stderr failed.
+    #[error("can't write to stderr")]
+    Stderr(#[source] io::Error),
+    /// A file can't be written.
+    #[error("can't write {}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The tokens file can't be used.
+    #[error("can't use the tokens file {}", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: token::Error,
+    },
+    /// A token has this name.
+    #[error("there is a token {name:?} already: choose another name, or revoke it first")]
+    TokenTaken {
+        /// The name.
+        name: String,
+    },
+    /// No token has this name.
+    #[error("there is no token {name:?}{hint}")]
+    NoToken {
+        /// The name.
+        name: String,
+        /// The names that there are, "; there are: ..", or nothing.
+        hint: String,
+    },
+    /// A token can't be made.
+    #[error("can't make a token")]
+    NoRandomness(#[source] token::NoRandomness),
     /// An argument of a tool can't be read.
     #[error("{0:?} is no argument; give one JSON object, or name=value pairs")]
     Argument(String),
@@ -197,7 +234,8 @@ pub enum Error {
     Answer(#[source] NoMessage),
     /// The hub wants authorization.
     #[error(
-        "mcp-hub wants authorization (HTTP 401): give a valid token with --token-file, or a header with --header"
+        "mcp-hub asks who calls (HTTP 401): give a valid token with --token-file, or a header with --header; who runs the hub makes \
+         one with \"mcp-hub token new\""
     )]
     Unauthorized,
     /// The hub is elsewhere.

@@ -3,7 +3,7 @@
 //! * [`up`] and [`stdio`] are the hub: [`mod@file`] and the environment say which [`adapters`] there are, each is served on a loopback
 //!   port of its own, and a facade in front of them speaks MCP, on HTTP or on stdin and stdout. [`banner`] says what came up.
 //! * [`bridge`], [`tools`], [`call`] and [`healthcheck`] are clients of a hub that runs elsewhere, through [`client`].
-//! * [`claude`] prints what to paste, [`mod@reference`] prints documentation.
+//! * [`claude`] prints what to paste, [`mod@token`] makes what a hub lets in, [`mod@reference`] prints documentation.
 //!
 //! Nothing here knows SQL or MCP's server side: that is the adapters' and the facade's.
 
@@ -25,6 +25,7 @@ pub mod healthcheck;
 pub mod message;
 pub mod reference;
 pub mod stdio;
+pub mod token;
 pub mod tools;
 pub mod up;
 
@@ -50,6 +51,7 @@ async fn main(command: Command, process: Process) -> Result<(), BoxError> {
         Command::Tools(options) => tools::run(options).await?,
         Command::Call(options) => call::run(options).await?,
         Command::ClaudeConfig(options) => claude::run(&options)?,
+        Command::Token(options) => token::run(options)?,
         Command::Healthcheck(options) => healthcheck::run(options).await?,
         Command::Reference(options) => reference::run(options, process).await?,
     }
@@ -62,6 +64,14 @@ fn say(text: &str) -> Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(Error::Stdout)
+}
+
+/// Says something to the person at the terminal, beside what a command prints.
+fn tell(text: &str) -> Result<()> {
+    use std::io::Write as _;
+    std::io::stderr()
+        .write_all(text.as_bytes())
+        .map_err(Error::Stderr)
 }
 
 /// What to do.
@@ -77,6 +87,8 @@ enum Command {
     Call(call::Options),
     /// Print the configuration of Claude Desktop for a running hub.
     ClaudeConfig(claude::Options),
+    /// Make, list and revoke the tokens that a hub lets in.
+    Token(token::Options),
     /// Say by the exit code whether a running hub can serve calls.
     Healthcheck(healthcheck::Options),
     /// Print a page of the documentation that is made from the code.

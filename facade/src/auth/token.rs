@@ -113,11 +113,13 @@ impl FromStr for Digest {
 }
 
 /// What the holder of a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// Call the tools that change nothing.
+    #[value(name = "db:read")]
     Read,
     /// Call the tools that change something.
+    #[value(name = "db:write")]
     Write,
 }
 

@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 
 mod entry;
 
-pub use entry::Upstream;
-pub(crate) use entry::{MAX_DESCRIPTION, is_key};
+pub(crate) use entry::MAX_DESCRIPTION;
+pub use entry::{Upstream, is_key};
 
 /// The longest key.
 const MAX_KEY: usize = 24;

@@ -12,7 +12,7 @@ use crate::upstream::call::LONGEST;
 const RESERVED: [&str; 2] = ["health", "list"];
 
 /// Whether an upstream can have this key.
-pub(crate) fn is_key(text: &str) -> bool {
+pub fn is_key(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let named = text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(plain);
     named && text.len() <= super::MAX_KEY && !RESERVED.contains(&text)
