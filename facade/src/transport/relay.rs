@@ -128,23 +128,20 @@ impl Bound {
         let address = config
             .relay_listen
             .unwrap_or_else(|| default_listen(config.relay_address));
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AddrInUse => Error::AddressInUse(address),
-                _ => Error::Listen { address, source },
-            })?;
-        let listened = listener
-            .local_addr()
-            .map_err(|source| Error::Listen { address, source })?;
-        let mut own = config.relay_address.unwrap_or(listened);
+        let refuse = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => Error::AddressInUse(address),
+            _ => Error::Listen { address, source },
+        };
+        let listener = TcpListener::bind(address).await.map_err(refuse)?;
+        let bound = listener.local_addr().map_err(refuse)?;
+        let mut own = config.relay_address.unwrap_or(bound);
         if own.ip().is_unspecified() {
             return Err(Error::NoAddress(own));
         }
         if own.port() == 0 {
-            own.set_port(listened.port());
+            own.set_port(bound.port());
         }
-        tracing::info!(address = %listened, own = %own, "the relay between replicas listens");
+        tracing::info!(address = %bound, own = %own, "the relay between replicas listens");
         Ok(Some(Self {
             listener,
             own,

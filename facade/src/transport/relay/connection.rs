@@ -176,10 +176,9 @@ fn judge(status: &Status) -> Sent {
     let source = std::error::Error::source(status).and_then(|source| source.downcast_ref::<Failed>());
     match (source, status.code()) {
         (Some(Failed::BeforeSending), _) => Sent::NotAtAll,
-        (Some(Failed::AfterSending(_)), _) => Sent::Unclear,
         // The peer's own words: it has no such stream, or (another version) no such method.
         (None, Code::NotFound | Code::Unimplemented) => Sent::Unknown,
-        (None, _) => Sent::Unclear,
+        _ => Sent::Unclear,
     }
 }
 

@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn only_addresses_of_peers_are_dialled() {
         let peers = Peers::new(
             address("10.0.0.1:8001"),
@@ -306,7 +306,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn no_network_makes_these_peers() {
         let own = address("127.0.0.1:8001");
         let peers = Peers::new(own, vec![], networks("0.0.0.0/0,::/0"), Lifecycle::new());

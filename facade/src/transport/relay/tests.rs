@@ -107,12 +107,10 @@ fn message(text: impl Into<String>) -> DeliverRequest {
     }
 }
 
-fn accepted() -> Result<DeliverResponse, Failure> {
-    Ok(DeliverResponse {
-        status: 202,
-        error: String::new(),
-    })
-}
+const ACCEPTED: Result<DeliverResponse, Failure> = Ok(DeliverResponse {
+    status: 202,
+    error: String::new(),
+});
 
 #[tokio::test]
 async fn a_message_arrives_as_it_was_posted() {
@@ -130,14 +128,14 @@ async fn a_message_arrives_as_it_was_posted() {
         traceparent: traceparent.to_owned(),
         ..message("{}")
     };
-    assert_eq!(relay.deliver(address, request).await, accepted());
+    assert_eq!(relay.deliver(address, request).await, ACCEPTED);
     let posted = taken.recv().await.unwrap();
     assert_eq!(posted.session_id, "sealed");
     assert_eq!(posted.principal, [7; 16]);
     assert_eq!(&posted.message[..], b"{}");
     assert_eq!(posted.traceparent.as_deref(), Some(traceparent));
 
-    assert_eq!(relay.deliver(address, message("{}")).await, accepted());
+    assert_eq!(relay.deliver(address, message("{}")).await, ACCEPTED);
     assert_eq!(taken.recv().await.unwrap().traceparent, None);
 }
 
@@ -159,7 +157,7 @@ async fn what_the_other_replica_says_is_what_the_client_hears() {
     assert!(refused.error.contains("it is wrong"), "{refused:?}");
     // A fault of that replica costs this message, whose fate nobody knows, and no other.
     assert_eq!(deliver(message("a fault of ours")).await, Err(Failure::Unclear));
-    assert_eq!(deliver(message("x")).await, accepted());
+    assert_eq!(deliver(message("x")).await, ACCEPTED);
     assert_eq!(replica.taken.len(), 1);
 }
 
@@ -171,7 +169,7 @@ async fn messages_of_every_size_and_many_at_once() {
     let largest = "x".repeat(super::body::MAX_MESSAGE_BYTES);
     assert_eq!(
         relay.deliver(replica.address, message(largest.clone())).await,
-        accepted()
+        ACCEPTED
     );
     assert_eq!(replica.taken.count(&largest), 1);
     // More than the doors let in.
@@ -183,7 +181,7 @@ async fn messages_of_every_size_and_many_at_once() {
     let sent = texts
         .iter()
         .map(|text| relay.deliver(replica.address, message(text.clone())));
-    assert!(join_all(sent).await.into_iter().all(|sent| sent == accepted()));
+    assert!(join_all(sent).await.into_iter().all(|sent| sent == ACCEPTED));
     assert!(texts.iter().all(|text| replica.taken.count(text) == 1));
 }
 
@@ -250,7 +248,7 @@ async fn a_replica_that_stops_loses_nothing_unsaid() {
     let (outcomes, ()) = tokio::join!(send, stop);
     assert!(outcomes.len() > 100);
     for (text, outcome) in outcomes {
-        let expected = usize::from(outcome == accepted());
+        let expected = usize::from(outcome == ACCEPTED);
         assert_ne!(outcome, Err(Failure::Unclear), "{text}");
         assert_eq!(replica.taken.count(&text), expected, "{text}");
     }
@@ -272,7 +270,7 @@ async fn a_replica_that_comes_back_is_found() {
     let keys = Changeable::of(&[1]);
     let first = Replica::start(&keys).await;
     let relay = relay_to(first.address, &keys);
-    assert_eq!(relay.deliver(first.address, message("x")).await, accepted());
+    assert_eq!(relay.deliver(first.address, message("x")).await, ACCEPTED);
     first.lifecycle.stop();
     first.lifecycle.drain(SOON).await;
     assert_eq!(
@@ -280,7 +278,7 @@ async fn a_replica_that_comes_back_is_found() {
         Err(Failure::Gone)
     );
     let second = Replica::at(first.address, &keys).await;
-    assert_eq!(relay.deliver(first.address, message("y")).await, accepted());
+    assert_eq!(relay.deliver(first.address, message("y")).await, ACCEPTED);
     assert_eq!(second.taken.len(), 1);
 }
 
@@ -314,7 +312,7 @@ async fn keys_rotate_without_a_lost_message() {
             for number in 0.. {
                 let text = format!("{sender}: {number}");
                 let outcome = relay.deliver(replica.address, message(text.clone())).await;
-                assert_eq!(outcome, accepted(), "{text}");
+                assert_eq!(outcome, ACCEPTED, "{text}");
                 assert_eq!(replica.taken.count(&text), 1, "{text}");
             }
         }
@@ -330,7 +328,7 @@ async fn a_key_that_was_taken_out_opens_nothing_any_more() {
     let (ours, theirs) = (Changeable::of(&[1]), Changeable::of(&[1]));
     let replica = Replica::start(&theirs).await;
     let relay = relay_to(replica.address, &ours);
-    assert_eq!(relay.deliver(replica.address, message("x")).await, accepted());
+    assert_eq!(relay.deliver(replica.address, message("x")).await, ACCEPTED);
     theirs.change(&[2]);
     // The connection that it opened ends as well.
     eventually(SOON, async || {
@@ -347,7 +345,7 @@ async fn a_key_that_was_taken_out_opens_nothing_any_more() {
     assert_eq!(replica.taken.len(), taken);
     ours.change(&[2]);
     eventually(SOON, async || {
-        relay.deliver(replica.address, message("x")).await == accepted()
+        relay.deliver(replica.address, message("x")).await == ACCEPTED
     })
     .await;
 }
