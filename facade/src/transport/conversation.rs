@@ -25,7 +25,7 @@ use super::filter::ToolFilter;
 use super::message::{self, Refusal};
 use crate::auth::Principal;
 use crate::server::{Caller, Server};
-use outbox::Outbox;
+use outbox::{GivenUp, Outbox};
 
 mod outbox;
 
@@ -145,7 +145,10 @@ impl Conversation {
         let id = request.id.clone();
         let refuse = |status, sentence| Err(Refusal::new(status, sentence).with_id(Some(id.clone())));
         if self.life.is_stopping() {
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "the stream is about to end: open another");
+            return refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the stream is about to end: open another",
+            );
         }
         let cancelled = self.ended.child_token();
         {
@@ -215,16 +218,29 @@ impl Conversation {
     pub(super) async fn send(&self, message: String) -> bool {
         let sent = tokio::select! {
             sent = self.outbox.send(message) => sent,
-            () = self.ended.cancelled() => return false,
+            () = self.ended.cancelled() => Err(GivenUp),
         };
         if sent.is_err() {
+            self.give_up();
+        }
+        sent.is_ok()
+    }
+
+    fn give_up(&self) {
+        if !self.ended.is_cancelled() {
             tracing::info!(
                 principal = self.principal.name(),
                 "a client does not read its answers: its stream is ended"
             );
-            self.ended.cancel();
         }
-        sent.is_ok()
+        self.ended.cancel();
+        // Nobody else may come to do it: a stream of HTTP/2 without a window is not even asked whether it has ended.
+        self.outbox.clear();
+    }
+
+    /// Whether the stream is of no more use, though it may be there.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended.is_cancelled()
     }
 
     /// No more messages come: the stream ends when what is under way has been answered.

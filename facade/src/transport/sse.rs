@@ -142,3 +142,7 @@ fn ping() -> Interval {
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ping
 }
+
+#[cfg(test)]
+#[path = "sse/tests.rs"]
+mod tests;

@@ -26,7 +26,8 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let (conversation, answers) = conversation::open(server, tools, Arc::new(Principal::anybody()), Door::Stdio);
+    let (conversation, answers) =
+        conversation::open(server, tools, Arc::new(Principal::anybody()), Door::Stdio);
     let (read, written) = tokio::join!(read(&conversation, reader), write(answers, writer));
     read.and(written)
 }

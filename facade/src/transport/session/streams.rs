@@ -26,9 +26,10 @@ impl Streams {
         }
     }
 
-    /// The stream of an id.
+    /// The stream of an id, unless it is over.
     pub(super) fn find(&self, id: &StreamId) -> Option<Arc<Conversation>> {
-        self.open().get(id).cloned()
+        let found = self.open().get(id).cloned();
+        found.filter(|conversation| !conversation.is_over())
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Conversation>>> {

@@ -53,7 +53,10 @@ fn an_error_has_the_line_and_never_the_key() {
         (format!("a:{long}"), "has a key that is not 32 bytes"),
         ("a:".to_owned(), "has a key that is not 32 bytes"),
         (format!("a:{short}!"), "has a key that is not base64"),
-        (format!("a:{}", STANDARD.encode([7; 48])), "has a key that is not 32 bytes"),
+        (
+            format!("a:{}", STANDARD.encode([7; 48])),
+            "has a key that is not 32 bytes",
+        ),
         (good.clone(), "has the name of a key above it"),
         (format!(":{long}"), "names its key wrongly"),
         (format!("a.b:{long}"), "names its key wrongly"),

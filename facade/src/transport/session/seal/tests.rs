@@ -137,7 +137,11 @@ fn a_huge_id_costs_nothing() {
         }
     }
     // Looking at all of it once would take longer.
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 proptest! {
