@@ -58,6 +58,11 @@ impl Front {
         self.listener.local_addr()
     }
 
+    /// Whether callers have to show a token.
+    pub fn asks_for_tokens(&self) -> bool {
+        !self.auth.is_open()
+    }
+
     /// What is to be said of it to whoever asks for the server's health.
     pub(crate) fn notice(&self) -> Option<&'static str> {
         let outside = self.local_addr().is_ok_and(|address| !address.ip().is_loopback());

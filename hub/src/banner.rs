@@ -26,6 +26,8 @@ pub struct Banner<'a> {
     pub url: &'a str,
     /// The services behind it.
     pub services: &'a [ServiceReport],
+    /// Whether callers have to show a token.
+    pub asks_for_tokens: bool,
     /// The path of this program.
     pub executable: &'a str,
     /// Questions that suit the data; general ones when empty.
@@ -56,15 +58,31 @@ impl Banner<'_> {
             "\n{TITLE}Claude Desktop{TITLE:#}: Settings > Developer > Edit Config, then paste"
         )?;
         let mcp = format!("{url}/mcp");
-        let ours = claude::through_mcp_hub(self.executable, &mcp);
+        let token = self.asks_for_tokens.then_some(claude::TOKEN_FILE);
+        let ours = claude::through_mcp_hub(self.executable, &mcp, token);
         write_indented(out, &claude::pretty("mcp-hub", &ours))?;
         writeln!(out, "\nor, through Node and mcp-remote,")?;
-        let remote = claude::through_mcp_remote(&mcp);
+        let remote = claude::through_mcp_remote(&mcp, self.asks_for_tokens);
         write_indented(out, &claude::pretty("mcp-hub", &remote))?;
         writeln!(
             out,
-            "\n{TITLE}Claude Code{TITLE:#}: claude mcp add --transport http mcp-hub {mcp}"
+            "\n{TITLE}Claude Code{TITLE:#}: claude mcp add --transport http mcp-hub {mcp}{}",
+            if self.asks_for_tokens {
+                format!(
+                    " --header \"Authorization: Bearer $(cat {})\"",
+                    claude::TOKEN_FILE
+                )
+            } else {
+                String::new()
+            }
         )?;
+        if self.asks_for_tokens {
+            writeln!(
+                out,
+                "\n{TITLE}Tokens{TITLE:#}: callers show one; \"mcp-hub token new NAME --tokens-file FILE > {}\" makes one",
+                claude::TOKEN_FILE
+            )?;
+        }
 
         writeln!(out, "\n{TITLE}Ask first{TITLE:#}")?;
         let questions = if self.questions.is_empty() {
@@ -174,6 +192,7 @@ mod tests {
         let banner = Banner {
             url: "http://127.0.0.1:8000",
             services: &services,
+            asks_for_tokens: false,
             executable: "/usr/local/bin/mcp-hub",
             questions: &[],
         };
@@ -182,14 +201,23 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_without_services_says_so() {
+    fn a_hub_without_services_and_one_that_asks_for_tokens_say_so() {
         let banner = Banner {
             url: "http://127.0.0.1:8000",
             services: &[],
+            asks_for_tokens: true,
             executable: "mcp-hub",
             questions: &["Who bought most?"],
         };
         let text = banner.render();
+        for how in [
+            "\"--token-file\"",
+            "X-API-Key:TOKEN",
+            "--header \"Authorization: Bearer $(cat ",
+            "mcp-hub token new NAME",
+        ] {
+            assert!(text.contains(how), "{how}: {text}");
+        }
         assert!(
             text.contains("  none\n") && text.contains("  1. Who bought most?\n"),
             "{text}"

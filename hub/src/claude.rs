@@ -23,11 +23,11 @@ pub struct Options {
 /// Prints the configuration.
 pub fn run(options: &Options) -> Result<()> {
     let url = options.target.url.as_str();
+    let access = &options.target.access;
     let server = if options.mcp_remote {
-        through_mcp_remote(url)
+        through_mcp_remote(url, access.token_file.is_some())
     } else {
-        let mut server = through_mcp_hub(&executable(), url);
-        let access = &options.target.access;
+        let mut server = through_mcp_hub(&executable(), url, None);
         for (option, file) in [
             ("--token-file", &access.token_file),
             ("--ca-file", &access.ca_file),
@@ -49,14 +49,28 @@ pub fn executable() -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// The entry of a server that is reached through the bridge of this program.
-pub fn through_mcp_hub(executable: &str, url: &str) -> Value {
-    json!({ "command": executable, "args": ["stdio", "--url", url] })
+/// Stands for the file of a token where nobody knows its name.
+pub const TOKEN_FILE: &str = "/path/to/token";
+
+/// The entry of a server that is reached through the bridge of this program, with the file of a token where it asks for one.
+pub fn through_mcp_hub(executable: &str, url: &str, token_file: Option<&str>) -> Value {
+    let token = token_file.map(|file| ["--token-file", file]);
+    let arguments: Vec<&str> = ["stdio", "--url", url]
+        .into_iter()
+        .chain(token.into_iter().flatten())
+        .collect();
+    json!({ "command": executable, "args": arguments })
 }
 
-/// The entry of a server that is reached through mcp-remote, which needs Node.
-pub fn through_mcp_remote(url: &str) -> Value {
-    json!({ "command": "npx", "args": ["-y", "mcp-remote", url] })
+/// The entry of a server that is reached through mcp-remote, which needs Node. It reads no file, so the token itself has to be put
+/// into the configuration; and as `X-API-Key`, because some clients split an argument at its space.
+pub fn through_mcp_remote(url: &str, asks_for_tokens: bool) -> Value {
+    let header = asks_for_tokens.then_some(["--header", "X-API-Key:TOKEN"]);
+    let arguments: Vec<&str> = ["-y", "mcp-remote", url]
+        .into_iter()
+        .chain(header.into_iter().flatten())
+        .collect();
+    json!({ "command": "npx", "args": arguments })
 }
 
 /// The whole configuration with one server, to be read by people.

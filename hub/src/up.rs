@@ -123,11 +123,13 @@ pub async fn run(options: Options, process: Process) -> Result<()> {
         Some(url) => url.to_string(),
         None => local_url(&front)?,
     };
+    let asks_for_tokens = front.asks_for_tokens();
     let lifecycle = process.lifecycle;
     let running = options.hub.start(process.config, &lifecycle).await?;
     let announcement = announce(
         running.facade.registry().clone(),
         url,
+        asks_for_tokens,
         running.with_sample,
         process.log_format,
     );
@@ -164,7 +166,7 @@ fn local_url(front: &Front) -> Result<String> {
 }
 
 /// Says what came up, once it is known: as the banner, or as one line where a machine reads the log.
-async fn announce(registry: Registry, url: String, with_sample: bool, log: Format) {
+async fn announce(registry: Registry, url: String, asks_for_tokens: bool, with_sample: bool, log: Format) {
     let services = settled(&registry, FIRST_PASS).await;
     if log == Format::Json {
         let serving = services
@@ -178,6 +180,7 @@ async fn announce(registry: Registry, url: String, with_sample: bool, log: Forma
     let banner = Banner {
         url: &url,
         services: &services,
+        asks_for_tokens,
         executable: &claude::executable(),
         questions: if with_sample {
             &mcp_hub_sqlite::sample::QUESTIONS

@@ -13,6 +13,8 @@ async fn help_is_what_people_read() {
         &["tools", "--help"],
         &["call", "--help"],
         &["claude-config", "--help"],
+        &["token", "--help"],
+        &["token", "new", "--help"],
         &["healthcheck", "--help"],
     ] {
         let exit = run(arguments, &[]).await;
@@ -28,6 +30,28 @@ async fn mistakes_end_with_64_and_say_what_is_wrong() {
         (&["--prot", "1"][..], &[][..], "--prot"),
         (&["--port", "x"], &[], "invalid value 'x' for '--port <PORT>'"),
         (&["serve"], &[], "unrecognized subcommand 'serve'"),
+        (&["token", "new", "Alice"], &[], "a name has lower-case letters"),
+        (
+            &["token", "new", "a", "--scope", "db:all"],
+            &[],
+            "possible values: db:read, db:write",
+        ),
+        (
+            &["token", "new", "a", "--upstream", "A"],
+            &[],
+            "this is no key of an upstream",
+        ),
+        (
+            &["token", "new", "a", "--expires", "soon"],
+            &[],
+            "neither a time from now",
+        ),
+        (
+            &["token", "new", "a", "--expires", "2020-01-01"],
+            &[],
+            "this is over already",
+        ),
+        (&["token", "list"], &[], "--tokens-file <FILE>"),
         (
             &["--port", "0", "tools"],
             &[],

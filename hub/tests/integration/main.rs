@@ -5,4 +5,5 @@ mod command;
 mod fake;
 mod stdio;
 mod support;
+mod token;
 mod up;
