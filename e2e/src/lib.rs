@@ -15,6 +15,7 @@ mod process;
 mod proxy;
 mod replica;
 mod rpc;
+mod seed;
 
 pub use budget::budget;
 pub use cable::Cable;
@@ -25,3 +26,4 @@ pub use process::{Exit, Process, program};
 pub use proxy::{Proxied, Proxy};
 pub use replica::Replica;
 pub use rpc::ask;
+pub use seed::seed;

@@ -52,15 +52,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Two clients of each sort, each with at most 50 calls a second.
+    /// Four clients of each sort, each with at most 200 calls a second.
     pub fn at(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
             token: None,
-            http: 2,
-            modern: 2,
-            sse: 2,
-            pace: Duration::from_millis(20),
+            http: 4,
+            modern: 4,
+            sse: 4,
+            pace: Duration::from_millis(5),
             patience: Duration::from_secs(20),
             reconnect: Duration::from_millis(500),
         }

@@ -102,6 +102,17 @@ impl Process {
         }
     }
 
+    /// Its number in the system.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn id(&self) -> u32 {
+        self.child
+            .id()
+            .unwrap_or_else(|| panic!("it has ended; it printed:\n{}", self.output()))
+    }
+
     /// The folder that it runs in.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()

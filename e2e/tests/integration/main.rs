@@ -1,6 +1,7 @@
 //! The hub as its users meet it: one module for each promise of the README.
 
 mod catalogue;
+mod chaos;
 mod demo;
 mod discovery;
 mod doors;

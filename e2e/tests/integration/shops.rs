@@ -48,12 +48,17 @@ impl Shops {
         self.replicas.push(replica);
     }
 
-    /// Two facades, or another number, in front of all of them, through a proxy. `None` when there is no proxy.
+    /// So many facades in front of all of them, through a proxy. `None` when there is no proxy.
     pub(crate) async fn behind(&self, facades: usize) -> Option<Cluster> {
         let urls: Vec<String> = self.replicas.iter().map(Replica::url).collect();
+        self.reached_by(&urls, facades).await
+    }
+
+    /// So many facades, which reach the shops by these addresses.
+    pub(crate) async fn reached_by(&self, urls: &[String], facades: usize) -> Option<Cluster> {
         let options = ClusterOptions {
             replicas: facades,
-            upstreams: upstreams(&urls),
+            upstreams: upstreams(urls),
             ..ClusterOptions::default()
         };
         let cluster = Cluster::start(&options).await?;
