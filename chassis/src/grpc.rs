@@ -9,7 +9,6 @@ use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
 use tokio::net::TcpListener;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -17,11 +16,19 @@ use tonic_health::server::HealthReporter;
 use crate::fault::Fault;
 use crate::lifecycle::Lifecycle;
 
+mod linger;
+
+pub use linger::{Lingering, incoming};
+
 /// The largest message that goes either way. An answer with caps is far smaller.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The longest that a unary call may take, whatever its deadline says: a caller that sets none must not hold a connection for good.
 const LONGEST_CALL: Duration = Duration::from_mins(5);
+
+/// How long a connection takes new calls, at least and at most: callers come back on new connections, so that replicas that were added
+/// behind one address get work. Nothing is lost by it: the peer is told, and calls under way go on.
+const OLDEST_CONNECTION: [Duration; 2] = [Duration::from_mins(5), Duration::from_mins(10)];
 
 /// How often a database that answers is asked again, and one that does not.
 const PROBE_WHEN_UP: Duration = Duration::from_secs(5);
@@ -113,9 +120,6 @@ impl AdapterServer {
                 reporter.clone().clear_service_status(name).await;
             }
         };
-        // Set here, because the server's own setting does not reach a listener that it is given: without it each answer waits some
-        // 40 ms for the peer's delayed acknowledgement.
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         tonic::transport::Server::builder()
             // A panic in one handler is that call's INTERNAL, not the end of the connection that others share.
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(Panicked))
@@ -124,11 +128,14 @@ impl AdapterServer {
             // One connection must not be able to queue without bound.
             .concurrency_limit_per_connection(256)
             .load_shed(true)
+            // Chosen once for the process, so that connections to several replicas do not all end at once. With a grace as well, tonic
+            // 0.14.9 tells the peer nothing and breaks the connection when both are over.
+            .max_connection_age(rand::random_range(OLDEST_CONNECTION[0]..OLDEST_CONNECTION[1]))
             // A peer that vanished without a FIN is found, so that its statements are cancelled.
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .add_routes(self.routes.routes())
-            .serve_with_incoming_shutdown(incoming, shutdown)
+            .serve_with_incoming_shutdown(incoming(listener), shutdown)
             .await?;
         Ok(())
     }
