@@ -27,6 +27,8 @@ pub(super) struct Breaker {
 struct State {
     /// Failures since the last success.
     failures: u32,
+    /// Until when they make it a bad choice.
+    avoided: Option<Instant>,
     open: Option<Open>,
 }
 
@@ -39,7 +41,7 @@ struct Open {
 /// What it says of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// They may go; so many before them failed in a row.
+    /// They may go; so many before them failed in a row a moment ago.
     Closed { failures: u32 },
     /// None may go before then, if anybody else can be asked; from then on, one.
     Open { probe_at: Instant },
@@ -52,9 +54,10 @@ impl Breaker {
             Some(open) => Standing::Open {
                 probe_at: open.probe_at,
             },
-            None => Standing::Closed {
+            None if state.avoided.is_some_and(|end| end > Instant::now()) => Standing::Closed {
                 failures: state.failures,
             },
+            None => Standing::Closed { failures: 0 },
         }
     }
 
@@ -72,9 +75,12 @@ impl Breaker {
         }
     }
 
-    /// Lets a call through soon, because the endpoint was connected anew. The pauses stay as long as they have become.
-    pub(super) fn probe_soon(&self) {
-        if let Some(open) = &mut self.lock().open {
+    /// The endpoint was connected anew: a call is let through soon. Failures stay counted, and pauses as long as they have become,
+    /// because the process may be the same, or no better.
+    pub(super) fn reconnected(&self) {
+        let mut state = self.lock();
+        state.avoided = None;
+        if let Some(open) = &mut state.open {
             open.probe_at = Instant::now();
         }
     }
@@ -90,6 +96,7 @@ impl Breaker {
     pub(super) fn failed(&self) -> bool {
         let mut state = self.lock();
         state.failures = state.failures.saturating_add(1);
+        state.avoided = Some(Instant::now() + FIRST_PAUSE);
         if state.open.is_some() || state.failures < THRESHOLD {
             return false;
         }
@@ -142,6 +149,15 @@ mod tests {
         }
         assert_eq!(breaker.standing(), Standing::Closed { failures: 0 });
         assert!(!breaker.probe(), "closed, it needs no probe");
+        // A failure makes it a bad choice for a moment only, or it would never be chosen while others idle.
+        breaker.failed();
+        assert_eq!(breaker.standing(), Standing::Closed { failures: 1 });
+        advance(FIRST_PAUSE).await;
+        assert_eq!(breaker.standing(), Standing::Closed { failures: 0 });
+        breaker.failed();
+        assert_eq!(breaker.standing(), Standing::Closed { failures: 2 });
+        breaker.reconnected();
+        assert_eq!(breaker.standing(), Standing::Closed { failures: 0 });
         let breaker = opened();
         assert!(matches!(breaker.standing(), Standing::Open { .. }));
         assert!(!breaker.failed(), "it is open already");
@@ -155,11 +171,12 @@ mod tests {
             let Standing::Open { probe_at } = breaker.standing() else {
                 panic!("open");
             };
-            let pause = probe_at - Instant::now();
+            let pause = probe_at.duration_since(Instant::now());
             pauses.push(pause);
-            advance(pause - Duration::from_millis(1)).await;
+            let almost = pause.mul_f64(0.999);
+            advance(almost).await;
             assert!(!breaker.probe(), "too soon");
-            advance(Duration::from_millis(1)).await;
+            advance(pause.saturating_sub(almost)).await;
             assert!(breaker.probe() && !breaker.probe(), "one");
             breaker.failed();
         }
@@ -192,7 +209,7 @@ mod tests {
     async fn a_new_connection_is_tried_soon() {
         let breaker = opened();
         assert!(!breaker.probe());
-        breaker.probe_soon();
+        breaker.reconnected();
         assert!(breaker.probe() && !breaker.probe());
     }
 }

@@ -84,7 +84,7 @@ impl Backend {
             // It was not run there, so another may run it, whatever it does.
             Failure::UnknownRpc => ("unknown_rpc", other()),
             _ if !first.offer.read_only => return Err(failure),
-            Failure::Busy => ("busy", other()),
+            Failure::Busy { .. } => ("busy", other()),
             Failure::Garbled => ("garbled", other()),
             Failure::TimedOut if first.probe => ("probe", other()),
             // The same one where there is no other: it connects again by itself.

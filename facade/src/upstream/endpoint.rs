@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) reflection: Option<Arc<Reflection>>,
     /// Whether that was read by the present connection. Another process may listen at the address by now.
     confirmed: bool,
+    /// What it offered last, held while it is away: whoever comes back as it was need not be understood anew, which takes a while.
+    last_reflection: Option<Arc<Reflection>>,
     /// What it last said of itself.
     pub(crate) status: Option<GetStatusResponse>,
     /// Whether one attempt to reach it has come to an end, this way or that.
@@ -81,14 +83,14 @@ impl State {
 
     /// Whether it is known what is offered behind the present connection.
     fn is_understood(&self) -> bool {
-        self.connection.is_some() && self.confirmed && self.reflection.is_some()
+        let takes_calls = self.connection.as_ref().is_some_and(|open| open.takes_calls());
+        takes_calls && self.confirmed && self.reflection.is_some()
     }
 
     /// The part that the catalogue depends on.
     fn consequence(&self) -> Consequence {
         Consequence {
-            connected: self.is_connected(),
-            confirmed: self.confirmed,
+            connected: (self.is_connected(), self.confirmed),
             serving: self.serving,
             digest: self.reflection.as_ref().map(|reflection| reflection.digest),
             tried: self.tried,
@@ -103,8 +105,8 @@ impl State {
 /// What the catalogue is made of, to see whether it has to be made anew.
 #[derive(PartialEq, Eq)]
 struct Consequence {
-    connected: bool,
-    confirmed: bool,
+    /// Whether there is a connection, and whether it is known what is behind it.
+    connected: (bool, bool),
     serving: bool,
     digest: Option<[u8; 32]>,
     tried: bool,
@@ -159,10 +161,11 @@ impl Endpoint {
         matches!(self.breaker.standing(), Standing::Open { .. })
     }
 
-    /// Whether its connection ended that little ago and there is no other yet.
+    /// Whether its connection ended that little ago, or is about to, and there is no other yet.
     pub(super) fn lost_within(&self, time: Duration) -> bool {
         let state = self.lock();
-        state.lost.is_some_and(|lost| lost.elapsed() < time)
+        let ending = state.connection.as_ref().is_some_and(|open| !open.takes_calls());
+        ending || state.lost.is_some_and(|lost| lost.elapsed() < time)
     }
 
     /// The connection for a call of the RPC with this name, its version of it, and how good a choice it is: the less, the better.
@@ -172,7 +175,7 @@ impl Endpoint {
         if !state.is_understood() {
             return None;
         }
-        let connection = state.connection.clone().filter(|open| open.takes_calls())?;
+        let connection = state.connection.clone()?;
         let offer = state.reflection.as_ref()?.offer(rpc)?.clone();
         Some((u8::from(!state.serving), connection, offer))
     }
@@ -240,7 +243,7 @@ impl Endpoint {
         if after != before {
             self.shared.changed.notify_one();
         }
-        if after.confirmed {
+        if after.connected == (true, true) {
             self.shared.connected.notify_waiters();
         }
         self.count();

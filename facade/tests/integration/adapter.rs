@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, Mode, Stat
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
+use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -47,6 +48,8 @@ pub(crate) struct Plan {
     handler: Handler,
     status: GetStatusResponse,
     alpha_only: bool,
+    broken: Arc<AtomicBool>,
+    server: Box<dyn FnOnce(Server) -> Server>,
 }
 
 impl Plan {
@@ -75,6 +78,8 @@ impl Plan {
                 ..GetStatusResponse::default()
             },
             alpha_only: false,
+            broken: Arc::default(),
+            server: Box::new(|server| server),
         }
     }
 
@@ -112,6 +117,18 @@ impl Plan {
         self
     }
 
+    /// While this is set, all calls fail as those of a broken program do: at once, and without a reason.
+    pub(crate) fn broken_while(mut self, broken: &Arc<AtomicBool>) -> Self {
+        self.broken = broken.clone();
+        self
+    }
+
+    /// Other settings of the gRPC server.
+    pub(crate) fn server(mut self, change: impl FnOnce(Server) -> Server + 'static) -> Self {
+        self.server = Box::new(change);
+        self
+    }
+
     /// Starts the adapter on a port of its own.
     pub(crate) async fn start(self) -> Adapter {
         self.start_at("127.0.0.1:0".parse().expect("an address")).await
@@ -146,6 +163,7 @@ impl Plan {
         let shared = Arc::new(Shared {
             pool,
             unknown: self.unknown,
+            broken: self.broken,
             handler: self.handler,
             calls: calls.clone(),
         });
@@ -159,10 +177,11 @@ impl Plan {
         }
         let lifecycle = Lifecycle::new();
         let stopping = lifecycle.stopping();
+        let mut server = (self.server)(Server::builder());
         lifecycle.spawn(async move {
-            tonic::transport::Server::builder()
+            server
                 .add_routes(Routes::from(all))
-                .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopping)
+                .serve_with_incoming_shutdown(mcp_hub_chassis::grpc::incoming(listener), stopping)
                 .await
         });
         Adapter {
@@ -243,15 +262,25 @@ impl AdapterService for StatusOf {
 struct Shared {
     pool: DescriptorPool,
     unknown: Vec<String>,
+    broken: Arc<AtomicBool>,
     handler: Handler,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an adapter that breaks the contract is the point"
+)]
 async fn serve(shared: Arc<Shared>, request: Request<axum::body::Body>) -> Response<axum::body::Body> {
     let path = request.uri().path().to_owned();
     let method = path.rsplit('/').next().unwrap_or_default().to_owned();
     if shared.unknown.contains(&method) {
         let status = Status::unimplemented("");
+        return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
+    }
+    if shared.broken.load(Ordering::SeqCst) {
+        shared.calls.lock().expect("unpoisoned").push(method);
+        let status = Status::internal("thread panicked at 10.0.0.7");
         return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
     }
     let mut grpc = tonic::server::Grpc::new(Raw);

@@ -271,7 +271,7 @@ async fn a_call_waits_for_its_turn_and_more_than_that_are_shed() {
     // One may wait. It does not get its turn in time.
     let waiting = start(call());
     let waits = r#"mcp_hub_upstream_waits_total{reason="turn",upstream="turns"}"#;
-    eventually(SOON, async || metric(waits) == 1.0).await;
+    eventually(SOON, async || metric(waits) == 1).await;
     let started = Instant::now();
     let outcome = hub.call("turns_find", json!({"what": ""})).await;
     assert!(started.elapsed() < Duration::from_millis(500), "at once");
@@ -284,15 +284,15 @@ async fn a_call_waits_for_its_turn_and_more_than_that_are_shed() {
     let cancelled = call();
     let token = cancelled.cancelled.clone();
     let waiting = start(cancelled);
-    eventually(SOON, async || metric(waits) == 2.0).await;
+    eventually(SOON, async || metric(waits) == 2).await;
     token.cancel();
     assert!(waiting.await.expect("no panic").text.contains("CANCELLED"));
     let waiting = start(call());
-    eventually(SOON, async || metric(waits) == 3.0).await;
+    eventually(SOON, async || metric(waits) == 3).await;
     waiting.abort();
     let _ = waiting.await;
     let waiting = start(call());
-    eventually(SOON, async || metric(waits) == 4.0).await;
+    eventually(SOON, async || metric(waits) == 4).await;
     gate.add_permits(2);
     assert!(!first.await.expect("no panic").is_error);
     assert!(!waiting.await.expect("no panic").is_error);
@@ -301,7 +301,7 @@ async fn a_call_waits_for_its_turn_and_more_than_that_are_shed() {
             r#"mcp_hub_upstream_calls_total{{outcome="{outcome}",upstream="turns"}}"#
         ))
     };
-    assert_eq!((calls("ok"), calls("shed"), calls("cancelled")), (2.0, 2.0, 2.0));
+    assert_eq!((calls("ok"), calls("shed"), calls("cancelled")), (2, 2, 2));
     assert_eq!(adapter.calls().len(), 2);
     // Cancelled calls that ran give their turn back as well.
     for _ in 0..3 {

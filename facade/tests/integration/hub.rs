@@ -107,8 +107,8 @@ pub(crate) fn call() -> Call {
 }
 
 /// The value of a metric of this process by its line, names and attributes as Prometheus reads them; 0 where it was never counted.
-pub(crate) fn metric(line: &str) -> f64 {
+pub(crate) fn metric(line: &str) -> i64 {
     let text = mcp_hub_chassis::metrics::text();
     let found = text.lines().find_map(|found| found.strip_prefix(line));
-    found.map_or(0.0, |value| value.trim().parse().expect("a number"))
+    found.map_or(0, |value| value.trim().parse().expect("a whole number"))
 }

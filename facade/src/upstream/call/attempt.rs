@@ -15,6 +15,9 @@ use crate::json::answer;
 use crate::tool::Call;
 use crate::upstream::codec::Encoded;
 
+/// What tonic's server says when it sheds load, as ours do beyond 256 calls on one connection: no handler has seen the call.
+const SHED: &str = "Too many active requests for the connection";
+
 /// Where a status came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::upstream) enum Cause {
@@ -133,7 +136,9 @@ fn judge(status: Status) -> Failure {
     }
     match status.code() {
         Code::Unimplemented => Failure::UnknownRpc,
-        Code::ResourceExhausted => Failure::Busy,
+        Code::ResourceExhausted => Failure::Busy {
+            unhandled: status.message() == SHED,
+        },
         // tonic's server says CANCELLED "Timeout expired" where the protocol says DEADLINE_EXCEEDED.
         Code::Cancelled if status.message() == "Timeout expired" => Failure::TimedOut,
         Code::DeadlineExceeded => Failure::TimedOut,

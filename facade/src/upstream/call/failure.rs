@@ -33,8 +33,11 @@ pub(in crate::upstream) enum Failure {
     },
     /// The endpoint does not know the RPC.
     UnknownRpc,
-    /// The endpoint's server turned the call away before its handler saw it, or says so.
-    Busy,
+    /// The endpoint's server has no room for the call.
+    Busy {
+        /// Whether it was surely turned away before anything was done.
+        unhandled: bool,
+    },
     /// No answer in time.
     TimedOut,
     /// The endpoint answers, but not as an adapter does: an error without a reason, or what can't be decoded.
@@ -53,7 +56,7 @@ impl Failure {
             Self::Broken(_) => "broken",
             Self::NotOffered | Self::UnknownRpc => "not_offered",
             Self::Lost { .. } => "lost",
-            Self::Busy => "busy",
+            Self::Busy { .. } => "busy",
             Self::TimedOut => "deadline_exceeded",
             Self::Garbled => "garbled",
             Self::Refused(_) => "refused",
@@ -98,7 +101,11 @@ impl Failure {
                 Reason::UpstreamUnavailable,
                 format!("the connection to {key} was lost: try again"),
             ),
-            Self::Busy => Fault::new(Reason::DatabaseBusy, format!("{key} is busy: try again")),
+            Self::Busy { unhandled: false } if !read_only => unclear(
+                Reason::DatabaseBusy,
+                &format!("{key} had no room for the call or for its answer"),
+            ),
+            Self::Busy { .. } => Fault::new(Reason::DatabaseBusy, format!("{key} is busy: try again")),
             Self::TimedOut if !read_only => unclear(Reason::StatementTimedOut, TOO_LONG),
             Self::TimedOut => Fault::new(Reason::StatementTimedOut, TOO_LONG),
             Self::Garbled if !read_only => unclear(

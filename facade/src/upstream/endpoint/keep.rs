@@ -41,7 +41,7 @@ impl Endpoint {
             let problem = match Connection::open(self.address, &self.origin).await {
                 Ok(connection) => {
                     // Whoever listens anew may be well again.
-                    self.breaker.probe_soon();
+                    self.breaker.reconnected();
                     let since = Instant::now();
                     let gone = self.serve(&connection).await;
                     if let Some(unwritten) = self.shared.quiet.line() {
@@ -61,7 +61,9 @@ impl Endpoint {
                 }
             };
             self.update(|state| {
-                state.reflection = None;
+                if let Some(reflection) = state.reflection.take() {
+                    state.last_reflection = Some(reflection);
+                }
                 state.serving = false;
                 state.tried = true;
                 state.problem = Some(problem);
@@ -202,6 +204,7 @@ impl Endpoint {
         }
         let status = status::ask(connection.channel.clone()).await;
         self.update(|state: &mut State| {
+            state.last_reflection = None;
             state.reflection = Some(reflection);
             state.status = status.map(|(status, _)| status).or(state.status.take());
             state.confirm(connection);
