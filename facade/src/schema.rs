@@ -333,13 +333,13 @@ impl<'a> Schemas<'a> {
         if !(least.is_finite() && most.is_finite() && least <= most) {
             return Err(Unfit::Range(field.full_name().to_owned()));
         }
+        if let Some(default) = default {
+            schema.insert("default".to_owned(), default);
+        }
         for (name, bound) in [("minimum", minimum), ("maximum", maximum)] {
             if let Some(bound) = bound {
                 schema.insert(name.to_owned(), number(bound));
             }
-        }
-        if let Some(default) = default {
-            schema.insert("default".to_owned(), default);
         }
         if !examples.is_empty() {
             schema.insert("examples".to_owned(), examples.into());

@@ -19,6 +19,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
+use meter::Meter;
+
+mod meter;
+
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(1);
 
@@ -41,6 +45,8 @@ struct Traffic {
     writes: AtomicU64,
     /// Cancelled when the socket is gone.
     closed: CancellationToken,
+    /// Whether that was because the peer flooded it.
+    flooded: AtomicBool,
 }
 
 /// How much was seen on the socket until now.
@@ -63,6 +69,7 @@ impl Connection {
         let mut socket = Some(TokioIo::new(Tap {
             stream,
             traffic: traffic.clone(),
+            meter: Meter::default(),
         }));
         let once = tower::service_fn(move |_: Uri| {
             let socket = socket.take().ok_or(io::ErrorKind::NotConnected);
@@ -92,6 +99,11 @@ impl Connection {
     /// Returns when the socket is gone.
     pub(super) async fn closed(&self) {
         self.traffic.closed.cancelled().await;
+    }
+
+    /// Whether the peer sent more frames than anybody needs to, so that the socket was closed.
+    pub(super) fn was_flooded(&self) -> bool {
+        self.traffic.flooded.load(Ordering::Relaxed)
     }
 
     /// Sends no more calls over it. Those under way go on.
@@ -151,6 +163,7 @@ fn why(error: &io::Error) -> &'static str {
 struct Tap {
     stream: TcpStream,
     traffic: Arc<Traffic>,
+    meter: Meter,
 }
 
 impl Drop for Tap {
@@ -167,8 +180,13 @@ impl AsyncRead for Tap {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        let new = &buffer.filled()[before..];
+        if !new.is_empty() {
             self.traffic.reads.fetch_add(1, Ordering::Relaxed);
+            if self.meter.is_flood(new) {
+                self.traffic.flooded.store(true, Ordering::Relaxed);
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
         }
         read
     }

@@ -33,6 +33,8 @@ pub(crate) enum Gone {
     Lost,
     #[error("it takes no more calls on its connection")]
     Draining,
+    #[error("it sends frames without end")]
+    Flooding,
     #[error("it does not answer")]
     Silent,
     #[error("it is shutting down")]

@@ -159,7 +159,7 @@ async fn a_roll_out_lists_what_all_have_and_calls_where_it_is() {
     hub.lists(&["shop_find", "shop_new"]).await;
     old.stop().await;
     hub.lists(&["shop_find", "shop_new"]).await;
-    assert!(hub.registry.catalog().tool("shop_old").is_none());
+    eventually(SOON, async || hub.registry.catalog().tool("shop_old").is_none()).await;
 }
 
 #[tokio::test]

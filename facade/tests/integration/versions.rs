@@ -107,6 +107,8 @@ impl Three {
     /// Calls a tool again and again; gives the versions that answered, sorted. Every answer has `expected`.
     async fn answers(&self, tool: &str, arguments: &Value, expected: &Value) -> Vec<String> {
         let mut versions = vec![];
+        // The catalogue follows within a moment.
+        eventually(SOON, async || self.hub.registry.catalog().tool(tool).is_some()).await;
         for _ in 0..CALLS {
             let outcome = self.hub.call(tool, arguments.clone()).await;
             assert!(!outcome.is_error, "{tool} {arguments}: {}", outcome.text);
