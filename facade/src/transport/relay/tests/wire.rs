@@ -116,6 +116,7 @@ async fn send_over(fuse: Fuse, replica: &Replica, wire: &Wire, keys: &Changeable
         let healed = relay.deliver(wire.address, message("healed")).await;
         assert_eq!(healed, ACCEPTED, "{fuse:?}");
     }
+    relay.stop();
     let said = match outcome {
         Ok(_) => "taken",
         Err(Failure::Gone) => "gone",
