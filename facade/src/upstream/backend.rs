@@ -332,4 +332,49 @@ mod tests {
         // An address that is not configured any more goes at once.
         assert!(apply(Answer::default()).is_empty());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_is_asked_again_and_leads_to_more_and_to_fewer_addresses() {
+        let answer = Arc::new(Mutex::new(vec![]));
+        let answers = answer.clone();
+        let resolver: Resolver = Arc::new(move |host, port| {
+            assert_eq!((host.as_str(), port), ("adapter.test", 50051));
+            let found = answers.lock().expect("unpoisoned").clone();
+            Box::pin(async move { Ok(found) })
+        });
+        let lifecycle = Lifecycle::new();
+        let upstream = Upstream::at("http://adapter.test:50051");
+        let backend = Backend::start_with("shop", upstream, Arc::default(), &lifecycle, resolver);
+        let leads_to = async |addresses: Vec<SocketAddr>, expected: usize, within: Duration| {
+            answer.lock().expect("unpoisoned").clone_from(&addresses);
+            mcp_hub_testing::eventually(within, async || {
+                let endpoints = backend.endpoints();
+                let all = endpoints.iter().all(|known| addresses.contains(&known.address));
+                let count = endpoints.len();
+                (all && count == expected)
+                    .then_some(())
+                    .ok_or(format!("{count} endpoints"))
+            })
+            .await;
+        };
+        let soon = RESOLVE_AGAIN + Duration::from_millis(100);
+        let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        // The name does not exist before the adapter does.
+        leads_to(vec![], 0, soon).await;
+        leads_to(vec![at("127.0.0.1:1")], 1, soon).await;
+        leads_to(vec![at("127.0.0.1:1"), at("127.0.0.2:1"), at("[::1]:1")], 3, soon).await;
+        // More than are used: those that were there stay.
+        let before = backend.endpoints();
+        let mut many: Vec<SocketAddr> = (1..=80)
+            .map(|index| SocketAddr::from(([127, 0, 1, index], 1)))
+            .collect();
+        many.extend(before.iter().map(|endpoint| endpoint.address));
+        leads_to(many, MAX_ENDPOINTS, soon).await;
+        let endpoints = backend.endpoints();
+        let stayed = |old: &Arc<Endpoint>| endpoints.iter().any(|endpoint| Arc::ptr_eq(endpoint, old));
+        assert!(before.iter().all(stayed));
+        // Fewer: believed when it is said again and again.
+        leads_to(vec![at("127.0.0.2:1")], 1, RESOLVE_AGAIN * (MISSES + 1)).await;
+        lifecycle.stop();
+    }
 }
