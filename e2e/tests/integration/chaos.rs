@@ -9,7 +9,7 @@ use std::time::Duration;
 use mcp_hub_e2e::load::{Habit, Load, Plan, Shopping};
 use mcp_hub_e2e::{budget, seed};
 
-use crate::shops::{address, assert_excused};
+use crate::shops::{address, alone, assert_excused};
 use trouble::Class;
 use world::World;
 
@@ -26,6 +26,7 @@ const ECHO: Duration = Duration::from_secs(1);
 
 /// Lets trouble of these classes come over a world under load, and looks at what became of it.
 async fn survives(name: &'static str, classes: &[Class]) {
+    let _alone = alone().await;
     let Some(mut world) = World::start(seed()).await else {
         return;
     };

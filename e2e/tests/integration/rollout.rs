@@ -8,7 +8,7 @@ use mcp_hub_testing::eventually;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::shops::{SEES, Shops, address, assert_excused, call, is_seen, upstreams};
+use crate::shops::{SEES, Shops, address, alone, assert_excused, call, is_seen, upstreams};
 
 /// How many calls have to succeed before a roll-out begins, and after it has ended.
 const BEFORE_AND_AFTER: u64 = 500;
@@ -83,6 +83,7 @@ async fn roll(cluster: &Cluster, shops: &mut [Replica], generation: u32) -> (Ins
 
 #[tokio::test]
 async fn shops_are_rolled_to_another_version_and_back() {
+    let _alone = alone().await;
     let mut shops = Shops::start(3, 1).await;
     let Some(cluster) = shops.behind(2).await else {
         return;
@@ -133,6 +134,7 @@ async fn shops_are_rolled_to_another_version_and_back() {
 
 #[tokio::test]
 async fn new_shops_start_before_the_old_ones_stop() {
+    let _alone = alone().await;
     let mut shops = Shops::start(3, 1).await;
     let Some(cluster) = shops.behind(2).await else {
         return;
@@ -167,6 +169,7 @@ async fn new_shops_start_before_the_old_ones_stop() {
 
 #[tokio::test]
 async fn facades_are_rolled() {
+    let _alone = alone().await;
     let shops = Shops::start(2, 1).await;
     let Some(mut cluster) = shops.behind(2).await else {
         return;

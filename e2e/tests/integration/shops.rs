@@ -11,9 +11,17 @@ use mcp_hub_shop::ledger;
 use mcp_hub_testing::eventually;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// How long a facade may take to see what has changed. Other tests run at the same time on the same cores.
 pub(crate) const SEES: Duration = Duration::from_secs(20);
+
+/// Waits until no other test of this process puts on a load, and keeps others from it until the guard is dropped: on a few cores they would
+/// starve each other's processes, and what is starved long enough can't be told from what is dead.
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    static LOAD: Mutex<()> = Mutex::const_new(());
+    LOAD.lock().await
+}
 
 /// Processes of the shop.
 pub(crate) struct Shops {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{ECHO, LEAST};
 use crate::rollout::go_on;
-use crate::shops::{SEES, address, assert_excused, call};
+use crate::shops::{SEES, address, alone, assert_excused, call};
 
 /// Selects and inserts whose outcome is known.
 #[derive(Debug)]
@@ -93,6 +93,7 @@ async fn adapter(postgres: &Postgres) -> Replica {
 
 #[tokio::test]
 async fn a_database_dies_and_comes_back() {
+    let _alone = alone().await;
     let Some(postgres) = Postgres::start().await else {
         return;
     };
