@@ -26,7 +26,7 @@ const ROOM: usize = 4 * 1024 * 1024;
 /// ends it.
 const MOST: usize = 32 * 1024 * 1024;
 
-/// The bytes that may wait on all streams of the process before nobody's patience is long.
+/// The bytes that may wait on all streams of the process before nobody's patience is long, and no stream has more than [`ROOM`].
 const ROOM_OF_ALL: usize = 256 * 1024 * 1024;
 
 /// The bytes that wait on all streams of the process. Its memory is one.
@@ -80,7 +80,8 @@ impl Outbox {
 
     /// Whether so much waits that no more should be asked for.
     pub(super) fn is_full(&self) -> bool {
-        self.bounded && self.state().bytes > ROOM
+        let (own, all) = (self.state().bytes, WAITING.load(Ordering::Relaxed));
+        self.bounded && (own > ROOM || own > 0 && all > ROOM_OF_ALL)
     }
 
     /// Puts a message behind the others and waits until the reader has taken it.
@@ -106,7 +107,8 @@ impl Outbox {
         let bytes = message.len();
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
-        if self.bounded && state.bytes > 0 && state.bytes + bytes > MOST {
+        let most = most(WAITING.load(Ordering::Relaxed));
+        if self.bounded && state.bytes > 0 && state.bytes + bytes > most {
             return Err(GivenUp);
         }
         state.bytes += bytes;
@@ -195,6 +197,11 @@ fn patience(own: usize, all: usize) -> Duration {
     }
 }
 
+/// The most bytes of one stream while so many wait on all.
+fn most(all: usize) -> usize {
+    if all > ROOM_OF_ALL { ROOM } else { MOST }
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::future::join_all;
@@ -266,6 +273,7 @@ mod tests {
 
         assert_eq!(patience(ROOM, ROOM_OF_ALL), STALLED);
         assert_eq!(patience(0, ROOM_OF_ALL + 1), HURRIED);
+        assert_eq!((most(ROOM_OF_ALL), most(ROOM_OF_ALL + 1)), (MOST, ROOM));
     }
 
     #[tokio::test(start_paused = true)]

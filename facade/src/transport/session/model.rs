@@ -23,9 +23,9 @@ use crate::transport::ToolFilter;
 use crate::transport::conversation::{self, Answers, Door};
 use crate::upstream::Upstreams;
 
-/// The replicas. The one before the last believes to be where another is; the last has no way to the others.
+/// The replicas. Two take each other's address for their own; the last has no way to the others.
 const SLOTS: usize = 5;
-const MISTAKEN: usize = 3;
+const MISTAKEN: [usize; 2] = [2, 3];
 const ALONE: usize = 4;
 
 const KEYS: [(&str, u8); 4] = [("k0", 1), ("k1", 2), ("k2", 3), ("k3", 4)];
@@ -165,10 +165,12 @@ fn address(slot: usize) -> SocketAddr {
 
 /// Where it believes that they do.
 fn own(slot: usize) -> Option<SocketAddr> {
+    let [one, other] = MISTAKEN;
     match slot {
-        MISTAKEN => Some(address(MISTAKEN - 1)),
         ALONE => None,
-        _ => Some(address(slot)),
+        slot if slot == one => Some(address(other)),
+        slot if slot == other => Some(address(one)),
+        slot => Some(address(slot)),
     }
 }
 
