@@ -63,6 +63,8 @@ struct Round {
     before: Memory,
     idle: Memory,
     after_closing: Memory,
+    /// With as many again in the same process: what is kept after closing is used again, or it is lost.
+    idle_again: Memory,
     /// By resident memory, from before the first to when all were idle.
     kib_each: f64,
     /// From the first connection to the last answer.
@@ -139,6 +141,8 @@ async fn measure_one(facade: &Program, kind: Kind, count: usize, idle: Duration)
     })
     .await?;
     let after_closing = watched.settled().await?;
+    let _again = Held::open(facade.address, kind, count).await?;
+    let idle_again = watched.settled().await?;
     #[expect(clippy::cast_precision_loss, reason = "for people; far below 2^52")]
     let kib_each = idle.rss_kib.saturating_sub(before.rss_kib) as f64 / count as f64;
     Ok(Round {
@@ -147,6 +151,7 @@ async fn measure_one(facade: &Program, kind: Kind, count: usize, idle: Duration)
         before,
         idle,
         after_closing,
+        idle_again,
         kib_each,
         opened_in_ms: u64::try_from(opened_in.as_millis())?,
         opening,
@@ -167,6 +172,7 @@ impl Report {
             "MiB before",
             "MiB idle",
             "MiB after closing",
+            "MiB idle again",
             "opened in s",
             "CPU ms per idle min",
             "pings",
@@ -181,6 +187,7 @@ impl Report {
                 mib(round.before.rss_kib),
                 mib(round.idle.rss_kib),
                 mib(round.after_closing.rss_kib),
+                mib(round.idle_again.rss_kib),
                 format!("{:.2}", Duration::from_millis(round.opened_in_ms).as_secs_f64()),
                 format!("{:.0}", round.cpu_ms_per_idle_minute),
                 round.pings.to_string(),
