@@ -11,6 +11,7 @@ mod doors;
 mod faults;
 #[path = "../../src/fixture.rs"]
 mod fixture;
+mod floods;
 mod foreign;
 mod hostile;
 mod hub;
