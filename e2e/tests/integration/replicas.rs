@@ -1,6 +1,6 @@
 //! Three replicas behind a proxy without affinity: no client notices.
 
-use mcp_hub_e2e::{Door, Inspection, Session, inspect, program};
+use mcp_hub_e2e::{Door, Inspection, Replica, Session, inspect, program};
 
 mod keys;
 mod loss;
@@ -122,4 +122,31 @@ async fn the_inspector() {
         assert_eq!((ok, failed), (&CALLS.into(), &0.into()), "{output}");
         stage.share_since(path, &posted);
     }
+}
+
+/// A replica is taken out of the proxy and another comes in: sessions of legacy SSE go on, their streams are where they were.
+#[tokio::test]
+async fn replicas_come_and_go_in_the_proxy() {
+    let Some(stage) = Stage::new().await else { return };
+    let addresses: Vec<_> = stage.cluster.replicas().iter().map(Replica::address).collect();
+    stage.cluster.proxy().replace(&addresses[..2]).await;
+    let Some(mut session) = Session::typescript(&Door::Sse(stage.cluster.url("/sse"))).await else {
+        return;
+    };
+    all_are_answered(&mut session, 12).await;
+    assert_eq!(stage.share("/messages")[2], 0);
+
+    let owner = stage.owner().await;
+    stage
+        .cluster
+        .proxy()
+        .replace(&[addresses[1 - owner], addresses[2]])
+        .await;
+    let posted = stage.share("/messages");
+    all_are_answered(&mut session, 12).await;
+    let share = stage.share("/messages");
+    assert_eq!(share[owner], posted[owner], "only the stream is still there");
+    assert!(share[2] > 0, "{share:?}");
+    assert_eq!(stage.owner().await, owner);
+    session.close().await;
 }
