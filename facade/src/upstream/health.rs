@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -20,8 +20,13 @@ use super::connection::Connection;
 const CHECK_AGAIN: Duration = Duration::from_millis(750);
 const CHECK: Duration = Duration::from_secs(1);
 
-/// How much longer is looked at the socket before a peer is called silent: it may be this process that was held up.
+/// How much longer is looked at the socket before a peer is called silent: its answer may lie there unread.
 const SECOND_LOOK: Duration = Duration::from_millis(100);
+
+/// When time passes that much faster than asked for, it is this machine that is held up, and silence says nothing of the peer: it is
+/// asked again, so many times.
+const HELD_UP: Duration = Duration::from_millis(50);
+const MAX_HELD_UP: u32 = 3;
 
 /// When a watch that ended, or that the adapter does not have, is opened again.
 const WATCH_AGAIN: Duration = Duration::from_secs(1);
@@ -44,8 +49,9 @@ pub(crate) enum Gone {
 /// Asks again and again whether the process is there, and tells `on_sign` of each sign of life; returns when it is gone.
 pub(crate) async fn check(connection: &Connection, on_sign: impl Fn()) -> Gone {
     let mut client = HealthClient::new(connection.channel.clone()).max_decoding_message_size(4096);
+    let mut held_up = 0;
     loop {
-        let before = connection.seen();
+        let (before, started) = (connection.seen(), Instant::now());
         match timeout(CHECK, client.check(HealthCheckRequest::default())).await {
             Ok(Ok(answer)) if answer.get_ref().status() == ServingStatus::NotServing => {
                 return Gone::Stopping;
@@ -61,10 +67,16 @@ pub(crate) async fn check(connection: &Connection, on_sign: impl Fn()) -> Gone {
             Err(_) => {
                 sleep(SECOND_LOOK).await;
                 if connection.silent_since(before) {
-                    return Gone::Silent;
+                    let late = started.elapsed() > CHECK + SECOND_LOOK + HELD_UP;
+                    if !late || held_up >= MAX_HELD_UP {
+                        return Gone::Silent;
+                    }
+                    held_up += 1;
+                    continue;
                 }
             }
         }
+        held_up = 0;
         sleep(CHECK_AGAIN).await;
     }
 }
