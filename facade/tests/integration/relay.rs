@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
+use mcp_hub_facade::auth::token::{Entry, Scope, Token};
 use mcp_hub_facade::upstream::Upstreams;
 use mcp_hub_testing::{eventually, free_port};
 use serde_json::{Value, json};
 
 use crate::cable::Cable;
-use crate::client::{DEADLINE, Served, Stream, call, post, request, send, serve, within};
+use crate::client::{DEADLINE, Served, Stream, call, open, post, request, send, serve, within};
 use crate::hub::SOON;
 
 /// What a session's id gets that leads nowhere.
@@ -169,7 +171,9 @@ async fn the_largest_message_is_taken_elsewhere_too() {
         let empty = request(1, "ping", json!({"pad": ""})).to_string().len();
         let message = request(1, "ping", json!({"pad": "x".repeat(size - empty)})).to_string();
         assert_eq!(message.len(), size);
-        post(other.address, &stream.endpoint).body(message.into()).unwrap()
+        post(other.address, &stream.endpoint)
+            .body(message.into())
+            .unwrap()
     };
     let answer = send(other.address, sized(LARGEST)).await;
     assert_eq!(answer.status, 202, "{answer:?}");
@@ -311,6 +315,49 @@ async fn an_id_that_was_tampered_with_reaches_nobody() {
     }
     // None of them came through.
     assert_eq!(stream.call(other.address, &ping(2)).await, pong(2));
+}
+
+#[tokio::test]
+async fn an_id_of_somebody_else_reaches_nobody() {
+    let (one_at, other_at) = (free(), free());
+    let keys = Keys::of(&[FIRST]);
+    let tokens = tempfile::NamedTempFile::new().expect("a file");
+    let (alice, bob) = (token("alice"), token("bob"));
+    std::fs::write(tokens.path(), format!("[tokens]\n{}{}", alice.1, bob.1)).expect("written");
+    let lock = format!("--tokens-file={}", tokens.path().display());
+    let one = replica(one_at, &[other_at], &keys, &[&lock]).await;
+    let other = replica(other_at, &[one_at], &keys, &[&lock]).await;
+
+    let get = http::Request::get("/sse")
+        .header("host", one.address.to_string())
+        .header("authorization", &alice.0);
+    let mut stream = Stream::of(open(one.address, get.body(Bytes::new().into()).unwrap()).await);
+    let (_, endpoint) = stream.event().await.expect("an event");
+    let posted_by = async |at: &Served, authorization: &str, id: u32| {
+        let message = post(at.address, &endpoint).header("authorization", authorization);
+        send(at.address, message.body(ping(id).to_string().into()).unwrap()).await
+    };
+    for at in [&one, &other] {
+        let answer = posted_by(at, &bob.0, 1).await;
+        assert_eq!(answer.error().0, 404, "{answer:?}");
+        assert_eq!(answer.json()["error"]["message"], GONE);
+    }
+    assert_eq!(posted_by(&other, &alice.0, 2).await.status, 202);
+    // The first that came.
+    assert_eq!(stream.message().await, pong(2));
+}
+
+/// A token that may do everything: as the header that shows it, and as its entry in the file.
+fn token(name: &str) -> (String, String) {
+    let token = Token::generate().expect("random bytes");
+    let entry = Entry {
+        name: name.to_owned(),
+        digest: token.digest(),
+        scopes: vec![Scope::Read, Scope::Write],
+        upstreams: None,
+        expires: None,
+    };
+    (format!("Bearer {}", token.expose()), entry.to_string())
 }
 
 /// Waits until a message for a stream is answered with a status.

@@ -59,8 +59,9 @@ async fn another_key_gets_no_answer_in_either_direction() {
         relay.deliver(replica.address, message("x")).await,
         Err(Failure::Gone)
     );
-    // A key that only one side knows, in both directions.
-    for (ours_now, theirs_now) in [(&[1][..], &[2, 1][..]), (&[1, 2], &[3, 1])] {
+    // A key that only one side knows. In the second case it is ours, and only the other end can tell: nothing may have left before
+    // it has said so.
+    for (ours_now, theirs_now) in [(&[1][..], &[2, 1][..]), (&[2, 1], &[1])] {
         ours.change(ours_now);
         theirs.change(theirs_now);
         assert_eq!(
