@@ -249,7 +249,7 @@ mod tests {
             for _ in 0..4 {
                 outbox.next().await;
                 for _ in 0..3 {
-                    tokio::time::sleep(STALLED - HURRIED).await;
+                    tokio::time::sleep(14 * HURRIED).await;
                     outbox.reads();
                 }
                 outbox.has_read();

@@ -223,9 +223,9 @@ fn parse(text: &str) -> Result<Vec<Key>, Error> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let key = parse_line(line).and_then(|key| match keys.iter().any(|other| other.name == key.name) {
-            true => Err("has the name of a key above it"),
-            false => Ok(key),
+        let key = parse_line(line).and_then(|key| {
+            let twice = keys.iter().any(|other| other.name == key.name);
+            (!twice).then_some(key).ok_or("has the name of a key above it")
         });
         keys.push(key.map_err(|problem| Error::Line {
             line: index + 1,
