@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use mcp_hub_chassis::{Lifecycle, fault};
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{Fault, Lifecycle, fault};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -96,6 +97,25 @@ impl Registry {
     /// The catalogue as it is now.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.shared.catalog.load_full()
+    }
+
+    /// Why a tool that the catalogue does not have may exist all the same: its name begins with the key of an upstream of which nothing
+    /// could be read so far. A replica that starts while an upstream is away knows less than clients, who keep the list of tools.
+    pub(crate) fn undiscovered(&self, tool: &str, caller: &Principal) -> Option<Fault> {
+        let (backends, catalog) = (self.shared.backends.load(), self.catalog());
+        let backend = backends.values().find(|backend| {
+            let key = &backend.key;
+            let its = tool
+                .strip_prefix(key.as_str())
+                .is_some_and(|rpc| rpc.starts_with('_'));
+            its && caller.knows(key) && !catalog.has_any_of(key) && backend.reflections().0.is_empty()
+        })?;
+        let message = format!(
+            "{} can't be reached now, and what it offers is not known: {}",
+            backend.key,
+            backend.problem()
+        );
+        Some(Fault::new(Reason::UpstreamUnavailable, message))
     }
 
     /// Tells when the list of tools, or one of them, changed.

@@ -24,6 +24,7 @@ use rmcp::service::{NotificationContext, RequestContext, RoleServer, Subscriptio
 use tokio::time::Instant;
 
 use crate::auth::Principal;
+use crate::outcome::Outcome;
 use crate::registry::{Catalog, Registry};
 use crate::tool::{Call, Tool};
 use crate::transport::ToolFilter;
@@ -151,10 +152,18 @@ impl Server {
             tool = self.registry().catalog().tool(&request.name);
         }
         let Some(tool) = tool.filter(|tool| caller.knows(tool)) else {
-            return Err(ErrorData::invalid_params(
-                format!("Unknown tool: {}", shown(&request.name)),
-                None,
-            ));
+            let name = &request.name;
+            let away = caller
+                .tools
+                .allows(name)
+                .then(|| self.registry().undiscovered(name, &caller.principal));
+            return match away.flatten() {
+                Some(fault) => Ok(self.result(Outcome::failure(&fault, None), &context)),
+                None => Err(ErrorData::invalid_params(
+                    format!("Unknown tool: {}", shown(name)),
+                    None,
+                )),
+            };
         };
         let in_message = context.meta.get_traceparent().map(str::to_owned);
         let cancelled = &context.ct;
@@ -175,6 +184,11 @@ impl Server {
         } else {
             tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call");
         }
+        Ok(self.result(outcome, &context))
+    }
+
+    /// What a call came to, in rmcp's form.
+    fn result(&self, outcome: Outcome, context: &RequestContext<RoleServer>) -> CallToolResult {
         let text = vec![ContentBlock::text(outcome.text)];
         let mut result = if outcome.is_error {
             CallToolResult::error(text)
@@ -182,8 +196,8 @@ impl Server {
             CallToolResult::success(text)
         };
         result.structured_content = outcome.structured;
-        result.meta = is_modern(&context).then(|| self.shared.identity.clone());
-        Ok(result)
+        result.meta = is_modern(context).then(|| self.shared.identity.clone());
+        result
     }
 }
 

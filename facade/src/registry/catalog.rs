@@ -53,6 +53,12 @@ impl Catalog {
         self.callable.get(name).cloned()
     }
 
+    /// Whether any tool of an upstream is known.
+    pub(super) fn has_any_of(&self, key: &str) -> bool {
+        let of_it = |tool: &Arc<Tool>| tool.upstream.as_deref() == Some(key);
+        self.callable.values().any(of_it)
+    }
+
     /// What the server says of itself to a model: which databases there are.
     pub fn instructions(&self) -> &str {
         &self.instructions

@@ -24,6 +24,7 @@ mod requests;
 mod session;
 mod shop;
 mod sse;
+mod starting;
 mod stdio;
 mod tools;
 mod versions;
