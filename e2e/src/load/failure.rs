@@ -19,6 +19,8 @@ pub enum Kind {
     Status(u16),
     /// An error of the protocol, by its code.
     Protocol(i64),
+    /// A list with no tool but the facade's own: it knows of no upstream's.
+    Unlisted,
     /// A tool's error, by its reason.
     Tool {
         /// The reason of the contract: `UPSTREAM_UNAVAILABLE`.
@@ -89,7 +91,9 @@ impl Kind {
             | Self::Tool { unclear: true, .. } => Fate::Unclear,
             // Neither says anything about what was done.
             Self::Tool { reason, .. } if matches!(reason.as_str(), "INTERNAL" | "CANCELLED") => Fate::Unclear,
-            Self::Refused | Self::Status(_) | Self::Protocol(_) | Self::Tool { .. } => Fate::NotDone,
+            Self::Refused | Self::Status(_) | Self::Protocol(_) | Self::Unlisted | Self::Tool { .. } => {
+                Fate::NotDone
+            }
         }
     }
 }
@@ -103,6 +107,7 @@ impl fmt::Display for Kind {
             Self::TimedOut => formatter.write_str("time-out"),
             Self::Status(status) => write!(formatter, "HTTP {status}"),
             Self::Protocol(code) => write!(formatter, "JSON-RPC {code}"),
+            Self::Unlisted => formatter.write_str("no tools of upstreams"),
             Self::Tool {
                 reason,
                 unclear: false,

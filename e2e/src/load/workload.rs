@@ -40,6 +40,9 @@ impl fmt::Debug for Question {
     }
 }
 
+/// The facade's own tools.
+const OWN: [&str; 2] = ["health_check", "list_services"];
+
 /// Whether a result answers a question; the names of the tools when it is their list.
 pub(super) fn judge(question: &Question, result: &Value) -> Result<Option<Vec<String>>, Failed> {
     let wrong = |what: &str| Failed::Wrong(format!("{what}: {question:?} -> {result}"));
@@ -52,6 +55,9 @@ pub(super) fn judge(question: &Question, result: &Value) -> Result<Option<Vec<St
             .map(|tool| Some(tool["name"].as_str()?.to_owned()))
             .collect();
         let names = names.ok_or_else(|| wrong("a tool without a name"))?;
+        if names == OWN {
+            return Err(Failed::Failure(Kind::Unlisted, names.join(", ")));
+        }
         (question.check)(&Value::from(names.clone())).map_err(|error| wrong(&error))?;
         return Ok(Some(names));
     }

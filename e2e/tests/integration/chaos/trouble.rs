@@ -94,7 +94,12 @@ impl Trouble {
             Self::ShopKilled(_) | Self::ShopHalted(_) | Self::ShopCutOff(..) => {
                 failure.label == "order" && (unavailable(true) || unavailable(false))
             }
-            Self::AllShopsKilled => unavailable(false) || (failure.label == "order" && unavailable(true)),
+            // A facade that starts now knows of no tool.
+            Self::AllShopsKilled => {
+                unavailable(false)
+                    || *kind == Kind::Unlisted
+                    || (failure.label == "order" && unavailable(true))
+            }
             // A message is handed over, or surely not, or nobody knows; it is not tried twice.
             Self::ReplicaCutOff(..) => sse && matches!(kind, Kind::Status(404 | 502)),
         }
