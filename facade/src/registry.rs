@@ -144,7 +144,14 @@ impl Registry {
         let (backends, catalog) = (self.shared.backends.load_full(), self.catalog());
         let known = backends.values().filter(|backend| caller.knows(&backend.key));
         let reports = known.map(|backend| ServiceReport::of(backend, &catalog));
-        join_all(reports).await
+        let mut reports = join_all(reports).await;
+        if !caller.knows_all() {
+            // A tool may have been left out for that of an upstream that does not exist for the caller.
+            for report in &mut reports {
+                report.left_out.clear();
+            }
+        }
+        reports
     }
 
     /// Says something about the whole server to whoever asks for its health: a risk, a mistake. `topic` tells which one it replaces.

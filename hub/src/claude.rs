@@ -62,8 +62,10 @@ pub fn through_mcp_hub(executable: &str, url: &str, token_file: Option<&str>) ->
     json!({ "command": executable, "args": arguments })
 }
 
-/// The entry of a server that is reached through mcp-remote, which needs Node. It reads no file, so the token itself has to be put
-/// into the configuration; and as `X-API-Key`, because some clients split an argument at its space.
+/// The entry of a server that is reached through mcp-remote, which needs Node.
+///
+/// It reads no file, so the token itself has to be put into the configuration; and as `X-API-Key`, because some clients split an
+/// argument at its space.
 pub fn through_mcp_remote(url: &str, asks_for_tokens: bool) -> Value {
     let header = asks_for_tokens.then_some(["--header", "X-API-Key:TOKEN"]);
     let arguments: Vec<&str> = ["-y", "mcp-remote", url]

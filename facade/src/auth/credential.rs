@@ -28,10 +28,10 @@ impl<'a> Credential<'a> {
         let key = Self::in_header(headers, &X_API_KEY, |value| Some(value.trim()));
         match (authorization, key) {
             (Self::Several, _) | (_, Self::Several) => Self::Several,
-            (one, Self::None) | (Self::None, one) => one,
             (Self::Token(one), Self::Token(other)) if one != other => Self::Several,
-            // A proxy may have asked for a password of its own, and passed it on.
-            (Self::Other, one) | (one, _) => one,
+            // One of another scheme counts only alone: a proxy may have asked for a password of its own, and passed it on.
+            (Self::None | Self::Other, one) if one != Self::None => one,
+            (one, _) => one,
         }
     }
 

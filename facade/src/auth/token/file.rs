@@ -301,7 +301,7 @@ mod tests {
         let token = Token::generate().unwrap();
         let token = token.expose();
         for text in [
-            format!("{token}"),
+            token.to_owned(),
             format!("token = {token}"),
             format!("{token} = 1"),
             format!("{token} = 1\n{token} = 1"),

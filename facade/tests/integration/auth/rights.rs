@@ -3,7 +3,7 @@
 use mcp_hub_facade::upstream::Upstream;
 
 use super::*;
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Plan};
 use crate::client::{modern, modern_request};
 use crate::shop::{Gate, names};
 
@@ -13,7 +13,7 @@ async fn shops(lock: &Lock) -> (Served, [Adapter; 2]) {
     let adapters = [gate.plan().start().await, gate.plan().start().await];
     let mut upstreams = Upstreams::default();
     for (key, adapter) in ["depot", "shop"].iter().zip(&adapters) {
-        let mut upstream = Upstream::at(&adapter.url());
+        let mut upstream = Upstream::at(adapter.url());
         upstream.description = format!("what {key} has");
         upstreams.add(key, upstream).expect("a usable upstream");
     }
@@ -27,6 +27,15 @@ fn tool(name: &str) -> Value {
         json!({})
     };
     request(1, "tools/call", json!({"name": name, "arguments": arguments}))
+}
+
+/// What a tool answers by POST and on a stream of the same caller.
+async fn both(served: &Served, channel: &mut Channel, name: &str) -> [Value; 2] {
+    let authorization = channel.authorization.clone();
+    [
+        ask(served, &authorization, &tool(name)).await.json(),
+        channel.call(served, &tool(name)).await,
+    ]
 }
 
 const OWN: [&str; 2] = ["health_check", "list_services"];
@@ -79,10 +88,7 @@ async fn a_token_has_its_tools_and_no_others() {
         assert_eq!(names(&channel.call(&served, &list).await), expected);
 
         for name in expected {
-            for answer in [
-                ask(&served, authorization, &tool(name)).await.json(),
-                channel.call(&served, &tool(name)).await,
-            ] {
+            for answer in both(&served, &mut channel, name).await {
                 assert_ne!(answer["result"]["isError"], true, "{name}: {answer}");
                 assert!(
                     answer["result"]["structuredContent"].is_object(),
@@ -111,10 +117,7 @@ async fn a_token_has_its_tools_and_no_others() {
         (nothing, "depot_find", "db:read"),
     ] {
         let mut channel = Channel::open(&served, authorization).await;
-        for answer in [
-            ask(&served, authorization, &tool(name)).await.json(),
-            channel.call(&served, &tool(name)).await,
-        ] {
+        for answer in both(&served, &mut channel, name).await {
             let result = &answer["result"];
             assert_eq!(result["isError"], true, "{answer}");
             let text = result["content"][0]["text"].as_str().expect("text");
@@ -130,15 +133,36 @@ async fn a_token_has_its_tools_and_no_others() {
         (elsewhere, "shop_find"),
     ] {
         let mut channel = Channel::open(&served, authorization).await;
-        for answer in [
-            ask(&served, authorization, &tool(name)).await.json(),
-            channel.call(&served, &tool(name)).await,
-        ] {
+        for answer in both(&served, &mut channel, name).await {
             let sentence = format!("Unknown tool: {name}");
             assert_eq!(answer["error"], json!({"code": -32602, "message": sentence}));
         }
     }
     assert_eq!(called(), before);
+}
+
+#[tokio::test]
+async fn why_a_tool_is_left_out_names_no_database_that_does_not_exist() {
+    let rpc = |name: &str| {
+        let text = format!(
+            "// S.\nservice ShopService {{\n// Does it.\nrpc {name}(M) returns (M) {{ option (mcphub.tool.v1.tool) = {{}}; }} }}\nmessage M {{}}"
+        );
+        Plan::new(&text)
+    };
+    let (secret, open) = (rpc("Query").start().await, rpc("BQuery").start().await);
+    let mut upstreams = Upstreams::default();
+    for (key, adapter) in [("a_b", &secret), ("a", &open)] {
+        let added = upstreams.add(key, Upstream::at(adapter.url()));
+        added.expect("a usable upstream");
+    }
+    let mut lock = Lock::new();
+    let all = lock.token("all");
+    let some = lock.token_with("some", |entry| entry.upstreams = Some(vec!["a".to_owned()]));
+    let served = lock.serve(&[], upstreams).await;
+    for (authorization, sees) in [(&all, true), (&some, false)] {
+        let answer = ask(&served, authorization, &tool("list_services")).await.text();
+        assert_eq!(answer.contains("a_b"), sees, "{answer}");
+    }
 }
 
 #[tokio::test]
