@@ -2,7 +2,7 @@
 //!
 //! A write is sent once and never again; what was surely not handled was not sent. A read that got no answer is sent once more, to
 //! another endpoint if there is one. An RPC that an endpoint does not know was not run there, so that another one is asked. Each of the
-//! rules has its file: the turn in [`admission`], the endpoint in [`choice`], one attempt in [`attempt`], what is told in [`failure`].
+//! rules has its file: the turn in [`admission`], the endpoint in [`choice`], one attempt in [`mod@attempt`], what is told in [`failure`].
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -118,7 +118,7 @@ impl Endpoint {
             }
         };
         tokio::select! {
-            () = connection.closed() => Gone::Lost,
+            () = connection.closed() => if connection.was_flooded() { Gone::Flooding } else { Gone::Lost },
             () = connection.drained() => Gone::Draining,
             gone = health::check(connection, alive) => gone,
             gone = health::process(connection) => gone,
