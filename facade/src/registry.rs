@@ -207,9 +207,10 @@ impl Shared {
         // Since when nothing is known of an upstream that was known.
         let mut gone: HashMap<String, Instant> = HashMap::new();
         loop {
+            // Asked first: what is understood only while the catalogue is made may not be in it yet.
+            let settled = self.backends.load().values().all(|backend| backend.settled());
             self.rebuild(&mut gone);
             let rebuilt = Instant::now();
-            let settled = self.backends.load().values().all(|backend| backend.settled());
             if settled || started.elapsed() >= FIRST_PASS {
                 self.ready
                     .send_if_modified(|ready| !std::mem::replace(ready, true));
