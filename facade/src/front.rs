@@ -35,6 +35,12 @@ impl Front {
             tracing::warn!(%address, "{UNAUTHENTICATED}");
         }
         let keys = KeyRing::read(&config.session)?;
+        if keys.is_random() && !address.ip().is_loopback() {
+            tracing::warn!(
+                "no session keys: sessions of legacy SSE end with this process, and no other replica can serve them; \
+                 MCP_HUB_SESSION_KEYS_FILE names a file of keys"
+            );
+        }
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| match source.kind() {

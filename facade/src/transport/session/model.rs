@@ -463,3 +463,26 @@ proptest! {
         });
     }
 }
+
+/// The model can't see it, because no process has the stream of another by chance.
+#[tokio::test]
+async fn an_id_of_an_earlier_process_at_the_same_address_leads_nowhere() {
+    let mut world = World::new(&Lifecycle::new());
+    world.open(0, 0);
+    let replica = world.replicas[0].as_ref().unwrap();
+    let seal = Seal::new(world.keys[0].0.clone());
+    let claims = seal.open(&world.streams[0].id, SystemTime::now()).unwrap();
+    let posted = |claims: &Claims| Posted {
+        session_id: seal.seal(claims),
+        principal: claims.principal,
+        message: r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.into(),
+        traceparent: None,
+    };
+    replica.sessions.take(&posted(&claims)).expect("its own stream");
+    let mut earlier = claims;
+    earlier.owner.boot[0] ^= 1;
+    let taken = replica.sessions.take(&posted(&earlier));
+    assert!(matches!(taken, Err(Undelivered::Unknown)), "{taken:?}");
+    let delivered = replica.sessions.deliver(posted(&earlier)).await;
+    assert_eq!(delivered.expect_err("not delivered").status, 404);
+}
