@@ -99,16 +99,16 @@ impl Registry {
         self.shared.catalog.load_full()
     }
 
-    /// Why a tool that the catalogue does not have may exist all the same: its name begins with the key of an upstream of which nothing
-    /// could be read so far. A replica that starts while an upstream is away knows less than clients, who keep the list of tools.
-    pub(crate) fn undiscovered(&self, tool: &str, caller: &Principal) -> Option<Fault> {
-        let (backends, catalog) = (self.shared.backends.load(), self.catalog());
+    /// Why a tool that `catalog` does not have may exist all the same: its name begins with the key of an upstream of which nothing was
+    /// known. A replica that starts while an upstream is away knows less than clients, who keep the list of tools.
+    pub(crate) fn undiscovered(&self, catalog: &Catalog, tool: &str, caller: &Principal) -> Option<Fault> {
+        let backends = self.shared.backends.load();
         let backend = backends.values().find(|backend| {
             let key = &backend.key;
             let its = tool
                 .strip_prefix(key.as_str())
                 .is_some_and(|rpc| rpc.starts_with('_'));
-            its && caller.knows(key) && !catalog.has_any_of(key) && backend.reflections().0.is_empty()
+            its && caller.knows(key) && !catalog.knows(key)
         })?;
         let message = format!(
             "{} can't be reached now, and what it offers is not known: {}",

@@ -146,17 +146,17 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
         let caller = caller(&context)?;
-        let mut tool = self.registry().catalog().tool(&request.name);
-        if tool.is_none() {
+        let mut catalog = self.registry().catalog();
+        if catalog.tool(&request.name).is_none() {
             self.discovered().await;
-            tool = self.registry().catalog().tool(&request.name);
+            catalog = self.registry().catalog();
         }
-        let Some(tool) = tool.filter(|tool| caller.knows(tool)) else {
+        let Some(tool) = catalog.tool(&request.name).filter(|tool| caller.knows(tool)) else {
             let name = &request.name;
             let away = caller
                 .tools
                 .allows(name)
-                .then(|| self.registry().undiscovered(name, &caller.principal));
+                .then(|| self.registry().undiscovered(&catalog, name, &caller.principal));
             return match away.flatten() {
                 Some(fault) => Ok(self.result(Outcome::failure(&fault, None), &context)),
                 None => Err(ErrorData::invalid_params(

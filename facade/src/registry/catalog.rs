@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub struct Catalog {
     listed: Vec<Arc<Tool>>,
     callable: HashMap<String, Arc<Tool>>,
     left_out: BTreeMap<String, Vec<String>>,
+    /// The keys of the upstreams of which something is known: what they offer, or what they offered.
+    known: HashSet<String>,
     /// What the instructions say of each upstream, with its key.
     lines: Vec<(String, String)>,
     /// The instructions for who knows them all.
@@ -53,10 +55,9 @@ impl Catalog {
         self.callable.get(name).cloned()
     }
 
-    /// Whether any tool of an upstream is known.
-    pub(super) fn has_any_of(&self, key: &str) -> bool {
-        let of_it = |tool: &Arc<Tool>| tool.upstream.as_deref() == Some(key);
-        self.callable.values().any(of_it)
+    /// Whether it is known what an upstream offers, be it nothing.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.contains(key)
     }
 
     /// What the server says of itself to a model: which databases there are.
@@ -104,6 +105,11 @@ impl Catalog {
             listed: own.to_vec(),
             callable: own.iter().map(|tool| (tool.name.clone(), tool.clone())).collect(),
             left_out: BTreeMap::new(),
+            known: parts
+                .iter()
+                .filter(|part| !part.deciding.is_empty() || (part.keep && before.knows(&part.backend.key)))
+                .map(|part| part.backend.key.clone())
+                .collect(),
             instructions: instructions(&texts),
             lines,
         };
