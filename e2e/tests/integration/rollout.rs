@@ -45,13 +45,13 @@ fn tells_that_the_stream_ends(failure: &Failure) -> bool {
     }
 }
 
-/// Asserts that every failure of `label` ended after `since`, or all before when `since` is the end of its time.
+/// Asserts that what is called `label` failed only in its time.
 fn assert_only(report: &Report, label: &str, when: impl Fn(&Failure) -> bool) {
-    let early = report
+    let other = report
         .failures
         .iter()
         .find(|failure| failure.label == label && !when(failure));
-    assert!(early.is_none(), "{early:#?}\n{report}");
+    assert!(other.is_none(), "{other:#?}\n{report}");
 }
 
 /// No list has a tool that not every serving endpoint has: the tool of one version is never seen with that of the other.
