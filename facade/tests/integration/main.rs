@@ -1,8 +1,10 @@
 //! The facade from outside: real sockets in front, real gRPC behind.
 
 mod adapter;
+mod answers;
 mod auth;
 mod balance;
+mod broken;
 mod cable;
 mod call;
 mod catalog;
