@@ -67,7 +67,8 @@ pub(crate) fn result(result: &'static str) -> KeyValue {
 }
 
 /// Calls of upstreams, by `upstream` and `outcome`: `ok`; `refused` by the adapter; `argument`, `shed`, `broken`, `unreachable` and
-/// `not_offered` were not sent; `busy`, `deadline_exceeded`, `lost` and `garbled` had no answer; `cancelled`.
+/// `not_offered` were not sent; `busy`, `deadline_exceeded`, `lost` and `garbled` had no answer, and `too_large`
+/// none that is shown; `cancelled`.
 pub(crate) static UPSTREAM_CALLS: LazyLock<Counter<u64>> = LazyLock::new(|| {
     METER
         .u64_counter("mcp_hub.upstream.calls")

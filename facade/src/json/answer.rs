@@ -19,13 +19,34 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use super::wire::{Fields, Malformed, Raw, array, varint};
 use super::{MAX_DEPTH, enum_label, shared_type};
 
-/// The JSON object of an encoded message.
+mod bounds;
+
+/// The most bytes of an encoded answer. Its text is hardly ever shorter, and that is bounded as well.
+pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// From how many bytes on an answer takes so long to write that it is not done on a thread that serves others.
+pub(crate) const LARGE: usize = 64 * 1024;
+
+/// Why an encoded answer has no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// It is not what its descriptor says.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It is more than anybody reads.
+    #[error("the answer has too many parts or too long a text")]
+    TooLarge,
+}
+
+/// The JSON object of an encoded message. What it costs is bounded, whatever the bytes are.
 ///
 /// # Errors
-/// The bytes are no such message.
-pub(crate) fn write(message: &MessageDescriptor, bytes: &[u8]) -> Result<String, Malformed> {
+/// The bytes are no such message, or it is too large.
+pub(crate) fn write(message: &MessageDescriptor, bytes: &[u8]) -> Result<String, Unreadable> {
+    bounds::check_parts(message, bytes)?;
     let mut out = String::with_capacity(bytes.len() * 2 + 2);
     write_object(&mut out, message, bytes, 0)?;
+    bounds::check_text(&out)?;
     Ok(out)
 }
 

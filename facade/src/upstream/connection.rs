@@ -15,6 +15,7 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
@@ -36,6 +37,8 @@ pub(crate) struct Connection {
     /// Cancelled when the peer is taken for dead: calls under way will never be answered.
     dead: CancellationToken,
     blamed: AtomicBool,
+    /// Whose large answer is read.
+    reader: Arc<Mutex<()>>,
 }
 
 /// What is seen on the socket.
@@ -88,6 +91,7 @@ impl Connection {
             draining: CancellationToken::new(),
             dead: CancellationToken::new(),
             blamed: AtomicBool::new(false),
+            reader: Arc::default(),
         }))
     }
 
@@ -130,6 +134,11 @@ impl Connection {
     /// Whether its end was not yet held against the endpoint: a lost connection is one failure, however many calls were on it.
     pub(super) fn blame(&self) -> bool {
         !self.blamed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Waits until no other large answer that came over it is read.
+    pub(super) async fn turn_to_read(&self) -> OwnedMutexGuard<()> {
+        self.reader.clone().lock_owned().await
     }
 
     pub(super) fn seen(&self) -> Seen {

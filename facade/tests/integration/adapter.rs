@@ -37,6 +37,7 @@ pub(crate) struct Received {
 
 type Answer = Result<DynamicMessage, Fault>;
 type Handler = Arc<dyn Fn(Received) -> BoxFuture<'static, Answer> + Send + Sync>;
+type Responder = Arc<dyn Fn(&str) -> Option<Response<axum::body::Body>> + Send + Sync>;
 
 /// What an adapter will be.
 pub(crate) struct Plan {
@@ -46,6 +47,7 @@ pub(crate) struct Plan {
     services: Vec<String>,
     unknown: Vec<String>,
     handler: Handler,
+    responder: Responder,
     status: GetStatusResponse,
     alpha_only: bool,
     broken: Arc<AtomicBool>,
@@ -67,6 +69,7 @@ impl Plan {
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             unknown: vec![],
             handler: Arc::new(|received| Box::pin(async move { Ok(received.response) })),
+            responder: Arc::new(|_| None),
             status: GetStatusResponse {
                 kind: "shop".to_owned(),
                 adapter_version: "1.0.0".to_owned(),
@@ -90,6 +93,15 @@ impl Plan {
         Fut: Future<Output = Answer> + Send + 'static,
     {
         self.handler = Arc::new(move |received| Box::pin(handler(received)));
+        self
+    }
+
+    /// What is sent for a method instead of what gRPC would.
+    pub(crate) fn respond(
+        mut self,
+        responder: impl Fn(&str) -> Option<Response<axum::body::Body>> + Send + Sync + 'static,
+    ) -> Self {
+        self.responder = Arc::new(responder);
         self
     }
 
@@ -165,6 +177,7 @@ impl Plan {
             unknown: self.unknown,
             broken: self.broken,
             handler: self.handler,
+            responder: self.responder,
             calls: calls.clone(),
         });
         let mut all = routes.routes().into_axum_router();
@@ -264,6 +277,7 @@ struct Shared {
     unknown: Vec<String>,
     broken: Arc<AtomicBool>,
     handler: Handler,
+    responder: Responder,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -282,6 +296,10 @@ async fn serve(shared: Arc<Shared>, request: Request<axum::body::Body>) -> Respo
         shared.calls.lock().expect("unpoisoned").push(method);
         let status = Status::internal("thread panicked at 10.0.0.7");
         return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
+    }
+    if let Some(response) = (shared.responder)(&method) {
+        shared.calls.lock().expect("unpoisoned").push(method);
+        return response;
     }
     let mut grpc = tonic::server::Grpc::new(Raw);
     let response = grpc.unary(Unary { shared, path, method }, request).await;

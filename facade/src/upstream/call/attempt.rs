@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES;
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
@@ -11,7 +11,8 @@ use tonic_types::StatusExt as _;
 
 use super::choice::Chosen;
 use super::failure::Failure;
-use crate::json::answer;
+use crate::json::answer::{self, Unreadable};
+use crate::json::wire::Malformed;
 use crate::tool::Call;
 use crate::upstream::codec::Encoded;
 
@@ -87,7 +88,7 @@ pub(super) async fn attempt(
     };
     match &result {
         // Whatever the adapter says, it is there and says it. Somebody else's deadline or haste is not held against it.
-        Ok(_) | Err(Failure::Refused(_)) => endpoint.succeeded(),
+        Ok(_) | Err(Failure::Refused(_) | Failure::TooLarge) => endpoint.succeeded(),
         Err(Failure::Lost { connection: true }) => {
             if connection.blame() {
                 endpoint.failed();
@@ -105,7 +106,7 @@ pub(super) async fn attempt(
 async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<String, Failure> {
     let offer = &chosen.offer;
     let channel = chosen.connection.channel.clone();
-    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(answer::MAX_BYTES);
     client.ready().await.map_err(|_| Failure::Unsent)?;
     let mut request = Request::new(chosen.message.clone());
     request.set_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -115,12 +116,35 @@ async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<String,
         request.metadata_mut().insert("traceparent", context);
     }
     match client.unary(request, offer.path.clone(), Encoded).await {
-        Ok(response) => answer::write(&offer.output, response.get_ref()).map_err(|error| {
-            tracing::error!(%error, rpc = %offer.path, "an answer can't be decoded");
-            Failure::Garbled
-        }),
+        Ok(response) => read(chosen, response.into_inner()).await,
         Err(status) => Err(judge(status)),
     }
+}
+
+/// Writes the answer as JSON: a large one on a thread that serves nobody else, and one at a time of each connection, so that an adapter
+/// whose answers are all as large as may be takes one thread and the memory of one.
+async fn read(chosen: &Chosen, bytes: Bytes) -> Result<String, Failure> {
+    let offer = chosen.offer.clone();
+    let written = if bytes.len() < answer::LARGE {
+        answer::write(&offer.output, &bytes)
+    } else {
+        let turn = chosen.connection.turn_to_read().await;
+        let writing = tokio::task::spawn_blocking(move || {
+            let written = answer::write(&offer.output, &bytes);
+            // Now, and not when the caller goes away, which does not end this.
+            drop((bytes, turn));
+            written
+        });
+        // It panicked, or the process ends.
+        writing.await.unwrap_or(Err(Unreadable::Malformed(Malformed)))
+    };
+    written.map_err(|error| match error {
+        Unreadable::TooLarge => Failure::TooLarge,
+        Unreadable::Malformed(_) => {
+            tracing::error!(%error, rpc = %chosen.offer.path, "an answer can't be decoded");
+            Failure::Garbled
+        }
+    })
 }
 
 /// What a status means: the adapter's, its server's, or tonic's own for what happened on the way.
@@ -142,6 +166,8 @@ fn judge(status: Status) -> Failure {
         // tonic's server says CANCELLED "Timeout expired" where the protocol says DEADLINE_EXCEEDED.
         Code::Cancelled if status.message() == "Timeout expired" => Failure::TimedOut,
         Code::DeadlineExceeded => Failure::TimedOut,
+        // tonic's own refusal to read on.
+        Code::OutOfRange => Failure::TooLarge,
         // A proxy's words for a connection that it lost.
         Code::Unavailable | Code::Cancelled | Code::Aborted => Failure::Lost { connection: false },
         Code::Internal | Code::Unknown | Code::DataLoss => {

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::grpc::MAX_MESSAGE_BYTES;
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
+use tonic::Status;
 
 /// What is added to an error after which nobody knows whether a write happened.
 const UNCLEAR: &str = "it may or may not have taken effect: check before trying again";
@@ -42,6 +40,8 @@ pub(in crate::upstream) enum Failure {
     TimedOut,
     /// The endpoint answers, but not as an adapter does: an error without a reason, or what can't be decoded.
     Garbled,
+    /// The answer is more than is read.
+    TooLarge,
     /// The adapter says no.
     Refused(Status),
 }
@@ -59,6 +59,7 @@ impl Failure {
             Self::Busy { .. } => "busy",
             Self::TimedOut => "deadline_exceeded",
             Self::Garbled => "garbled",
+            Self::TooLarge => "too_large",
             Self::Refused(_) => "refused",
         }
     }
@@ -113,13 +114,14 @@ impl Failure {
                 &format!("the answer of {key} can't be understood"),
             ),
             Self::Garbled => Fault::new(Reason::Internal, "internal error"),
-            Self::Refused(status)
-                if status.code() == Code::OutOfRange && status.get_details_error_info().is_none() =>
-            {
-                // tonic's own refusal to read on.
-                let message = format!("the answer is larger than {MAX_MESSAGE_BYTES} bytes: ask for less");
-                Fault::new(Reason::ResultTooLarge, message)
-            }
+            Self::TooLarge if !read_only => unclear(
+                Reason::ResultTooLarge,
+                &format!("the answer of {key} is too large to be shown"),
+            ),
+            Self::TooLarge => Fault::new(
+                Reason::ResultTooLarge,
+                format!("the answer of {key} is too large to be shown: ask for less"),
+            ),
             Self::Refused(status) => Fault::from_status(&status),
         }
     }
