@@ -204,5 +204,4 @@ async fn facades_are_rolled() {
     // A few calls for each end of a stream at most: those that are made before the client has heard of it.
     let failed = u64::try_from(report.failures.len()).expect("few");
     assert!(failed <= 3 * report.reconnects, "{report}");
-}");
 }
