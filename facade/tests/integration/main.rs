@@ -20,6 +20,7 @@ mod hub;
 mod leaving;
 mod liars;
 mod lifetime;
+mod offers;
 mod refresh;
 mod relay;
 mod requests;
