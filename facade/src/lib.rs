@@ -17,6 +17,7 @@ mod metrics;
 pub mod outcome;
 mod pattern;
 mod quiet;
+mod rate;
 pub mod registry;
 mod schema;
 mod server;

@@ -1,54 +1,72 @@
-//! A log that one upstream can't fill: the first lines are written, then one a minute, which says how many were not.
+//! A log that nobody can fill: so many lines at once, then one in a while, which says how many were not written.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::rate::{Bucket, Rate};
 
-/// How many lines are written at once. A roll-out of several endpoints writes two for each.
-const BURST: u32 = 20;
+/// What one upstream may make us write. A roll-out of several endpoints writes two lines for each.
+const UPSTREAM: Rate = Rate {
+    burst: 20,
+    every: Duration::from_mins(1),
+};
 
-/// After how long there is one more.
-const REFILL: Duration = Duration::from_mins(1);
+/// Warnings that a flood of connections would repeat: one a minute.
+pub(crate) const WARNINGS: Rate = Rate {
+    burst: 1,
+    every: Duration::from_mins(1),
+};
 
 /// How many lines may still be written.
 #[derive(Debug)]
-pub(crate) struct Quiet(Mutex<State>);
+pub(crate) struct Quiet {
+    rate: Rate,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
-    left: u32,
-    since: Instant,
+    lines: Bucket,
     unwritten: u64,
 }
 
+/// A line that may be written.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// How many were not, since the last; `None` when all were.
+    pub(crate) unwritten: Option<u64>,
+}
+
 impl Default for Quiet {
+    /// The log of an upstream.
     fn default() -> Self {
-        Self(Mutex::new(State {
-            left: BURST,
-            since: Instant::now(),
-            unwritten: 0,
-        }))
+        Self::new(UPSTREAM)
     }
 }
 
 impl Quiet {
-    /// Asks to write a line: `Some` with how many were not written since the last, or `None` when it is too much.
-    pub(crate) fn line(&self) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.left < BURST && state.since.elapsed() >= REFILL {
-            state.since += REFILL;
-            state.left += 1;
+    pub(crate) fn new(rate: Rate) -> Self {
+        let state = State {
+            lines: Bucket::full(),
+            unwritten: 0,
+        };
+        Self {
+            rate,
+            state: Mutex::new(state),
         }
-        if state.left == BURST {
-            state.since = Instant::now();
-        }
-        if state.left == 0 {
+    }
+
+    /// Asks to write a line; `None` when it is too much.
+    pub(crate) fn line(&self) -> Option<Line> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.lines.take(self.rate).is_err() {
             state.unwritten += 1;
             return None;
         }
-        state.left -= 1;
-        Some(std::mem::take(&mut state.unwritten))
+        let unwritten = std::mem::take(&mut state.unwritten);
+        Some(Line {
+            unwritten: (unwritten > 0).then_some(unwritten),
+        })
     }
 }
 
@@ -59,12 +77,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_one_line_a_minute() {
         let quiet = Quiet::default();
-        let written = (0..1000).filter(|_| quiet.line().is_some()).count();
-        assert_eq!(written, 20);
-        tokio::time::advance(REFILL).await;
-        assert_eq!(quiet.line(), Some(980));
-        assert_eq!(quiet.line(), None);
-        tokio::time::advance(REFILL * 1000).await;
-        assert_eq!((0..1000).filter(|_| quiet.line().is_some()).count(), 20);
+        let written = || (0..1000).filter(|_| quiet.line().is_some()).count();
+        assert_eq!(written(), 20);
+        tokio::time::advance(UPSTREAM.every).await;
+        assert_eq!(quiet.line().expect("one").unwritten, Some(980));
+        assert!(quiet.line().is_none());
+        tokio::time::advance(UPSTREAM.every * 1000).await;
+        assert_eq!(written(), 20);
     }
 }

@@ -255,19 +255,24 @@ impl Shared {
         let changed = catalog.digests() != before.digests();
         if changed {
             metrics::CATALOGUE_CHANGES.add(1, &[]);
-            if let Some(unwritten) = self.quiet.line() {
+            if let Some(line) = self.quiet.line() {
                 let tools = catalog.tools().len();
-                tracing::info!(tools, unwritten, "the list of tools changed");
+                tracing::info!(tools, unwritten = line.unwritten, "the list of tools changed");
             }
         }
         for backend in backends.values() {
             let reasons = catalog.left_out(&backend.key);
             if !reasons.is_empty()
                 && reasons != before.left_out(&backend.key)
-                && let Some(unwritten) = backend.quiet().line()
+                && let Some(line) = backend.quiet().line()
             {
                 let reasons = reasons.join("; ");
-                tracing::warn!(upstream = backend.key, reasons, unwritten, "RPCs are no tools");
+                tracing::warn!(
+                    upstream = backend.key,
+                    reasons,
+                    unwritten = line.unwritten,
+                    "RPCs are no tools"
+                );
             }
         }
         self.catalog.store(Arc::new(catalog));

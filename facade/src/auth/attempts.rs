@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::quiet::Quiet;
+use crate::rate::{Bucket, Rate};
 use crate::transport::client::owner;
 
 /// What one address may fail at once, and how soon it may once more.
@@ -32,55 +34,11 @@ const MOST: usize = 10_000;
 /// How often the addresses are gone through for those that have nothing to answer for any more, when there is no room.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// So many at once, then one in a while.
-#[derive(Clone, Copy, Debug)]
-struct Rate {
-    burst: u32,
-    every: Duration,
-}
-
-/// A token bucket, kept as the time when it is full again. A missing one is full.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    full_at: Instant,
-}
-
-impl Bucket {
-    fn full() -> Self {
-        Self {
-            full_at: Instant::now(),
-        }
-    }
-
-    /// How long until there is something to take.
-    fn wait(&self, rate: Rate) -> Duration {
-        let missing = self.full_at.saturating_duration_since(Instant::now());
-        (missing + rate.every).saturating_sub(rate.every * rate.burst)
-    }
-
-    /// Takes one.
-    ///
-    /// # Errors
-    /// There is none; how long until there is.
-    fn take(&mut self, rate: Rate) -> Result<(), Duration> {
-        match self.wait(rate) {
-            Duration::ZERO => {
-                self.full_at = self.full_at.max(Instant::now()) + rate.every;
-                Ok(())
-            }
-            wait => Err(wait),
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.full_at <= Instant::now()
-    }
-}
-
 /// The failed logins of all addresses.
 #[derive(Debug)]
 pub(super) struct Attempts {
     counts: Mutex<Counts>,
+    log: Quiet,
 }
 
 #[derive(Debug)]
@@ -89,9 +47,6 @@ struct Counts {
     /// Those who came when there was no room.
     rest: Bucket,
     swept: Instant,
-    log: Bucket,
-    /// How many were not logged since the last that was.
-    unlogged: u64,
 }
 
 impl Attempts {
@@ -101,9 +56,8 @@ impl Attempts {
                 by_address: HashMap::new(),
                 rest: Bucket::full(),
                 swept: Instant::now(),
-                log: Bucket::full(),
-                unlogged: 0,
             }),
+            log: Quiet::new(LOGGED),
         }
     }
 
@@ -112,14 +66,9 @@ impl Attempts {
     /// # Errors
     /// The address is past its limit; when it may try again.
     pub(super) fn failed(&self, address: IpAddr, problem: &'static str) -> Result<(), Duration> {
-        let mut counts = self.counts();
-        counts.bucket(address).take(PER_ADDRESS)?;
-        if counts.log.take(LOGGED).is_ok() {
-            let unlogged = std::mem::take(&mut counts.unlogged);
-            drop(counts);
-            tracing::info!(%address, problem, unlogged, "failed login");
-        } else {
-            counts.unlogged += 1;
+        self.counts().bucket(address).take(PER_ADDRESS)?;
+        if let Some(line) = self.log.line() {
+            tracing::info!(%address, problem, unwritten = line.unwritten, "failed login");
         }
         Ok(())
     }
@@ -227,6 +176,8 @@ mod tests {
         for n in 0..1000_u32 {
             let _ = attempts.failed(IpAddr::V4(Ipv4Addr::from_bits(n)), "");
         }
-        assert_eq!(attempts.counts().unlogged, 1000 - u64::from(LOGGED.burst));
+        tokio::time::advance(LOGGED.every).await;
+        let unwritten = attempts.log.line().and_then(|line| line.unwritten);
+        assert_eq!(unwritten, Some(1000 - u64::from(LOGGED.burst)));
     }
 }

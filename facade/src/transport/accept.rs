@@ -22,12 +22,12 @@ use hyper_util::server::conn::auto;
 use mcp_hub_chassis::Lifecycle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::Instant;
 use tower::Service as _;
 
 use super::client::{TrustedProxies, owner};
 use super::stall::{STALLED, Stalling};
 use crate::error::Error;
+use crate::quiet::{Quiet, WARNINGS};
 
 /// How long the first request of a connection may take to arrive, its body aside.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
@@ -41,9 +41,6 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// How long to wait when the system gives us no more connections (no file descriptors left).
 pub(super) const EXHAUSTED: Duration = Duration::from_millis(100);
-
-/// At most one warning about too many connections in this time.
-const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The least that hyper takes. An idle stream costs little more than its buffers.
 const HTTP1_BUFFER: usize = 8 * 1024;
@@ -78,10 +75,10 @@ pub(crate) async fn serve(
         addresses: Addresses::default(),
         limits,
         lifecycle: lifecycle.clone(),
-        warned: Throttle::default(),
+        warnings: Quiet::new(WARNINGS),
     };
     loop {
-        if door.slots.available_permits() == 0 && door.warned.is_due() {
+        if door.slots.available_permits() == 0 && door.warnings.line().is_some() {
             tracing::warn!(max_connections = total, "too many connections: new ones wait");
         }
         let accepted = async {
@@ -97,7 +94,7 @@ pub(crate) async fn serve(
             Ok((stream, peer)) => door.admit(stream, peer.ip(), slot),
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
-                if door.warned.is_due() {
+                if door.warnings.line().is_some() {
                     tracing::warn!(%error, "can't accept a connection");
                 }
                 tokio::time::sleep(EXHAUSTED).await;
@@ -113,7 +110,7 @@ struct Door {
     addresses: Addresses,
     limits: Limits,
     lifecycle: Lifecycle,
-    warned: Throttle,
+    warnings: Quiet,
 }
 
 impl Door {
@@ -121,7 +118,7 @@ impl Door {
     fn admit(&mut self, stream: TcpStream, peer: IpAddr, slot: Option<OwnedSemaphorePermit>) {
         let counted = self.addresses.admit(peer, self.limits.per_address);
         if counted.is_none() && !self.limits.proxies.contains(peer) {
-            if self.warned.is_due() {
+            if self.warnings.line().is_some() {
                 let max = self.limits.per_address;
                 tracing::warn!(address = %peer, max, "too many connections from one address: closed");
             }
@@ -356,21 +353,6 @@ impl Drop for Counted {
                 counts.remove(&self.owner);
             }
         }
-    }
-}
-
-/// Lets a warning through once in a while.
-#[derive(Debug, Default)]
-pub(super) struct Throttle(Option<Instant>);
-
-impl Throttle {
-    /// Whether the last one was long enough ago; then this is the next.
-    pub(super) fn is_due(&mut self) -> bool {
-        let due = self.0.is_none_or(|last| last.elapsed() >= WARNING_INTERVAL);
-        if due {
-            self.0 = Some(Instant::now());
-        }
-        due
     }
 }
 

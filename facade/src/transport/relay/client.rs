@@ -20,7 +20,7 @@ use super::connection::{self, Connection, Driver, Sent};
 use super::identity::Identity;
 use super::peers::{self, Peers};
 use crate::metrics;
-use crate::transport::accept::Throttle;
+use crate::quiet::{Quiet, WARNINGS};
 
 /// How long one message may take, from the look at its address to the peer's answer. Clients wait seconds for the answer to a POST.
 const DELIVER: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ struct Inner {
     identity: Identity,
     peers: Peers,
     kept: Mutex<HashMap<SocketAddr, Kept>>,
-    warned: Mutex<Throttle>,
+    warnings: Quiet,
     lifecycle: Lifecycle,
 }
 
@@ -75,7 +75,7 @@ impl Relay {
             identity,
             peers,
             kept: Mutex::default(),
-            warned: Mutex::default(),
+            warnings: Quiet::new(WARNINGS),
             lifecycle,
         }))
     }
@@ -223,12 +223,8 @@ impl Inner {
     }
 
     fn tell(&self, owner: SocketAddr, error: &connection::Error) {
-        let due = || {
-            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-            warned.is_due()
-        };
         let text = fault::chain(error);
-        if matches!(error, connection::Error::Identity(_)) && due() {
+        if matches!(error, connection::Error::Identity(_)) && self.warnings.line().is_some() {
             tracing::warn!(%owner, error = text, "a peer and this replica do not have the same session keys");
         } else {
             tracing::debug!(%owner, error = text, "no connection to a peer");

@@ -30,7 +30,8 @@ use tower_http::catch_panic::CatchPanic;
 use super::handshakes::{Handshake, Handshakes};
 use super::identity::Identity;
 use crate::metrics;
-use crate::transport::accept::{self, Throttle, Tracked};
+use crate::quiet::{Quiet, WARNINGS};
+use crate::transport::accept::{self, Tracked};
 use crate::transport::session::{Posted, Undelivered};
 
 /// How long a connection may take to prove what it is.
@@ -69,7 +70,7 @@ impl<F> Take for F where F: Fn(&Posted) -> Result<(), Undelivered> + Clone + Sen
 pub(super) async fn serve(listener: TcpListener, identity: Identity, take: impl Take, lifecycle: Lifecycle) {
     let handshakes = Handshakes::new(MAX_HANDSHAKES);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut warned = Throttle::default();
+    let warnings = Quiet::new(WARNINGS);
     loop {
         let accepted = tokio::select! {
             () = lifecycle.stopping() => return,
@@ -79,7 +80,7 @@ pub(super) async fn serve(listener: TcpListener, identity: Identity, take: impl 
             Ok(accepted) => accepted,
             Err(error) if accept::is_of_the_client(&error) => continue,
             Err(error) => {
-                if warned.is_due() {
+                if warnings.line().is_some() {
                     tracing::warn!(%error, "can't accept a connection of a peer");
                 }
                 tokio::time::sleep(accept::EXHAUSTED).await;

@@ -44,8 +44,8 @@ impl Endpoint {
                     self.breaker.reconnected();
                     let since = Instant::now();
                     let gone = self.serve(&connection).await;
-                    if let Some(unwritten) = self.shared.quiet.line() {
-                        tracing::info!(reason = %gone, unwritten, "a connection to an endpoint is gone");
+                    if let Some(line) = self.shared.quiet.line() {
+                        tracing::info!(reason = %gone, unwritten = line.unwritten, "a connection to an endpoint is gone");
                     }
                     let had_calls = self.lock().is_connected();
                     self.lose(&connection, gone);
@@ -160,8 +160,8 @@ impl Endpoint {
                     REFLECT_AGAIN
                 }
                 Err(error) => {
-                    if let Some(unwritten) = self.shared.quiet.line() {
-                        tracing::warn!(%error, unwritten, "an adapter's tools can't be read");
+                    if let Some(line) = self.shared.quiet.line() {
+                        tracing::warn!(%error, unwritten = line.unwritten, "an adapter's tools can't be read");
                     }
                     self.update(|state| {
                         state.tried = true;
@@ -198,9 +198,9 @@ impl Endpoint {
             self.update(|state| state.confirm(connection));
             return;
         }
-        if let Some(unwritten) = self.shared.quiet.line() {
+        if let Some(line) = self.shared.quiet.line() {
             let tools = reflection.offers.len();
-            tracing::info!(tools, unwritten, "an adapter's tools were read");
+            tracing::info!(tools, unwritten = line.unwritten, "an adapter's tools were read");
         }
         let status = status::ask(connection.channel.clone()).await;
         self.update(|state: &mut State| {
