@@ -2,17 +2,22 @@
 //! no `$ref`, no `oneOf` or `anyOf`. A model pays for each word, so nothing stands there that does not help to make a call.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 
 use mcp_hub_proto::tool::v1::Field as FieldOption;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Syntax};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Syntax};
 use serde_json::{Value, json};
 
 use crate::json::wire::{Fields, Raw};
 use crate::json::{MAX_DEPTH, MAX_SAFE_DOUBLE, enum_labels, is_required, shared_type};
 use crate::tool::Object;
 use crate::words;
+use answer::{result_set, shown};
+
+pub(crate) use comments::Comments;
+
+mod answer;
+mod comments;
 
 /// The numbers of our extensions in `tool.proto`.
 const FIELD_OPTION: u32 = 50002;
@@ -67,61 +72,6 @@ pub(crate) enum Unfit {
         /// The full name of the field.
         field: String,
     },
-}
-
-/// The comments of a pool's files, by file and path.
-#[derive(Debug, Default)]
-pub(crate) struct Comments(HashMap<String, HashMap<Vec<i32>, String>>);
-
-impl Comments {
-    /// The leading comments of all files.
-    pub(crate) fn of(pool: &DescriptorPool) -> Self {
-        let files = pool.files().map(|file| {
-            let descriptor = file.file_descriptor_proto();
-            let locations = descriptor.source_code_info.iter().flat_map(|info| &info.location);
-            let comments = locations.filter_map(|location| {
-                let comment = unwrap_lines(location.leading_comments());
-                (!comment.is_empty()).then(|| (location.path.clone(), comment))
-            });
-            (file.name().to_owned(), comments.collect())
-        });
-        Self(files.collect())
-    }
-
-    /// The comment at a path; empty when there is none.
-    pub(crate) fn at(&self, file: &str, path: &[i32]) -> &str {
-        self.0
-            .get(file)
-            .and_then(|comments| comments.get(path))
-            .map_or("", String::as_str)
-    }
-
-    fn of_field(&self, field: &FieldDescriptor) -> &str {
-        self.at(field.parent_file().name(), field.path())
-    }
-}
-
-/// The lines of a paragraph as one line. An empty line parts paragraphs, and the item of a list keeps its own line.
-fn unwrap_lines(comment: &str) -> String {
-    let comment = words::visible(comment);
-    let mut text = String::with_capacity(comment.len());
-    let mut paragraph_ends = false;
-    for line in comment.lines().map(str::trim) {
-        if line.is_empty() {
-            paragraph_ends = !text.is_empty();
-            continue;
-        }
-        if paragraph_ends {
-            text.push_str("\n\n");
-        } else if line.starts_with("- ") || line.starts_with("* ") {
-            text.push('\n');
-        } else if !text.is_empty() {
-            text.push(' ');
-        }
-        paragraph_ends = false;
-        text.push_str(line);
-    }
-    text.trim_start().to_owned()
 }
 
 /// Our own option of a descriptor, read from the bytes: what type the adapter's file gives the extension does not matter.
@@ -393,55 +343,6 @@ fn type_name(kind: &Kind) -> &'static str {
         Kind::Message(_) => "object",
         _ => "integer",
     }
-}
-
-/// What an answer shows of a field: its type, and that of its items.
-fn shown(field: &FieldDescriptor) -> Object {
-    if field.is_map() {
-        return object([("type", json!("object"))]);
-    }
-    let item = match field.kind() {
-        Kind::Message(message) => match shared_type(&message) {
-            Some("Value") => json!({}),
-            Some("Row" | "List") => json!({"type": "array"}),
-            Some("Temporal") => json!({"type": "string"}),
-            _ => json!({"type": "object"}),
-        },
-        // Beyond what a double keeps, an integer is a string; and NaN has no other form.
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64 => {
-            json!({"type": ["integer", "string"]})
-        }
-        Kind::Double | Kind::Float => json!({"type": ["number", "string"]}),
-        kind => json!({"type": type_name(&kind)}),
-    };
-    if field.is_list() {
-        return object([("type", json!("array")), ("items", item)]);
-    }
-    match item {
-        Value::Object(object) => object,
-        _ => Object::new(),
-    }
-}
-
-/// The properties of a result set, which stand directly in the answer.
-fn result_set() -> Vec<(String, Value)> {
-    let properties = [
-        (
-            "columns",
-            json!({"type": "array", "items": {"type": "object"}, "description": "name and type of each column"}),
-        ),
-        (
-            "rows",
-            json!({"type": "array", "items": {"type": "array"}, "description": "values in the order of columns"}),
-        ),
-        (
-            "truncated",
-            json!({"type": "object", "description": "set when there is more: reason, next_cursor"}),
-        ),
-        ("notices", json!({"type": "array", "items": {"type": "string"}})),
-        ("elapsed_ms", json!({"type": "integer"})),
-    ];
-    properties.map(|(name, schema)| (name.to_owned(), schema)).into()
 }
 
 fn enter(message: &MessageDescriptor, inside: &mut Vec<String>) -> Result<(), Unfit> {

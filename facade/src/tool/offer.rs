@@ -96,7 +96,7 @@ pub(crate) fn offers(pool: &DescriptorPool, services: &[String]) -> (Vec<Arc<Off
             left_out.push(reason(&method, &Unusable::TooMany));
             break;
         }
-        let offer = Offer::new(&method, tool, &comments).and_then(|(offer, size)| {
+        let offer = Offer::new(&method, &tool, &comments).and_then(|(offer, size)| {
             if offers.iter().any(|other| other.rpc == offer.rpc) {
                 Err(Unusable::Taken)
             } else if list + size > MAX_LIST {
@@ -124,7 +124,7 @@ impl Offer {
     /// The offer of a method, and the size of its entry.
     fn new(
         method: &MethodDescriptor,
-        tool: ToolOption,
+        tool: &ToolOption,
         comments: &Comments,
     ) -> Result<(Self, usize), Unusable> {
         if method.is_client_streaming() || method.is_server_streaming() {

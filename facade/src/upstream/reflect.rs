@@ -3,28 +3,20 @@
 //! Nothing of it is trusted. Files, bytes, declarations and time are bounded before anything is built from them, and what is built
 //! runs apart, so that an adapter that lies harms its own tools only.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
-use prost::Message as _;
-use prost_reflect::DescriptorPool;
-use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
 use tonic::transport::Channel;
-use tonic::{Code, Streaming};
-use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
-use super::codec::Encoded;
-use crate::json::wire::{Fields, Malformed, Raw};
-use crate::tool::offer::{Offer, offers};
+use crate::json::wire::Malformed;
+use crate::tool::offer::Offer;
 use crate::words;
+use client::fetch;
+
+mod client;
+mod found;
 
 /// How long one reflection may take.
 const TIME: Duration = Duration::from_secs(5);
@@ -48,12 +40,6 @@ const MAX_VERSIONS: usize = 4;
 /// What is built of one upstream takes one thread at a time, and after that a pause of so many times as long: a tenth of a core, whatever
 /// it offers and however often that changes.
 const REST: u32 = 9;
-
-/// The two versions of the service speak the same messages. Python's grpcio has the older one only.
-const VERSIONS: [&str; 2] = [
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
 
 /// Why it is not known what an adapter offers. Nothing of it tells an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -204,276 +190,4 @@ impl Versions {
 /// A name as a reason shows it.
 fn shown(name: &str) -> String {
     words::line(name, 200)
-}
-
-/// Services and files as they were fetched.
-#[derive(Default)]
-struct Found {
-    services: Vec<String>,
-    files: BTreeMap<String, File>,
-    bytes: usize,
-    declarations: usize,
-    received: usize,
-    /// Imports that were not fetched yet.
-    wanted: Vec<String>,
-}
-
-struct File {
-    bytes: Bytes,
-    imports: Vec<String>,
-}
-
-impl Found {
-    fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        self.services.iter().for_each(|name| part(name.as_bytes()));
-        part(b"");
-        self.files.values().for_each(|file| part(&file.bytes));
-        hash.finalize().into()
-    }
-
-    fn add(&mut self, bytes: Bytes) -> Result<(), Error> {
-        let (mut name, mut imports) = (String::new(), Vec::new());
-        for field in Fields(&bytes) {
-            match field? {
-                (1, Raw::Bytes(text)) => name = utf8(text)?,
-                (3, Raw::Bytes(text)) => imports.push(utf8(text)?),
-                (12, Raw::Bytes(b"editions")) => return Err(Error::Edition(shown(&name))),
-                _ => {}
-            }
-        }
-        // So that the same file again and again comes to an end as well.
-        self.declarations += 1;
-        self.received += bytes.len();
-        if self.declarations > MAX_DECLARATIONS || self.received > MAX_RECEIVED {
-            return Err(Error::TooLarge);
-        }
-        if let Some(known) = self.files.get(&name) {
-            return if known.bytes == bytes {
-                Ok(())
-            } else {
-                Err(Error::Ambiguous(shown(&name)))
-            };
-        }
-        self.bytes += bytes.len();
-        count(&bytes, Part::File, 0, &mut self.declarations)?;
-        if imports.len() > MAX_FILES || self.files.len() >= MAX_FILES || self.bytes > MAX_BYTES {
-            return Err(Error::TooLarge);
-        }
-        self.wanted.extend(imports.iter().cloned());
-        self.files.insert(name, File { bytes, imports });
-        Ok(())
-    }
-
-    fn missing_import(&mut self) -> Option<String> {
-        while let Some(name) = self.wanted.pop() {
-            if !self.files.contains_key(&name) {
-                return Some(name);
-            }
-        }
-        None
-    }
-
-    /// The names of the files, each after those that it imports.
-    fn in_order(&self) -> Result<Vec<&str>, Error> {
-        let mut order: Vec<&str> = Vec::with_capacity(self.files.len());
-        let mut placed: HashSet<&str> = HashSet::new();
-        while order.len() < self.files.len() {
-            let before = order.len();
-            for (name, file) in &self.files {
-                let ready = file.imports.iter().all(|import| placed.contains(import.as_str()));
-                if ready && placed.insert(name) {
-                    order.push(name);
-                }
-            }
-            if order.len() == before {
-                // A circle of imports.
-                return Err(Error::Inconsistent);
-            }
-        }
-        Ok(order)
-    }
-
-    fn build(self, digest: [u8; 32]) -> Result<Reflection, Error> {
-        let mut pool = DescriptorPool::new();
-        for name in self.in_order()? {
-            // The encoded file: a decoded one would have lost the options.
-            pool.decode_file_descriptor_proto(self.files[name].bytes.clone())
-                .map_err(|_| Error::Inconsistent)?;
-        }
-        if let Some(missing) = self
-            .services
-            .iter()
-            .find(|name| pool.get_service_by_name(name).is_none())
-        {
-            return Err(Error::NotFound(shown(missing)));
-        }
-        let (offers, left_out) = offers(&pool, &self.services);
-        Ok(Reflection {
-            digest,
-            services: self.services,
-            offers,
-            left_out,
-        })
-    }
-}
-
-fn utf8(bytes: &[u8]) -> Result<String, Error> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| Error::Malformed)
-}
-
-/// What contains declarations.
-#[derive(Clone, Copy)]
-enum Part {
-    File,
-    Message,
-    Enum,
-    Service,
-    Field,
-    EnumValue,
-    Method,
-    Options,
-    SourceInfo,
-    Other,
-}
-
-impl Part {
-    /// What a field of this part is, by the numbers of `descriptor.proto`.
-    fn inner(self, number: u32) -> Self {
-        match (self, number) {
-            (Self::File, 4) | (Self::Message, 3) => Self::Message,
-            (Self::File, 5) | (Self::Message, 4) => Self::Enum,
-            (Self::File, 6) => Self::Service,
-            (Self::File, 7) | (Self::Message, 2 | 6) => Self::Field,
-            (Self::File, 9) => Self::SourceInfo,
-            (Self::Enum, 2) => Self::EnumValue,
-            (Self::Service, 2) => Self::Method,
-            (Self::File | Self::Field, 8)
-            | (Self::Message, 7)
-            | (Self::Enum | Self::Service | Self::EnumValue, 3)
-            | (Self::Method, 4) => Self::Options,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Adds up the declarations of a file before anything is built of them: two bytes can declare a message that takes hundreds.
-fn count(bytes: &[u8], part: Part, depth: usize, sum: &mut usize) -> Result<(), Error> {
-    if depth > MAX_NESTING {
-        return Err(Error::TooLarge);
-    }
-    for field in Fields(bytes) {
-        let (number, Raw::Bytes(inner)) = field? else {
-            continue;
-        };
-        *sum += 1;
-        if *sum > MAX_DECLARATIONS {
-            return Err(Error::TooLarge);
-        }
-        match part.inner(number) {
-            Part::Other => {}
-            Part::Options if inner.len() > MAX_OPTIONS => return Err(Error::Options),
-            inside => count(inner, inside, depth + 1, sum)?,
-        }
-    }
-    Ok(())
-}
-
-async fn fetch(channel: &Channel) -> Result<Found, Error> {
-    let list = MessageRequest::ListServices(String::new());
-    let (mut session, answer) = match Session::open(channel, VERSIONS[0], list.clone()).await {
-        Err(Error::Absent) => Session::open(channel, VERSIONS[1], list).await?,
-        opened => opened?,
-    };
-    let MessageResponse::ListServicesResponse(list) = answer else {
-        return Err(Error::Unexpected);
-    };
-    let names = list.service.into_iter().map(|service| service.name);
-    let mut services: Vec<String> = names.filter(|name| !name.starts_with("grpc.")).collect();
-    services.sort();
-    services.dedup();
-    if services.len() > MAX_SERVICES {
-        return Err(Error::TooLarge);
-    }
-    let mut found = Found {
-        services,
-        ..Found::default()
-    };
-    for name in found.services.clone() {
-        let request = MessageRequest::FileContainingSymbol(name.clone());
-        session.files(request, &name, &mut found).await?;
-    }
-    while let Some(name) = found.missing_import() {
-        let request = MessageRequest::FileByFilename(name.clone());
-        session.files(request, &name, &mut found).await?;
-        if !found.files.contains_key(&name) {
-            return Err(Error::NotFound(shown(&name)));
-        }
-    }
-    Ok(found)
-}
-
-/// A reflection stream: one question, one answer.
-struct Session {
-    questions: mpsc::Sender<Bytes>,
-    answers: Streaming<Bytes>,
-}
-
-impl Session {
-    /// Opens a stream with its first question, because a server may wait for that before it answers at all.
-    async fn open(
-        channel: &Channel,
-        path: &'static str,
-        first: MessageRequest,
-    ) -> Result<(Self, MessageResponse), Error> {
-        let (questions, stream) = mpsc::channel(1);
-        let _ = questions.send(encode(first)).await;
-        let mut client = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(MAX_BYTES);
-        client
-            .ready()
-            .await
-            .map_err(|_| Error::Failed(Code::Unavailable))?;
-        let stream = tonic::Request::new(ReceiverStream::new(stream));
-        let answers = client
-            .streaming(stream, PathAndQuery::from_static(path), Encoded)
-            .await?;
-        let mut session = Self {
-            questions,
-            answers: answers.into_inner(),
-        };
-        let answer = session.answer().await?;
-        Ok((session, answer))
-    }
-
-    async fn answer(&mut self) -> Result<MessageResponse, Error> {
-        let answer = self.answers.message().await?.ok_or(Error::Unexpected)?;
-        let answer = ServerReflectionResponse::decode(answer).map_err(|_| Error::Malformed)?;
-        answer.message_response.ok_or(Error::Unexpected)
-    }
-
-    /// Asks for files and adds them. `name` says what is not there if they are not.
-    async fn files(&mut self, question: MessageRequest, name: &str, found: &mut Found) -> Result<(), Error> {
-        // A closed stream shows in the answer.
-        let _ = self.questions.send(encode(question)).await;
-        match self.answer().await? {
-            MessageResponse::FileDescriptorResponse(response) => response
-                .file_descriptor_proto
-                .into_iter()
-                .try_for_each(|bytes| found.add(bytes.into())),
-            MessageResponse::ErrorResponse(_) => Err(Error::NotFound(shown(name))),
-            _ => Err(Error::Unexpected),
-        }
-    }
-}
-
-fn encode(request: MessageRequest) -> Bytes {
-    let request = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(request),
-    };
-    request.encode_to_vec().into()
 }

@@ -290,9 +290,9 @@ mod tests {
         let rows = field(1, &empty(0x12));
         let values = field(1, &field(2, &empty(0x0a)));
         let columns = field(1, &empty(0x0a));
-        let numbers = field(2, &[0; 2 * 1024 * 1024]);
+        let numbers = field(2, &vec![0; 2 * 1024 * 1024]);
         let list = field(6, &field(11, &empty(0x0a)));
-        let bounds = field(6, &field(11, &field(2, &[0; 1024 * 1024])));
+        let bounds = field(6, &field(11, &field(2, &vec![0; 1024 * 1024])));
         let answers = empty(0x1a);
         let unknown = [0x78, 0].repeat(1024 * 1024);
         let cases = [rows, values, columns, numbers, list, bounds, answers, unknown];
