@@ -1,6 +1,6 @@
 //! Three replicas behind a proxy without affinity: no client notices.
 
-use mcp_hub_e2e::{Door, Inspection, Replica, Session, inspect, program};
+use mcp_hub_e2e::{Door, Replica, Session, program};
 
 mod keys;
 mod loss;
@@ -92,32 +92,17 @@ async fn the_bridge_of_the_hub() {
 async fn the_inspector() {
     let Some(stage) = Stage::new().await else { return };
     let calls = CALLS.to_string();
-    let arguments = stage::arguments(21).to_string();
     for (transport, path) in [("sse", "/messages"), ("http", "/sse")] {
-        let line = [
-            "--server-url",
-            &stage.cluster.url("/sse"),
-            "--transport",
-            transport,
-            "--method",
-            "tools/call",
-            "--tool-name",
-            stage::TOOL,
-            "--tool-args-json",
-            &arguments,
-        ];
-        let Some(Inspection { code, output, errors }) = inspect(&line).await else {
+        let Some(output) = stage.inspect(transport, &[]).await else {
             return;
         };
-        assert_eq!(code, 0, "{output} {errors}");
         assert!(output.to_string().contains(r#"[[42,"oolong"]]"#), "{output}");
 
         let posted = stage.share(path);
         let load = ["--load", "--load-concurrency", "4", "--load-requests", &*calls];
-        let Some(Inspection { code, output, errors }) = inspect(&[&line[..], &load].concat()).await else {
+        let Some(output) = stage.inspect(transport, &load).await else {
             return;
         };
-        assert_eq!(code, 0, "{output} {errors}");
         let (ok, failed) = (&output["result"]["ok"], &output["result"]["errorRate"]);
         assert_eq!((ok, failed), (&CALLS.into(), &0.into()), "{output}");
         stage.share_since(path, &posted);

@@ -18,6 +18,22 @@ use crate::cable::Cable;
 use crate::faults::SHOP;
 use crate::hub::{Hub, SOON, call, metric};
 
+/// Calls a tool in a task of its own.
+fn start(hub: &Hub, tool: &str) -> JoinHandle<Outcome> {
+    let tool = hub.tool(tool);
+    hub.lifecycle
+        .spawn(async move { tool.call(serde_json::Map::new(), call()).await })
+}
+
+/// Calls a tool as often at the same time; no call fails.
+async fn twenty_are_answered(hub: &Hub, tool: &str) {
+    let tasks: Vec<_> = (0..20).map(|_| start(hub, tool)).collect();
+    for task in tasks {
+        let outcome = task.await.expect("no panic");
+        assert!(!outcome.is_error, "{}", outcome.text);
+    }
+}
+
 #[tokio::test]
 async fn a_silent_endpoint_is_out_within_two_seconds_and_its_reads_are_answered_elsewhere() {
     let (one, other) = (Plan::new(SHOP).start().await, Plan::new(SHOP).start().await);
@@ -25,17 +41,7 @@ async fn a_silent_endpoint_is_out_within_two_seconds_and_its_reads_are_answered_
     let hub = two(&cable.url(), &other.url(), "silent").await;
     cable.stall();
     let started = Instant::now();
-    let tasks: Vec<_> = (0..20)
-        .map(|_| {
-            let tool = hub.tool("silent_find");
-            hub.lifecycle
-                .spawn(async move { tool.call(serde_json::Map::new(), call()).await })
-        })
-        .collect();
-    for task in tasks {
-        let outcome = task.await.expect("no panic");
-        assert!(!outcome.is_error, "{}", outcome.text);
-    }
+    twenty_are_answered(&hub, "silent_find").await;
     // Two seconds, and some for a machine that is busy with other tests.
     assert!(
         started.elapsed() < Duration::from_millis(2_500),
@@ -120,17 +126,7 @@ async fn an_endpoint_that_fails_at_once_draws_no_calls_and_hurts_no_read() {
     let slow = slow.start().await;
     let hub = two(&failing.url(), &slow.url(), "herd").await;
     for _ in 0..5 {
-        let tasks: Vec<_> = (0..20)
-            .map(|_| {
-                let tool = hub.tool("herd_find");
-                hub.lifecycle
-                    .spawn(async move { tool.call(serde_json::Map::new(), call()).await })
-            })
-            .collect();
-        for task in tasks {
-            let outcome = task.await.expect("no panic");
-            assert!(!outcome.is_error, "{}", outcome.text);
-        }
+        twenty_are_answered(&hub, "herd_find").await;
     }
     assert!(
         slow.calls().len() == 100,
@@ -182,7 +178,7 @@ async fn a_server_without_room_is_busy_and_a_read_goes_elsewhere() {
     let full = full.start().await;
     let hub = Hub::of(&[("full", full.url())]).await;
     eventually(SOON, async || hub.service("full").await.state == State::Serving).await;
-    let first = start_plain(&hub, "full_find");
+    let first = start(&hub, "full_find");
     eventually(SOON, async || full.calls().len() == 1).await;
     for tool in ["full_find", "full_buy"] {
         let outcome = hub.call(tool, json!({})).await;
@@ -196,8 +192,8 @@ async fn a_server_without_room_is_busy_and_a_read_goes_elsewhere() {
     let other = Plan::new(SHOP).start().await;
     let both = two(&full.url(), &other.url(), "both").await;
     // On a connection of its own it has room for one again.
-    let second = start_plain(&both, "both_find");
-    let third = start_plain(&both, "both_find");
+    let second = start(&both, "both_find");
+    let third = start(&both, "both_find");
     eventually(SOON, async || full.calls().len() == 2).await;
     for _ in 0..4 {
         assert!(!both.call("both_find", json!({})).await.is_error);
@@ -207,10 +203,4 @@ async fn a_server_without_room_is_busy_and_a_read_goes_elsewhere() {
     for task in [first, second, third] {
         assert!(!task.await.expect("no panic").is_error);
     }
-}
-
-fn start_plain(hub: &Hub, tool: &str) -> JoinHandle<Outcome> {
-    let tool = hub.tool(tool);
-    hub.lifecycle
-        .spawn(async move { tool.call(serde_json::Map::new(), call()).await })
 }

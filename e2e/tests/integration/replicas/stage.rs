@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mcp_hub_e2e::{Answers, Cluster, ClusterOptions, EventStream, Proxied, Replica, Session, request};
+use mcp_hub_e2e::{
+    Answers, Cluster, ClusterOptions, EventStream, Inspection, Proxied, Replica, Session, inspect, request,
+};
 use mcp_hub_testing::eventually;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,6 +46,26 @@ impl Stage {
             _adapter: adapter,
             _folder: folder,
         })
+    }
+
+    /// Calls the tool with the Inspector, through the proxy; `more` are arguments of its command line. `None` when it is not installed.
+    pub(super) async fn inspect(&self, transport: &str, more: &[&str]) -> Option<Value> {
+        let (url, arguments) = (self.cluster.url("/sse"), arguments(21).to_string());
+        let line = [
+            "--server-url",
+            &url,
+            "--transport",
+            transport,
+            "--method",
+            "tools/call",
+            "--tool-name",
+            TOOL,
+            "--tool-args-json",
+            &arguments,
+        ];
+        let Inspection { code, output, errors } = inspect(&[&line, more].concat()).await?;
+        assert_eq!(code, 0, "{output} {errors}");
+        Some(output)
     }
 
     /// The POSTs to `path` that each replica got from the proxy.
