@@ -39,14 +39,17 @@ pub(crate) fn grpc(body: Body) -> Response<Body> {
 }
 
 /// A whole answer.
-fn answer(framed: Bytes) -> Response<Body> {
+fn answer(message: Bytes) -> Response<Body> {
     let trailers = HeaderMap::from_iter([(
         "grpc-status".parse().expect("a name"),
         "0".parse().expect("a value"),
     )]);
-    let frames = [Frame::data(framed), Frame::trailers(trailers)].map(Ok::<_, Infallible>);
+    let frames = [Frame::data(message), Frame::trailers(trailers)].map(Ok::<_, Infallible>);
     grpc(Body::new(StreamBody::new(stream::iter(frames))))
 }
+
+/// What answers a call.
+type Respond = Arc<dyn Fn() -> Response<Body> + Send + Sync>;
 
 /// A field of a message, length-delimited.
 fn field(number: u32, bytes: &[u8]) -> Vec<u8> {
@@ -149,6 +152,15 @@ fn expanding() -> Vec<(&'static str, Vec<u8>)> {
             text("[".repeat(60) + &"[],".repeat(SIZE / 3 - 60) + "0" + &"]".repeat(60)),
         ),
         ("unknown", empty(0x7a, SIZE)),
+        // A document that is read level by level, and a text that makes the whole too large.
+        (
+            "levels",
+            [
+                text("[".repeat(60) + "\"" + &"x".repeat(SIZE * 3 / 8) + "\"" + &"]".repeat(60)),
+                field(3, &vec![1; SIZE / 20]),
+            ]
+            .concat(),
+        ),
         ("huge", field(1, &empty(0x12, 16 * 1024 * 1024 - 64))),
     ]
 }
@@ -159,14 +171,13 @@ async fn answers_that_expand_cost_little_and_delay_nobody() {
     /// The frames of sixteen calls at once, and what one of them comes to.
     const GROWTH_KIB: u64 = 256 * 1024;
     let answers = expanding();
-    let methods: String = answers
-        .iter()
-        .map(|(name, _)| {
-            format!(
-                "// Does it.\nrpc {name}(Request) returns (Response) {{ option idempotency_level = NO_SIDE_EFFECTS; option (mcphub.tool.v1.tool) = {{}}; }}\n"
-            )
-        })
-        .collect();
+    let method = |name: &str| {
+        format!(
+            "// Does it.\nrpc {name}(Request) returns (Response) {{ option idempotency_level = NO_SIDE_EFFECTS; option (mcphub.tool.v1.tool) = {{}}; }}\n"
+        )
+    };
+    let methods: Vec<String> = answers.iter().map(|(name, _)| method(name)).collect();
+    let methods = methods.concat();
     let source = format!(
         "// ShopService sells.\nservice ShopService {{\n{methods}}}\nmessage Request {{}}\n\
          message Response {{ mcphub.data.v1.ResultSet result = 1; repeated uint32 numbers = 2; string text = 3; }}"
@@ -211,7 +222,7 @@ async fn answers_that_expand_cost_little_and_delay_nobody() {
     let (before, peak) = memory.peak();
     println!("{before} KiB before, {peak} KiB at the peak; the other was answered within {longest:?}");
     assert!(peak < before + GROWTH_KIB, "{before} KiB grew to {peak} KiB");
-    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
 }
 
 #[tokio::test]
@@ -246,7 +257,7 @@ async fn what_is_no_answer_of_grpc_is_an_internal_error() {
             .header("grpc-status", "0");
         headers.body(Body::empty()).expect("a response")
     };
-    let responses: [(&str, Arc<dyn Fn() -> Response<Body> + Send + Sync>); 4] = [
+    let responses: [(&str, Respond); 4] = [
         ("html", Arc::new(html)),
         ("trailers", Arc::new(only_trailers)),
         (

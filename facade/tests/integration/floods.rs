@@ -48,11 +48,10 @@ fn flooding(first: Vec<u8>, flood: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
 
 fn serve(mut stream: TcpStream, first: &[u8], flood: &[u8]) {
     let mut reader = stream.try_clone().expect("a second handle");
-    std::thread::spawn(move || while reader.read(&mut [0; 65536]).is_ok_and(|read| read > 0) {});
+    std::thread::spawn(move || while reader.read(&mut [0; 16384]).is_ok_and(|read| read > 0) {});
     if stream.write_all(first).is_err() || flood.is_empty() {
-        // Long enough for the other end to have seen it.
-        std::thread::sleep(Duration::from_millis(20));
-        let _ = stream.shutdown(std::net::Shutdown::Both);
+        // Orderly, so that the other end sees what was written before it.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         return;
     }
     let many = flood.repeat(1 + 65536 / flood.len());
@@ -218,29 +217,18 @@ async fn a_health_that_flaps_does_not_flap_the_list() {
     let before = *changes.borrow();
     let started = Instant::now();
     let mut flaps = 0;
-    // Kept, so that no two are at one address.
-    let mut catalogs = vec![hub.registry.catalog()];
     while started.elapsed() < Duration::from_secs(3) {
         flapping.serving(flaps % 2 == 1).await;
         flaps += 1;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let catalog = hub.registry.catalog();
-        if !catalogs.last().is_some_and(|last| Arc::ptr_eq(last, &catalog)) {
-            catalogs.push(catalog);
-        }
         if flaps % 100 == 0 {
             assert!(!hub.call("shop_find", json!({})).await.is_error);
         }
     }
     assert!(flaps > 500, "{flaps}");
-    assert!(
-        catalogs.len() <= 62,
-        "{} catalogues for {flaps} flaps",
-        catalogs.len()
-    );
     // It went from the list's judges once, and came back at most when the test itself was held up for long.
-    let changed = *changes.borrow() - before;
-    assert!((1..=3).contains(&changed), "{changed} changes for {flaps} flaps");
+    let times = *changes.borrow() - before;
+    assert!((1..=3).contains(&times), "{times} changes for {flaps} flaps");
     flapping.serving(true).await;
     hub.lists(&["shop_buy", "shop_find"]).await;
 }

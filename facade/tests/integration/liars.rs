@@ -23,6 +23,7 @@ mod scripted;
 mod slow;
 
 /// Liars by their keys, and what is to be said of each.
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn liars_by_files() -> Vec<(&'static str, String, &'static str)> {
     let own = |name: &str| file(name, |file| file.service.push(service(0)));
     let importing = |name: &str, import: &str| {
@@ -103,7 +104,7 @@ async fn liars_by_files() -> Vec<(&'static str, String, &'static str)> {
         (
             "edition",
             with_files(vec![file("a.proto", |file| {
-                file.syntax = Some("editions".to_owned())
+                file.syntax = Some("editions".to_owned());
             })])
             .await,
             "a.proto is written in an edition of protobuf",

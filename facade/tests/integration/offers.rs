@@ -15,14 +15,12 @@ use crate::hub::{Hub, SOON};
 #[tokio::test]
 async fn what_no_client_takes_is_left_out_and_what_hides_is_shown() {
     let names = |count: usize| {
-        (0..count)
-            .map(|index| format!("V{index} = {index};"))
-            .collect::<String>()
+        let names = (0..count).map(|index| format!("V{index} = {index};"));
+        names.collect::<Vec<_>>().concat()
     };
     let fields = |count: usize, of: &str| {
-        (1..=count)
-            .map(|index| format!("optional {of} f{index} = {index};"))
-            .collect::<String>()
+        let fields = (1..=count).map(|index| format!("optional {of} f{index} = {index};"));
+        fields.collect::<Vec<_>>().concat()
     };
     let rpc = |name: &str, request: &str| {
         format!(
@@ -151,7 +149,7 @@ async fn ten_thousand_methods_are_no_ten_thousand_tools() {
             "// Does it.\nrpc Method{index}(Request) returns (Request) {{ option (mcphub.tool.v1.tool) = {{}}; }}\n"
         )
     };
-    let rpcs: String = (0..10_000).map(rpc).collect();
+    let rpcs = (0..10_000).map(rpc).collect::<Vec<_>>().concat();
     let source = format!(
         "{}\n// ShopService sells.\nservice ShopService {{\n{rpcs}}}\nmessage Request {{}}",
         fixture::HEAD
