@@ -326,3 +326,24 @@ async fn touched(file: &mut Option<Watched>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_catalogue_is_made_anew_only_so_often() {
+        let config = Config { tools_kept: 3600 };
+        let registry = Registry::start(&config, Upstreams::default(), &Lifecycle::new());
+        registry.first_pass().await;
+        let (mut last, mut made) = (registry.catalog(), 0);
+        for _ in 0..1000 {
+            registry.shared.changed.notify_one();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let now = registry.catalog();
+            made += usize::from(!Arc::ptr_eq(&now, &last));
+            last = now;
+        }
+        assert!((15..=25).contains(&made), "{made} times in a second");
+    }
+}
