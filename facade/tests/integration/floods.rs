@@ -58,27 +58,12 @@ fn serve(mut stream: TcpStream, first: &[u8], flood: &[u8]) {
     while stream.write_all(&many).is_ok() {}
 }
 
-/// The median and the longest time of calls, one after the other, for `time`.
-async fn latency(hub: &Hub, time: Duration) -> (Duration, Duration) {
-    let started = Instant::now();
-    let mut times = vec![];
-    while started.elapsed() < time {
-        let start = Instant::now();
-        let outcome = hub.call("good_find", json!({})).await;
-        assert!(!outcome.is_error, "{}", outcome.text);
-        times.push(start.elapsed());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    times.sort();
-    (times[times.len() / 2], times[times.len() - 1])
-}
-
 #[tokio::test]
 async fn frames_without_end_delay_nobody_much() {
     let good = Plan::new(SHOP).start().await;
     let hub = Hub::of(&[("good", good.url())]).await;
     hub.lists(&["good_buy", "good_find"]).await;
-    let (quiet, _) = latency(&hub, Duration::from_secs(1)).await;
+    let (quiet, _) = hub.latency("good_find", Duration::from_secs(1)).await;
     drop(hub);
 
     let settings = frame(4, 0, 0, &[]);
@@ -110,7 +95,7 @@ async fn frames_without_end_delay_nobody_much() {
     }
     let hub = Hub::start(upstreams, 3600).await;
     hub.lists(&["good_buy", "good_find"]).await;
-    let (busy, longest) = latency(&hub, Duration::from_secs(6)).await;
+    let (busy, longest) = hub.latency("good_find", Duration::from_secs(6)).await;
     eprintln!("quiet {quiet:?}, beside floods {busy:?}, at most {longest:?}");
     assert!(
         busy < quiet * 50 + Duration::from_millis(100),
@@ -194,10 +179,13 @@ async fn connections_that_end_at_once_do_not_fill_the_log() {
         connections()
     );
     let service = hub.service("shop").await;
-    assert_eq!(
-        (service.state, service.reason.as_str()),
-        (State::Unreachable, "the connection was lost")
-    );
+    assert_eq!(service.state, State::Unreachable);
+    // Which of them, is a matter of whether a call or the socket notices it first.
+    let reasons = [
+        "the connection was lost",
+        "it takes no more calls on its connection",
+    ];
+    assert!(reasons.contains(&&*service.reason), "{}", service.reason);
 }
 
 #[tokio::test]

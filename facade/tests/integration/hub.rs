@@ -9,6 +9,7 @@ use mcp_hub_facade::registry::{Config, Registry, ServiceReport};
 use mcp_hub_facade::tool::{Call, Tool};
 use mcp_hub_facade::upstream::{Upstream, Upstreams};
 use mcp_hub_testing::eventually;
+use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +95,22 @@ impl Hub {
             .into_iter()
             .find(|service| service.key == key)
             .expect("a known upstream")
+    }
+
+    /// Calls a tool again and again for a time, with no call failing: how long the middle and the longest call took.
+    pub(crate) async fn latency(&self, tool: &str, time: Duration) -> (Duration, Duration) {
+        let started = Instant::now();
+        let mut times = vec![];
+        while started.elapsed() < time {
+            let start = Instant::now();
+            let outcome = self.call(tool, json!({})).await;
+            assert!(!outcome.is_error, "{}", outcome.text);
+            times.push(start.elapsed());
+            // A client that thinks.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        times.sort();
+        (times[times.len() / 2], times[times.len() - 1])
     }
 }
 

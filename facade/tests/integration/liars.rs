@@ -222,28 +222,12 @@ fn laborious(serial: usize) -> Vec<u8> {
     })
 }
 
-/// The time of calls, one after the other, for `time`: the median and the longest.
-async fn latency(hub: &Hub, tool: &str, time: Duration) -> (Duration, Duration) {
-    let started = Instant::now();
-    let mut times = vec![];
-    while started.elapsed() < time {
-        let start = Instant::now();
-        let outcome = hub.call(tool, json!({})).await;
-        assert!(!outcome.is_error, "{}", outcome.text);
-        times.push(start.elapsed());
-        // A client that thinks.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    times.sort();
-    (times[times.len() / 2], times[times.len() - 1])
-}
-
 #[tokio::test]
 async fn what_is_laborious_to_read_delays_nobody() {
     let good = Plan::new(SHOP).start().await;
     let quiet = Hub::of(&[("good", good.url())]).await;
     quiet.lists(&["good_buy", "good_find"]).await;
-    let (median, _) = latency(&quiet, "good_find", Duration::from_secs(1)).await;
+    let (median, _) = quiet.latency("good_find", Duration::from_secs(1)).await;
     // Other declarations each time, so that nothing is known yet; several upstreams, each with several endpoints.
     let mut upstreams = Upstreams::default();
     upstreams.add("good", Upstream::at(good.url())).expect("usable");
@@ -271,7 +255,7 @@ async fn what_is_laborious_to_read_delays_nobody() {
     }
     let hub = Hub::start(upstreams, 3600).await;
     hub.lists(&["good_buy", "good_find"]).await;
-    let (busy, longest) = latency(&hub, "good_find", Duration::from_secs(5)).await;
+    let (busy, longest) = hub.latency("good_find", Duration::from_secs(5)).await;
     eprintln!("quiet {median:?}, beside nine that work it hard {busy:?}, at most {longest:?}");
     assert!(
         busy < median * 20 + Duration::from_millis(20),
