@@ -7,10 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_hub_chassis::fault;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
+
+use crate::registry::Registry;
 
 /// How often one looks without an event.
 const LOOK: Duration = Duration::from_secs(5);
@@ -48,6 +51,59 @@ impl Watched {
             self.due = self.due.min(Instant::now() + COMPLETE);
         }
         self.due = Instant::now() + LOOK;
+    }
+}
+
+/// What is said of a watched file that can't be used any more: once in the log, and as a notice until it can.
+#[derive(Debug)]
+pub(crate) struct Reread {
+    /// The notice's topic.
+    topic: &'static str,
+    notice: &'static str,
+    /// The line of the log.
+    line: &'static str,
+    told: bool,
+}
+
+impl Reread {
+    pub(crate) fn new(topic: &'static str, notice: &'static str, line: &'static str) -> Self {
+        Self {
+            topic,
+            notice,
+            line,
+            told: false,
+        }
+    }
+
+    /// Reads the file with `read`, off the runtime's threads; `None` when what was read before stays in force.
+    pub(crate) async fn read<T, E>(
+        &mut self,
+        registry: &Registry,
+        read: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Option<T>
+    where
+        T: Send + 'static,
+        E: std::error::Error + Send + 'static,
+    {
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(content)) => {
+                if std::mem::take(&mut self.told) {
+                    registry.retract(self.topic);
+                }
+                Some(content)
+            }
+            Ok(Err(error)) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::error!(error = fault::chain(&error), "{}", self.line);
+                    registry.notice(self.topic, self.notice);
+                }
+                None
+            }
+            Err(_) => {
+                tracing::error!("reading the file of the {} failed", self.topic);
+                None
+            }
+        }
     }
 }
 

@@ -28,7 +28,7 @@ enum Action {
     /// Make a token. It is printed once, on stdout, and can't be shown again: the file has only its digest.
     New(New),
     /// List the tokens of the file.
-    List(List),
+    List(Existing),
     /// Take a token out of the file. A hub that watches the file ends the token's streams within seconds.
     Revoke(Revoke),
 }
@@ -57,8 +57,10 @@ struct New {
     tokens_file: Option<PathBuf>,
 }
 
+/// The file that a command reads or changes.
 #[derive(clap::Args, Clone, Debug)]
-struct List {
+#[group(skip)]
+struct Existing {
     /// The tokens file.
     #[arg(
         long,
@@ -73,26 +75,20 @@ struct List {
 struct Revoke {
     /// The name of the token.
     name: String,
-    /// The tokens file.
-    #[arg(
-        long,
-        visible_alias = "file",
-        env = "MCP_HUB_TOKENS_FILE",
-        value_name = "FILE"
-    )]
-    tokens_file: PathBuf,
+    #[command(flatten)]
+    existing: Existing,
 }
 
 /// Makes, lists or revokes.
 pub fn run(options: Options) -> Result<()> {
     match options.action {
         Action::New(new) => make(new),
-        Action::List(list) => {
-            let file = TokensFile::read(&list.tokens_file)?;
+        Action::List(existing) => {
+            let file = TokensFile::read(&existing.tokens_file)?;
             crate::say(&table(file.entries(), Timestamp::now()))
         }
         Action::Revoke(revoke) => {
-            let mut file = TokensFile::change(&revoke.tokens_file)?;
+            let mut file = TokensFile::change(&revoke.existing.tokens_file)?;
             file.remove(&revoke.name)?;
             file.save()?;
             crate::tell(&format!("The token {} is revoked.\n", revoke.name))

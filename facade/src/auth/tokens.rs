@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use mcp_hub_chassis::{Lifecycle, fault};
+use mcp_hub_chassis::Lifecycle;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::attempts::Attempts;
@@ -19,12 +19,13 @@ use super::principal::Rights;
 use super::token::{self, Digest, Entry, Scope};
 use super::{Denied, Error, Principal};
 use crate::registry::Registry;
-use crate::watched::Watched;
+use crate::watched::{Reread, Watched};
 
 /// The notice about a file that was changed and can't be used.
 const TOPIC: &str = "tokens";
 const UNUSABLE: &str =
     "the tokens file was changed and can't be used; the older tokens stay in force: see the log";
+const LINE: &str = "the tokens file can't be used; the older tokens stay in force";
 
 /// The tokens in force. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -135,10 +136,13 @@ impl Tokens {
         let (tokens, registry) = (self.clone(), registry.clone());
         lifecycle.spawn_until_stopped(async move {
             let mut file = Watched::new(&tokens.shared.path);
-            let mut told = false;
+            let mut reread = Reread::new(TOPIC, UNUSABLE, LINE);
             loop {
                 // First of all: it may have changed between the first reading and the watch.
-                tokens.reload(&registry, &mut told).await;
+                let path = tokens.shared.path.clone();
+                if let Some(entries) = reread.read(&registry, move || read(&path)).await {
+                    tokens.replace(entries);
+                }
                 let expiry = tokens.expire(Timestamp::now());
                 tokio::select! {
                     () = file.touched() => {}
@@ -146,29 +150,6 @@ impl Tokens {
                 }
             }
         });
-    }
-
-    async fn reload(&self, registry: &Registry, told: &mut bool) {
-        let path = self.shared.path.clone();
-        match tokio::task::spawn_blocking(move || read(&path)).await {
-            Ok(Ok(entries)) => {
-                if std::mem::take(told) {
-                    registry.retract(TOPIC);
-                }
-                self.replace(entries);
-            }
-            Ok(Err(error)) => {
-                if !std::mem::replace(told, true) {
-                    let error = fault::chain(&error);
-                    tracing::error!(
-                        error,
-                        "the tokens file can't be used; the older tokens stay in force"
-                    );
-                    registry.notice(TOPIC, UNUSABLE);
-                }
-            }
-            Err(_) => tracing::error!("reading the tokens file failed"),
-        }
     }
 
     /// Puts other tokens in force.

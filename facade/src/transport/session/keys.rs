@@ -9,12 +9,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use mcp_hub_chassis::{Lifecycle, fault};
+use mcp_hub_chassis::Lifecycle;
 use ring::hkdf::{HKDF_SHA256, Salt};
 use tokio::sync::watch;
 
 use crate::registry::Registry;
-use crate::watched::Watched;
+use crate::watched::{Reread, Watched};
 
 /// The longest name of a key. It is part of every session id.
 pub(crate) const MAX_NAME: usize = 16;
@@ -26,6 +26,7 @@ const SALT: &[u8] = b"mcp-hub session keys";
 const TOPIC: &str = "session keys";
 const UNUSABLE: &str =
     "the session keys file was changed and can't be used; the older keys stay in force: see the log";
+const LINE: &str = "the session keys can't be used; the older ones stay in force";
 
 /// Where the session keys come from.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -160,31 +161,15 @@ impl KeyRing {
         let (ring, registry) = (self.clone(), registry.clone());
         lifecycle.spawn_until_stopped(async move {
             let mut file = Watched::new(&path);
-            let mut told = false;
+            let mut reread = Reread::new(TOPIC, UNUSABLE, LINE);
             loop {
                 file.touched().await;
                 let path = path.clone();
-                match tokio::task::spawn_blocking(move || read(&path)).await {
-                    Ok(Ok(keys)) => {
-                        if std::mem::take(&mut told) {
-                            registry.retract(TOPIC);
-                        }
-                        if keys != **ring.shared.keys.load() {
-                            tracing::info!(keys = %names(&keys), "the session keys changed");
-                            ring.replace(keys);
-                        }
-                    }
-                    Ok(Err(error)) => {
-                        if !std::mem::replace(&mut told, true) {
-                            let error = fault::chain(&error);
-                            tracing::error!(
-                                error,
-                                "the session keys can't be used; the older ones stay in force"
-                            );
-                            registry.notice(TOPIC, UNUSABLE);
-                        }
-                    }
-                    Err(_) => tracing::error!("reading the session keys file failed"),
+                if let Some(keys) = reread.read(&registry, move || read(&path)).await
+                    && keys != **ring.shared.keys.load()
+                {
+                    tracing::info!(keys = %names(&keys), "the session keys changed");
+                    ring.replace(keys);
                 }
             }
         });
