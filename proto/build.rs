@@ -23,7 +23,12 @@ fn main() -> Result<()> {
 
     // prost wants the decoded set; reflection wants the encoded one, because decoding drops custom options.
     let set = compiler(&files)?.file_descriptor_set();
-    tonic_prost_build::configure().out_dir(&out).compile_fds(set)?;
+    let mut config = tonic_prost_build::Config::new();
+    // A resource can be any message of its adapter, which is sent with its name.
+    config.enable_type_names();
+    tonic_prost_build::configure()
+        .out_dir(&out)
+        .compile_fds_with_config(set, config)?;
 
     let mut tree = String::new();
     for (name, files) in &packages {

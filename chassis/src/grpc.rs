@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
+use mcp_hub_proto::completion::v1::completion_service_server::CompletionServiceServer;
+use mcp_hub_proto::resource::v1::resource_service_server::ResourceServiceServer;
 use tokio::net::TcpListener;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
@@ -13,8 +15,10 @@ use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::completion::{self, Completions};
 use crate::fault::Fault;
 use crate::lifecycle::Lifecycle;
+use crate::resource::{self, Changed, Resources};
 
 mod linger;
 
@@ -91,6 +95,20 @@ impl AdapterServer {
             self.descriptors.push(descriptors);
         }
         self
+    }
+
+    /// Adds the service of resources. `changed` is told by the adapter when it did something that may change the list.
+    #[must_use]
+    pub fn resources(self, resources: Arc<dyn Resources>, changed: Changed) -> Self {
+        let service = ResourceServiceServer::new(resource::Service::new(resources, changed));
+        self.add(service, mcp_hub_proto::resource::v1::DESCRIPTORS)
+    }
+
+    /// Adds the service of completions.
+    #[must_use]
+    pub fn completions(self, completions: Arc<dyn Completions>) -> Self {
+        let service = CompletionServiceServer::new(completion::Service::new(completions));
+        self.add(service, mcp_hub_proto::completion::v1::DESCRIPTORS)
     }
 
     /// Serves until the process stops, then finishes the calls in flight.

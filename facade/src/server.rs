@@ -12,25 +12,23 @@ use futures_util::FutureExt as _;
 use mcp_hub_chassis::Lifecycle;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CallToolResult,
-    CompleteRequestMethod, CompleteRequestParams, CompleteResult, ContentBlock, CustomRequest, CustomResult,
-    DiscoverResult, ErrorCode, ErrorData, Implementation, InitializeRequestParams, InitializeResult,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
-    SubscriptionFilter, ToolAnnotations,
+    CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CompleteRequestMethod,
+    CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData,
+    Implementation, InitializeRequestParams, InitializeResult, ListPromptsRequestMethod, ListPromptsResult,
+    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
+    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
+    ServerCapabilities, ServerConfig, SubscriptionFilter,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
-use tokio::time::Instant;
 
 use crate::auth::Principal;
-use crate::outcome::Outcome;
-use crate::registry::{Catalog, Registry};
-use crate::tool::{Call, Tool};
-use crate::transport::ToolFilter;
 
-/// The longest that any call may take; its upstream usually allows less.
-const LONGEST_CALL: Duration = Duration::from_mins(5);
+use crate::registry::{Catalog, Registry};
+use crate::tool::Tool;
+use crate::transport::ToolFilter;
+use tools::listed_tool;
+
+mod tools;
 
 /// How long a client may take the tool list for fresh. It is told of changes; this is for those who do not listen.
 const LIST_TTL: Duration = Duration::from_mins(1);
@@ -138,66 +136,6 @@ impl Server {
             () = self.registry().first_pass() => {}
             () = self.lifecycle().stopping() => {}
         }
-    }
-
-    async fn call(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
-        let caller = caller(&context)?;
-        let mut catalog = self.registry().catalog();
-        if catalog.tool(&request.name).is_none() {
-            self.discovered().await;
-            catalog = self.registry().catalog();
-        }
-        let Some(tool) = catalog.tool(&request.name).filter(|tool| caller.knows(tool)) else {
-            let name = &request.name;
-            let away = caller
-                .tools
-                .allows(name)
-                .then(|| self.registry().undiscovered(&catalog, name, &caller.principal));
-            return match away.flatten() {
-                Some(fault) => Ok(self.result(Outcome::failure(&fault, None), &context)),
-                None => Err(ErrorData::invalid_params(
-                    format!("Unknown tool: {}", shown(name)),
-                    None,
-                )),
-            };
-        };
-        let in_message = context.meta.get_traceparent().map(str::to_owned);
-        let cancelled = &context.ct;
-        let call = Call {
-            deadline: Instant::now() + LONGEST_CALL,
-            cancelled: cancelled.clone(),
-            traceparent: in_message.or_else(|| caller.traceparent.clone()),
-        };
-        let started = Instant::now();
-        let arguments = request.arguments.unwrap_or_default();
-        let outcome = tool.call_by(&caller.principal, arguments, call).await;
-        let elapsed_ms = started.elapsed().as_millis();
-        let principal = caller.principal.name();
-        if cancelled.is_cancelled() {
-            tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call cancelled");
-        } else if outcome.is_error {
-            tracing::info!(tool = tool.name, principal, elapsed_ms, "tool call failed");
-        } else {
-            tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call");
-        }
-        Ok(self.result(outcome, &context))
-    }
-
-    /// What a call came to, in rmcp's form.
-    fn result(&self, outcome: Outcome, context: &RequestContext<RoleServer>) -> CallToolResult {
-        let text = vec![ContentBlock::text(outcome.text)];
-        let mut result = if outcome.is_error {
-            CallToolResult::error(text)
-        } else {
-            CallToolResult::success(text)
-        };
-        result.structured_content = outcome.structured;
-        result.meta = is_modern(context).then(|| self.shared.identity.clone());
-        result
     }
 }
 
@@ -387,23 +325,6 @@ fn is_known_method(method: &str) -> bool {
 /// A name that a client sent, fit for an error message.
 fn shown(name: &str) -> String {
     name.chars().take(128).collect()
-}
-
-fn listed_tool(tool: &Tool) -> rmcp::model::Tool {
-    let hints = ToolAnnotations::with_title(tool.title.clone())
-        .read_only(tool.read_only)
-        .destructive(tool.destructive)
-        .idempotent(tool.idempotent)
-        // The databases are a closed world: a call meets nothing but its own.
-        .open_world(false);
-    rmcp::model::Tool::new(
-        tool.name.clone(),
-        tool.description.clone(),
-        tool.input_schema.clone(),
-    )
-    .with_title(tool.title.clone())
-    .with_raw_output_schema(tool.output_schema.clone())
-    .with_annotations(hints)
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -10,16 +10,22 @@ use prost_reflect::{
 };
 
 /// All packages; a new database adds its line, and the parity check below fails if it forgets.
-const DESCRIPTORS: [(&str, &[u8]); 10] = [
+const DESCRIPTORS: [(&str, &[u8]); 16] = [
     ("adapter", mcp_hub_proto::adapter::v1::DESCRIPTORS),
+    ("completion", mcp_hub_proto::completion::v1::DESCRIPTORS),
+    ("content", mcp_hub_proto::content::v1::DESCRIPTORS),
     ("data", mcp_hub_proto::data::v1::DESCRIPTORS),
     ("error", mcp_hub_proto::error::v1::DESCRIPTORS),
     ("mariadb", mcp_hub_proto::mariadb::v1::DESCRIPTORS),
     ("neo4j", mcp_hub_proto::neo4j::v1::DESCRIPTORS),
     ("postgres", mcp_hub_proto::postgres::v1::DESCRIPTORS),
+    ("progress", mcp_hub_proto::progress::v1::DESCRIPTORS),
+    ("prompt", mcp_hub_proto::prompt::v1::DESCRIPTORS),
     ("qdrant", mcp_hub_proto::qdrant::v1::DESCRIPTORS),
     ("relay", mcp_hub_proto::relay::v1::DESCRIPTORS),
+    ("resource", mcp_hub_proto::resource::v1::DESCRIPTORS),
     ("sqlite", mcp_hub_proto::sqlite::v1::DESCRIPTORS),
+    ("testkit", mcp_hub_proto::testkit::v1::DESCRIPTORS),
     ("tool", mcp_hub_proto::tool::v1::DESCRIPTORS),
 ];
 
