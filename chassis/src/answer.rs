@@ -4,6 +4,7 @@ use mcp_hub_proto::data::v1::{Column, ResultSet, Row, Truncation, TruncationReas
 use mcp_hub_proto::json;
 
 use crate::fault::{Fault, Reason};
+use crate::progress::Counter;
 
 mod cell;
 
@@ -82,6 +83,7 @@ pub struct Answer {
     fits: Vec<Fit>,
     characters: usize,
     full: Option<TruncationReason>,
+    counter: Counter,
     result: ResultSet,
     scratch: String,
 }
@@ -102,6 +104,7 @@ impl Answer {
             fits: vec![],
             characters,
             full: None,
+            counter: Counter::default(),
             result,
             scratch,
         }
@@ -114,11 +117,20 @@ impl Answer {
         self
     }
 
+    /// Counts the rows that come, whether they fit or not, for the call's progress. Rows that never come here, such as those of earlier
+    /// pages, are counted by who skips them.
+    #[must_use]
+    pub fn counted(mut self, counter: Counter) -> Self {
+        self.counter = counter;
+        self
+    }
+
     /// Adds a row, its long cells cut, if it fits.
     ///
     /// # Errors
     /// `RESULT_TOO_LARGE` when the first row alone is more than an answer may hold.
     pub fn push(&mut self, mut row: Row) -> Result<Push, Fault> {
+        self.counter.row();
         if self.result.rows.len() >= self.caps.rows as usize {
             return Ok(self.end(TruncationReason::Rows));
         }
@@ -212,10 +224,12 @@ mod tests {
 
     #[test]
     fn rows_end_an_answer_only_when_there_is_one_more() {
-        let mut answer = answer(Caps::rows(2));
+        let counter = Counter::default();
+        let mut answer = answer(Caps::rows(2)).counted(counter.clone());
         assert_eq!(answer.push(text(1)), Ok(Push::Added));
         assert_eq!(answer.push(text(1)), Ok(Push::Added));
         assert_eq!(answer.push(text(1)), Ok(Push::Full(TruncationReason::Rows)));
+        assert_eq!(counter.rows(), 3, "the last was read as well");
         let result = answer.finish(std::time::Duration::ZERO, |rows| Some(rows.to_string()));
         assert_eq!(result.rows.len(), 2);
         let truncated = result.truncated.expect("truncated");

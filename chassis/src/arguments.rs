@@ -11,6 +11,13 @@ pub const TIMEOUT_MS: Bounds = Bounds {
     maximum: 55_000,
 };
 
+/// The bounds of `timeout_ms` for a call that tells its progress, so that its client goes on waiting: see [`crate::progress::follow`]. It
+/// ends before the five minutes that a call may take at most.
+pub const FOLLOWED_TIMEOUT_MS: Bounds = Bounds {
+    maximum: 290_000,
+    ..TIMEOUT_MS
+};
+
 /// The bounds of one limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -52,9 +59,23 @@ impl Bounds {
     pub fn apply_ms(self, given: Option<u32>, notices: &mut Vec<String>) -> Result<Duration, Fault> {
         Ok(Duration::from_millis(self.apply(given, notices)?.into()))
     }
+
+    /// The time limit of a call: what is asked for within these bounds, but no longer than the caller waits.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID` for 0.
+    pub fn timeout(
+        self,
+        given: Option<u32>,
+        remaining: Option<Duration>,
+        notices: &mut Vec<String>,
+    ) -> Result<Duration, Fault> {
+        let timeout = self.apply_ms(given, notices)?;
+        Ok(remaining.map_or(timeout, |remaining| remaining.min(timeout)))
+    }
 }
 
-/// The time limit of a call: what `timeout_ms` asks for within [`TIMEOUT_MS`], but no longer than the caller waits.
+/// The time limit of a call that nobody follows: what `timeout_ms` asks for within [`TIMEOUT_MS`], but no longer than the caller waits.
 ///
 /// # Errors
 /// `ARGUMENT_INVALID` for 0.
@@ -63,8 +84,7 @@ pub fn timeout(
     remaining: Option<Duration>,
     notices: &mut Vec<String>,
 ) -> Result<Duration, Fault> {
-    let timeout = TIMEOUT_MS.apply_ms(timeout_ms, notices)?;
-    Ok(remaining.map_or(timeout, |remaining| remaining.min(timeout)))
+    TIMEOUT_MS.timeout(timeout_ms, remaining, notices)
 }
 
 /// Up to three of `names` that are most like `wanted`, best first, for `did_you_mean`.
@@ -103,6 +123,10 @@ mod tests {
             Ok(Duration::from_millis(500))
         );
         assert_eq!(timeout(None, None, &mut notices), Ok(Duration::from_secs(30)));
+        let mut followed = |given| FOLLOWED_TIMEOUT_MS.timeout(given, None, &mut notices);
+        assert_eq!(followed(Some(120_000)), Ok(Duration::from_secs(120)));
+        assert_eq!(followed(None), Ok(Duration::from_secs(30)));
+        assert_eq!(followed(Some(300_000)), Ok(Duration::from_secs(290)));
     }
 
     #[test]

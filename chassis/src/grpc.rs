@@ -27,8 +27,8 @@ pub use linger::{Lingering, incoming};
 /// The largest message that goes either way. An answer with caps is far smaller.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The longest that a unary call may take, whatever its deadline says: a caller that sets none must not hold a connection for good.
-const LONGEST_CALL: Duration = Duration::from_mins(5);
+/// The longest that a call may take, whatever its deadline says: a caller that sets none must not hold a connection for good.
+pub(crate) const LONGEST_CALL: Duration = Duration::from_mins(5);
 
 /// How long a connection takes new calls, at least and at most: callers come back on new connections, so that replicas that were added
 /// behind one address get work. Nothing is lost by it: the peer is told, and calls under way go on.
@@ -55,6 +55,8 @@ pub struct AdapterServer {
     routes: RoutesBuilder,
     names: Vec<&'static str>,
     descriptors: Vec<&'static [u8]>,
+    /// Their service ends with the process, which is known when it serves.
+    resources: Option<(Arc<dyn Resources>, Changed)>,
 }
 
 impl AdapterServer {
@@ -65,6 +67,7 @@ impl AdapterServer {
             routes: RoutesBuilder::default(),
             names: vec![],
             descriptors: vec![],
+            resources: None,
         };
         let status = AdapterServiceServer::new(StatusService(server.adapter.clone()));
         server.routes.add_service(status);
@@ -99,9 +102,9 @@ impl AdapterServer {
 
     /// Adds the service of resources. `changed` is told by the adapter when it did something that may change the list.
     #[must_use]
-    pub fn resources(self, resources: Arc<dyn Resources>, changed: Changed) -> Self {
-        let service = ResourceServiceServer::new(resource::Service::new(resources, changed));
-        self.add(service, mcp_hub_proto::resource::v1::DESCRIPTORS)
+    pub fn resources(mut self, resources: Arc<dyn Resources>, changed: Changed) -> Self {
+        self.resources = Some((resources, changed));
+        self
     }
 
     /// Adds the service of completions.
@@ -116,6 +119,11 @@ impl AdapterServer {
     /// # Errors
     /// When the descriptors are damaged or the listener fails.
     pub async fn serve(mut self, listener: TcpListener, lifecycle: Lifecycle) -> Result<(), crate::BoxError> {
+        if let Some((resources, changed)) = self.resources.take() {
+            let service = resource::Service::new(resources, changed, lifecycle.clone());
+            let service = ResourceServiceServer::new(service);
+            self = self.add(service, mcp_hub_proto::resource::v1::DESCRIPTORS);
+        }
         let (reporter, health) = tonic_health::server::health_reporter();
         // The process itself is well as long as it runs; only its services depend on the database.
         reporter.set_service_status("", ServingStatus::Serving).await;

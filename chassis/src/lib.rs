@@ -6,7 +6,8 @@
 //!
 //! The rest is what adapters share, so that all answer alike: [`fault`] (errors), [`answer`] (capped tables of results),
 //! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server),
-//! [`slots`] (the connections of a pool), [`stream`] (all rows, for other services).
+//! [`slots`] (the connections of a pool), [`stream`] (all rows, for other services), [`progress`] (calls that tell how far they are),
+//! [`resource`], [`prompt`] and [`completion`] (what people choose from, beside the tools that a model calls).
 //! [`metrics`] are made and read here.
 
 use std::future::Future;
@@ -28,6 +29,7 @@ pub mod grpc;
 pub mod lifecycle;
 pub mod metrics;
 pub mod progress;
+pub mod prompt;
 pub mod resource;
 pub mod server;
 pub mod slots;

@@ -1,9 +1,11 @@
-//! Resources of an adapter: what it lists, what it reads, and the service that tells callers when the list has changed.
+//! Resources of an adapter: what it lists, what it reads, and the service of them.
+//!
+//! An adapter fills [`Resources`]. [`Page::of`] pages its list, [`Address`] is how its addresses are written and read, [`message`] makes
+//! a resource of what one of its tools answers. `watch` tells callers when the list has changed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use mcp_hub_proto::content::v1::{ResourceContents, ResourceLink};
+use mcp_hub_proto::content::v1::{ResourceContents, ResourceLink, resource_contents};
 use mcp_hub_proto::resource::v1::resource_service_server::ResourceService;
 use mcp_hub_proto::resource::v1::{
     ListResourceTemplatesRequest, ListResourceTemplatesResponse, ListResourcesRequest, ListResourcesResponse,
@@ -12,17 +14,25 @@ use mcp_hub_proto::resource::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::fault::Fault;
+use crate::Lifecycle;
+use crate::cursor::{self, Statement};
+use crate::fault::{Fault, Reason};
 use crate::grpc::answer;
 use crate::stream::Stream;
+
+mod address;
+mod watch;
+
+pub use address::Address;
+pub use watch::{Changed, LOOK_EVERY};
 
 /// What an adapter knows of its resources. An address is what `mcphub.resource.v1` says: relative to the adapter.
 #[tonic::async_trait]
 pub trait Resources: Send + Sync + 'static {
-    /// One page of the list, in a stable order: what is worth choosing from, [`PAGE`] at most.
+    /// One page of the list, in a stable order: what is worth choosing from, [`PAGE`] at most, [`LISTED`] on all pages. See [`Page::of`].
     ///
     /// # Errors
-    /// When the database can't be asked, or `CURSOR_INVALID`.
+    /// When the database can't be asked, or `ARGUMENT_INVALID` for a cursor that is none.
     async fn list(&self, cursor: Option<&str>) -> Result<Page, Fault>;
 
     /// The forms of all addresses. Must not wait for the database.
@@ -31,12 +41,15 @@ pub trait Resources: Send + Sync + 'static {
     /// A resource by its address, percent-encoding kept: see [`Address`].
     ///
     /// # Errors
-    /// `NOT_FOUND` when there is none, or when the database can't be asked.
+    /// [`not_found`] when there is none, or when the database can't be asked.
     async fn read(&self, uri: &str) -> Result<Vec<ResourceContents>, Fault>;
 }
 
 /// How many resources a page has at most.
 pub const PAGE: usize = 100;
+
+/// How many resources are listed at most, on all pages. What exists beyond them is read by a template.
+pub const LISTED: usize = 1_000;
 
 /// One page of a list.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,65 +60,65 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-/// A relative address taken apart: `public/orders?database=b`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// The segments of its path, percent-encoding undone.
-    pub path: Vec<String>,
-    /// Its query, percent-encoding undone.
-    pub query: Vec<(String, String)>,
-}
-
-impl Address {
-    /// Takes an address apart.
+impl Page {
+    /// The page that `cursor` asks for, of `all` that is worth listing, in any order: at most [`LISTED`] by the order of their addresses.
+    ///
+    /// A cursor holds the last address of its page, so the next page goes on behind it also when the list has changed meanwhile.
     ///
     /// # Errors
-    /// `ARGUMENT_INVALID` for one that is not relative, or whose percent-encoding is none.
-    pub fn parse(uri: &str) -> Result<Self, Fault> {
-        let _ = uri;
-        Err(Fault::argument("uri", "not written yet"))
+    /// `ARGUMENT_INVALID` for a cursor that is none.
+    pub fn of(mut all: Vec<ResourceLink>, cursor: Option<&str>) -> Result<Self, Fault> {
+        let list = Statement::of([b"resources".as_slice()]);
+        let behind = list.position(cursor)?.map(String::from_utf8).transpose();
+        let behind = behind.map_err(|_| cursor::damaged())?;
+        all.sort_by(|one, other| one.uri.cmp(&other.uri));
+        all.dedup_by(|one, other| one.uri == other.uri);
+        all.truncate(LISTED);
+        let begin = behind.map_or(0, |behind| all.partition_point(|resource| resource.uri <= behind));
+        let mut resources = all.split_off(begin);
+        let more = resources.len() > PAGE;
+        resources.truncate(PAGE);
+        let last = resources.last().filter(|_| more);
+        let next_cursor = last.map(|last| list.cursor_at(last.uri.as_bytes()));
+        Ok(Self {
+            resources,
+            next_cursor,
+        })
     }
+}
 
-    /// The address of these segments, percent-encoded.
-    pub fn of(path: &[&str]) -> String {
-        path.join("/")
-    }
+/// There is no resource at an address.
+pub fn not_found(uri: &str) -> Fault {
+    let message = format!(
+        "there is no resource at \"{uri}\": take an address of the list, or one of the form of a template"
+    );
+    Fault::new(Reason::ObjectNotFound, message)
 }
 
 /// The parts of a resource that is a message of the adapter: what one of its tools answers, shown as JSON.
+///
+/// # Errors
+/// None that a message of ours can have: it would be a fault of ours.
 pub fn message<M: prost::Name>(uri: &str, message: &M) -> Result<Vec<ResourceContents>, Fault> {
-    use mcp_hub_proto::content::v1::resource_contents::Kind;
     let message = prost_types::Any::from_msg(message).map_err(|error| Fault::internal(&error))?;
     Ok(vec![ResourceContents {
         uri: uri.to_owned(),
         mime_type: String::new(),
-        kind: Some(Kind::Message(message)),
+        kind: Some(resource_contents::Kind::Message(message)),
     }])
 }
-
-/// Tells the service that its list may have changed, so that it looks at once. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Changed(Arc<tokio::sync::Notify>);
-
-impl Changed {
-    /// What was just done may have changed the list.
-    pub fn perhaps(&self) {
-        self.0.notify_one();
-    }
-}
-
-/// How often the list is looked at while somebody watches it and nobody says that it changed.
-pub const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// The service of an adapter's resources.
 pub(crate) struct Service {
     resources: Arc<dyn Resources>,
-    changed: Changed,
+    watchers: watch::Watchers,
 }
 
 impl Service {
-    pub(crate) fn new(resources: Arc<dyn Resources>, changed: Changed) -> Self {
-        Self { resources, changed }
+    /// It ends with `lifecycle`.
+    pub(crate) fn new(resources: Arc<dyn Resources>, changed: Changed, lifecycle: Lifecycle) -> Self {
+        let watchers = watch::Watchers::new(resources.clone(), changed, lifecycle);
+        Self { resources, watchers }
     }
 }
 
@@ -144,7 +157,9 @@ impl ResourceService for Service {
         &self,
         _: Request<WatchResourcesRequest>,
     ) -> Result<Response<Self::WatchResourcesStream>, Status> {
-        let _ = &self.changed;
-        Err(Status::unimplemented("not written yet"))
+        answer(Ok(self.watchers.add()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use crate::Lifecycle;
@@ -57,7 +58,7 @@ where
 {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let stopping = lifecycle.stopping();
-    let feed = feed(sender.clone());
+    let feed = work(lifecycle, feed(sender.clone()));
     lifecycle.spawn(async move {
         // Whichever ends first drops the feed, which cancels its statement.
         let result = tokio::select! {
@@ -74,6 +75,20 @@ where
         }
     });
     ReceiverStream::new(receiver)
+}
+
+/// The work behind a stream, as a task that ends when this is dropped. A panic in it is a fault: the stream would end as if all had been
+/// said.
+pub(crate) fn work<T, F>(
+    lifecycle: &Lifecycle,
+    work: F,
+) -> impl Future<Output = Result<T, Fault>> + Send + use<T, F>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Fault>> + Send + 'static,
+{
+    let work = AbortOnDropHandle::new(lifecycle.spawn(work));
+    async { work.await.unwrap_or_else(|panic| Err(Fault::internal(&panic))) }
 }
 
 #[cfg(test)]
