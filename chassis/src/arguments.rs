@@ -124,7 +124,7 @@ mod tests {
         );
         assert_eq!(timeout(None, None, &mut notices), Ok(Duration::from_secs(30)));
         let mut followed = |given| FOLLOWED_TIMEOUT_MS.timeout(given, None, &mut notices);
-        assert_eq!(followed(Some(120_000)), Ok(Duration::from_secs(120)));
+        assert_eq!(followed(Some(120_000)), Ok(Duration::from_mins(2)));
         assert_eq!(followed(None), Ok(Duration::from_secs(30)));
         assert_eq!(followed(Some(300_000)), Ok(Duration::from_secs(290)));
     }

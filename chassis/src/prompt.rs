@@ -4,6 +4,8 @@
 //! makes one line of a name that can't end its quotes, [`Text::facts`] puts them into a list that is told to be data, and
 //! [`Text::code`] puts a statement into a fence that it can't close. All of it is bounded, and what was left out is told.
 
+use std::fmt::Write as _;
+
 use mcp_hub_proto::content::v1::{Content, content};
 use mcp_hub_proto::prompt::v1::{PromptMessage, Role};
 
@@ -68,7 +70,8 @@ impl Text {
             return self;
         }
         if left_out > 0 {
-            shown.push_str(&format!("\n- (and {left_out} more)"));
+            // Writing into a `String` can't fail.
+            let _ = write!(shown, "\n- (and {left_out} more)");
         }
         self.paragraph(&format!("{heading} ({DATA}):{shown}"))
     }

@@ -68,8 +68,8 @@ impl Page {
     /// # Errors
     /// `ARGUMENT_INVALID` for a cursor that is none.
     pub fn of(mut all: Vec<ResourceLink>, cursor: Option<&str>) -> Result<Self, Fault> {
-        let list = Statement::of([b"resources".as_slice()]);
-        let behind = list.position(cursor)?.map(String::from_utf8).transpose();
+        let identity = Statement::of([b"resources".as_slice()]);
+        let behind = identity.position(cursor)?.map(String::from_utf8).transpose();
         let behind = behind.map_err(|_| cursor::damaged())?;
         all.sort_by(|one, other| one.uri.cmp(&other.uri));
         all.dedup_by(|one, other| one.uri == other.uri);
@@ -79,7 +79,7 @@ impl Page {
         let more = resources.len() > PAGE;
         resources.truncate(PAGE);
         let last = resources.last().filter(|_| more);
-        let next_cursor = last.map(|last| list.cursor_at(last.uri.as_bytes()));
+        let next_cursor = last.map(|last| identity.cursor_at(last.uri.as_bytes()));
         Ok(Self {
             resources,
             next_cursor,
