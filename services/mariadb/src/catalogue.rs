@@ -10,14 +10,18 @@
 mod allowed;
 mod databases;
 mod describe;
+mod names;
+mod overview;
 mod search;
 mod tables;
 
 pub(crate) use allowed::{check_read, check_writes};
 pub(crate) use databases::list_databases;
-pub(crate) use describe::describe_table;
+pub(crate) use describe::{describe_exactly, describe_table, similar};
+pub(crate) use names::{databases_beginning, tables_beginning};
+pub(crate) use overview::{Overview, overview};
 pub(crate) use search::search_objects;
-pub(crate) use tables::list_tables;
+pub(crate) use tables::{Name, list_tables, tables_behind};
 
 use std::time::Duration;
 
@@ -69,16 +73,19 @@ async fn listed(
 ) -> Result<Vec<String>, Fault> {
     let names = databases(database, transaction).await?;
     if let Some(wanted) = wanted.or(connected) {
-        let same = |name: &&String| name.as_str() == wanted;
-        // The system's own are the same in any case, and so are all where files are.
-        let alike = |name: &&String| name.eq_ignore_ascii_case(wanted);
-        let found = names.iter().find(same).or_else(|| names.iter().find(alike));
-        return match found {
+        return match same_database(wanted, &names) {
             Some(name) => Ok(vec![name.clone()]),
             None => Err(no_database(wanted, &names)),
         };
     }
     Ok(names.into_iter().filter(|name| !is_of_the_system(name)).collect())
+}
+
+/// The database of a name. The system's own are the same in any case, and so are all where files are.
+fn same_database<'a>(wanted: &str, names: &'a [String]) -> Option<&'a String> {
+    let alike = |name: &&String| name.eq_ignore_ascii_case(wanted);
+    let same = names.iter().find(|name| *name == wanted);
+    same.or_else(|| names.iter().find(alike))
 }
 
 fn is_of_the_system(name: &str) -> bool {

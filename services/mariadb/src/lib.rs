@@ -1,20 +1,23 @@
 //! MariaDB and MySQL as an mcp-hub adapter: one server, asked through gRPC.
 //!
-//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain` and `write` are what they do;
-//! `guard` says what a statement may do; [`database`] is the pools and transactions, on the driver, sqlx; `execution`, `params`,
+//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain` and `write` are what they do, with
+//! `resources`, `completions` and `prompts` for what is no tool; `guard` says what a statement may do; [`database`] is the pools and transactions, on the driver, sqlx; `execution`, `params`,
 //! `types` and `value` are the way of a caller's statement and its values.
 
 use std::sync::Arc;
 
 use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::status::Status;
 use mcp_hub_chassis::{BoxError, Lifecycle};
 use mcp_hub_proto::mariadb::v1::DESCRIPTORS;
+use mcp_hub_proto::mariadb::v1::mariadb_prompt_service_server::MariadbPromptServiceServer;
 use mcp_hub_proto::mariadb::v1::mariadb_service_server::MariadbServiceServer;
 use mcp_hub_proto::mariadb::v1::mariadb_write_service_server::MariadbWriteServiceServer;
 use tokio::net::TcpListener;
 
 mod catalogue;
+mod completions;
 pub mod config;
 pub mod database;
 pub mod error;
@@ -23,7 +26,9 @@ mod explain;
 mod guard;
 mod params;
 mod posture;
+mod prompts;
 mod query;
+mod resources;
 pub mod row;
 mod service;
 mod status;
@@ -56,8 +61,15 @@ pub async fn serve(
     let allow_writes = config.allow_writes;
     let database = database::Database::new(config, name, lifecycle.clone());
     let status = Arc::new(Status::new(database.clone()));
-    let service = service::Service::new(database, lifecycle.clone());
-    let server = AdapterServer::new(status).add(MariadbServiceServer::new(service.clone()), DESCRIPTORS);
+    let changed = Changed::default();
+    let tables = Arc::new(resources::Tables::new(database.clone()));
+    let names = Arc::new(completions::Names::new(database.clone()));
+    let service = service::Service::new(database, lifecycle.clone(), changed.clone());
+    let server = AdapterServer::new(status)
+        .add(MariadbServiceServer::new(service.clone()), DESCRIPTORS)
+        .add(MariadbPromptServiceServer::new(service.clone()), DESCRIPTORS)
+        .resources(tables, changed)
+        .completions(names);
     let server = if allow_writes {
         server.add(MariadbWriteServiceServer::new(service), DESCRIPTORS)
     } else {

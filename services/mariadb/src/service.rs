@@ -2,40 +2,64 @@
 
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::grpc::{answer, remaining};
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::stream::Stream;
+use mcp_hub_proto::mariadb::v1::mariadb_prompt_service_server::MariadbPromptService;
 use mcp_hub_proto::mariadb::v1::mariadb_service_server::MariadbService;
 use mcp_hub_proto::mariadb::v1::mariadb_write_service_server::MariadbWriteService;
 use mcp_hub_proto::mariadb::v1::{
     CreateDatabaseRequest, CreateDatabaseResponse, DescribeTableRequest, DescribeTableResponse,
-    ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, ListDatabasesRequest,
-    ListDatabasesResponse, ListTablesRequest, ListTablesResponse, QueryRequest, QueryResponse,
-    SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
+    ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, ExplainSlowQueryRequest,
+    ExplainSlowQueryResponse, ExploreRequest, ExploreResponse, FollowQueryRequest, FollowQueryResponse,
+    ListDatabasesRequest, ListDatabasesResponse, ListTablesRequest, ListTablesResponse, QueryRequest,
+    QueryResponse, SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
 };
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{catalogue, explain, query, write};
+use crate::{catalogue, explain, prompts, query, write};
 
-/// Both services: cheap to clone.
+/// The three services: cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Service {
     database: Database,
     lifecycle: Lifecycle,
+    /// Told when a write may have made or dropped a table.
+    changed: Changed,
 }
 
 impl Service {
-    pub(crate) fn new(database: Database, lifecycle: Lifecycle) -> Self {
-        Self { database, lifecycle }
+    pub(crate) fn new(database: Database, lifecycle: Lifecycle, changed: Changed) -> Self {
+        Self {
+            database,
+            lifecycle,
+            changed,
+        }
     }
 }
 
 #[tonic::async_trait]
 impl MariadbService for Service {
+    type FollowQueryStream = Stream<FollowQueryResponse>;
     type StreamQueryStream = Stream<StreamQueryResponse>;
 
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         let remaining = remaining(&request);
         answer(query::query(&self.database, request.into_inner(), remaining).await)
+    }
+
+    async fn follow_query(
+        &self,
+        request: Request<FollowQueryRequest>,
+    ) -> Result<Response<Self::FollowQueryStream>, Status> {
+        let remaining = remaining(&request);
+        let query = request.into_inner().query.unwrap_or_default();
+        answer(query::follow(
+            self.database.clone(),
+            query,
+            remaining,
+            &self.lifecycle,
+        ))
     }
 
     async fn stream_query(
@@ -93,7 +117,7 @@ impl MariadbService for Service {
 impl MariadbWriteService for Service {
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         let remaining = remaining(&request);
-        answer(write::execute(&self.database, request.get_ref(), remaining).await)
+        answer(write::execute(&self.database, request.get_ref(), remaining, &self.changed).await)
     }
 
     async fn create_database(
@@ -102,5 +126,19 @@ impl MariadbWriteService for Service {
     ) -> Result<Response<CreateDatabaseResponse>, Status> {
         let remaining = remaining(&request);
         answer(write::create_database(&self.database, request.get_ref(), remaining).await)
+    }
+}
+
+#[tonic::async_trait]
+impl MariadbPromptService for Service {
+    async fn explore(&self, request: Request<ExploreRequest>) -> Result<Response<ExploreResponse>, Status> {
+        answer(Ok(prompts::explore(&self.database, request.get_ref()).await))
+    }
+
+    async fn explain_slow_query(
+        &self,
+        request: Request<ExplainSlowQueryRequest>,
+    ) -> Result<Response<ExplainSlowQueryResponse>, Status> {
+        answer(prompts::explain_slow_query(&self.database, request.get_ref()).await)
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::arguments::TIMEOUT_MS;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::{Fault, confirmation};
 use mcp_hub_proto::mariadb::v1 as pb;
 use prost::Message as _;
@@ -22,7 +23,7 @@ pub(crate) use database::create_database;
 /// The most statements of a call.
 const MOST_STATEMENTS: usize = 200;
 
-/// Runs statements in one transaction, or one that commits by itself.
+/// Runs statements in one transaction, or one that commits by itself. Says so to `resources` when that may have made or dropped a table.
 ///
 /// # Errors
 /// The guard's refusal, `CONFIRMATION_REQUIRED`, `CONDITION_FAILED`, wrong arguments, the server's error, time-outs. Each says what became
@@ -31,6 +32,7 @@ pub(crate) async fn execute(
     database: &Database,
     request: &pb::ExecuteRequest,
     remaining: Option<Duration>,
+    resources: &Changed,
 ) -> Result<pb::ExecuteResponse, Fault> {
     let deadline = remaining.map(|remaining| Instant::now() + remaining);
     let mut notices = Vec::new();
@@ -60,6 +62,10 @@ pub(crate) async fn execute(
     let mut changed = 0;
     for (index, (write, statement)) in writes.iter().zip(&request.statements).enumerate() {
         let outcome = run(&mut transaction, write, statement, &call, timeout, deadline).await;
+        if call.commits {
+            // Also when it failed: what a connection that broke has left is not known.
+            resources.perhaps();
+        }
         let outcome = outcome.map_err(|error| call.failed(error, index))?;
         if write.counts() {
             changed += outcome.affected_rows.unwrap_or_default();

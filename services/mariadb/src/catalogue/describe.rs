@@ -5,7 +5,8 @@ use mcp_hub_chassis::{Fault, arguments};
 use mcp_hub_proto::mariadb::v1 as pb;
 
 use super::{
-    databases, given, is_of_the_system, listed, marks, table_comment, table_type, texts, transaction,
+    databases, given, is_of_the_system, listed, marks, same_database, table_comment, table_type, texts,
+    transaction,
 };
 use crate::database::{Database, Transaction};
 use crate::error::Error;
@@ -65,14 +66,38 @@ pub(crate) async fn describe_table(
     };
     let described = describe(database, &mut transaction, &place).await?;
     transaction.rollback().await?;
-    match described {
-        Some(described) => Ok(described),
+    described.ok_or_else(|| {
         // It has just been dropped.
-        None => Err(Fault::new(
-            Reason::ObjectNotFound,
-            format!("there is no table or view \"{table}\""),
-        )),
-    }
+        let message = format!("there is no table or view \"{table}\"");
+        Fault::new(Reason::ObjectNotFound, message)
+    })
+}
+
+/// Describes the table, view or sequence of exactly this name in exactly this database.
+///
+/// # Errors
+/// As [`describe_table`]; `did_you_mean` is left to the caller, which knows how its own callers write names: see [`similar`].
+pub(crate) async fn describe_exactly(
+    database: &Database,
+    schema: &str,
+    table: &str,
+) -> Result<Option<pb::DescribeTableResponse>, Fault> {
+    let mut transaction = transaction(database).await?;
+    let names = databases(database, &mut transaction).await?;
+    let Some(home) = same_database(schema, &names) else {
+        return Ok(None);
+    };
+    let found = find(&mut transaction, std::slice::from_ref(home), Some(home), table).await?;
+    // What it may mean otherwise, such as a name in quotes, is another table's.
+    let place = found
+        .into_iter()
+        .find(|place| place.name.to_lowercase() == table.to_lowercase());
+    let described = match place {
+        Some(place) => describe(database, &mut transaction, &place).await?,
+        None => None,
+    };
+    transaction.rollback().await?;
+    Ok(described)
 }
 
 /// The tables that the name may mean. Of all meanings only the best kind counts: the name in the database that was said or is connected,
@@ -233,7 +258,46 @@ async fn not_found(
 ) -> Result<Fault, Fault> {
     let default = database.default_database()?;
     let home = named.or(default.as_deref());
-    // In all databases: the database may be what is wrong.
+    let similar: Vec<String> = similar_in(database, transaction, home, table)
+        .await?
+        .into_iter()
+        .map(|(schema, name)| {
+            if Some(schema.as_str()) == default.as_deref() {
+                name
+            } else {
+                format!("{schema}.{name}")
+            }
+        })
+        .collect();
+    let place = named
+        .map(|named| format!(" in database \"{named}\""))
+        .unwrap_or_default();
+    let message = format!("there is no table or view \"{table}\"{place}");
+    Ok(Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", similar.join(",")))
+}
+
+/// Databases and names of the tables that one that is not there may mean, the best first.
+///
+/// # Errors
+/// The server's.
+pub(crate) async fn similar(
+    database: &Database,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<(String, String)>, Fault> {
+    let mut transaction = transaction(database).await?;
+    let similar = similar_in(database, &mut transaction, Some(schema), table).await?;
+    transaction.rollback().await?;
+    Ok(similar)
+}
+
+/// In all databases, `home` first: the database may be what is wrong.
+async fn similar_in(
+    database: &Database,
+    transaction: &mut Transaction,
+    home: Option<&str>,
+    table: &str,
+) -> Result<Vec<(String, String)>, Fault> {
     let admitted = listed(database, transaction, None, None).await?;
     let mut tables: Vec<(String, String)> = Vec::new();
     if !admitted.is_empty() {
@@ -245,24 +309,11 @@ async fn not_found(
             tables.push((row.get(0)?, row.get(1)?));
         }
     }
-    // The connected database first.
     tables.sort_by_key(|(schema, name)| (Some(schema.as_str()) != home, schema.clone(), name.clone()));
     let wanted = table.rsplit('.').next().unwrap_or(table).trim_matches('`');
-    let similar: Vec<String> = arguments::similar(wanted, tables.iter().map(|(_, name)| name.as_str()))
+    let similar = arguments::similar(wanted, tables.iter().map(|(_, name)| name.as_str()));
+    let places = similar
         .into_iter()
-        .flat_map(|similar| tables.iter().filter(move |(_, name)| name == similar))
-        .map(|(schema, name)| {
-            if Some(schema.as_str()) == default.as_deref() {
-                name.clone()
-            } else {
-                format!("{schema}.{name}")
-            }
-        })
-        .take(5)
-        .collect();
-    let place = named
-        .map(|named| format!(" in database \"{named}\""))
-        .unwrap_or_default();
-    let message = format!("there is no table or view \"{table}\"{place}");
-    Ok(Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", similar.join(",")))
+        .flat_map(|similar| tables.iter().filter(move |(_, name)| name == similar));
+    Ok(places.take(5).cloned().collect())
 }

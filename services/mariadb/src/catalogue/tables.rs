@@ -53,7 +53,40 @@ pub(crate) async fn list_tables(
 }
 
 /// A table's database and name.
-type Name = (String, String);
+pub(crate) type Name = (String, String);
+
+/// Tables and views worth choosing from: those of the connected database first, all by database and name, `wanted` of them at most.
+/// Says also behind which one to go on, when there are more.
+///
+/// # Errors
+/// The server's.
+pub(crate) async fn tables_behind(
+    database: &Database,
+    after: Option<&Name>,
+    wanted: usize,
+) -> Result<(Vec<pb::Table>, Option<Name>), Fault> {
+    let default = database.default_database()?;
+    let mut transaction = transaction(database).await?;
+    let databases = listed(database, &mut transaction, None, None).await?;
+    let is_connected = |name: &str| default.as_deref() == Some(name);
+    let (connected, others): (Vec<_>, Vec<_>) = databases.into_iter().partition(|name| is_connected(name));
+    let mut names = Vec::new();
+    // Behind a table of the others, those of the connected one have all been listed.
+    if after.is_none_or(|(schema, _)| is_connected(schema)) {
+        names = page(&mut transaction, &connected, None, after, wanted + 1).await?;
+    }
+    if names.len() <= wanted {
+        let after = after.filter(|(schema, _)| !is_connected(schema));
+        let left = wanted + 1 - names.len();
+        names.extend(page(&mut transaction, &others, None, after, left).await?);
+    }
+    let more = names.len() > wanted;
+    names.truncate(wanted);
+    let mut tables = details(&mut transaction, &names, None).await?;
+    transaction.rollback().await?;
+    tables.retain(|table| table.r#type != "sequence");
+    Ok((tables, names.pop().filter(|_| more)))
+}
 
 /// The names behind `after`, in the order of their bytes.
 async fn page(
