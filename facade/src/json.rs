@@ -1,7 +1,7 @@
 //! JSON <-> protobuf, by the descriptors alone.
 //!
 //! [`arguments`] turns the arguments of a call into the encoded request, with errors that a model can act on; [`answer`] turns the
-//! encoded response into the text of a JSON object. Both walk the wire format itself ([`wire`]): a table of results is decoded once,
+//! encoded response into the text of a JSON object; [`content`] reads what of it is no JSON. The first two walk the wire format itself ([`wire`]): a table of results is decoded once,
 //! into the typed message that `mcp_hub_proto::json` writes, and never into a tree of dynamic values.
 //! Messages of `mcphub.data.v1` have a JSON form of their own; all others are objects with the names of their fields.
 
@@ -9,6 +9,7 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, MessageDescriptor};
 
 pub(crate) mod answer;
 pub(crate) mod arguments;
+pub(crate) mod content;
 pub(crate) mod wire;
 
 #[cfg(test)]

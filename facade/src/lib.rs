@@ -16,6 +16,7 @@ mod json;
 mod metrics;
 pub mod outcome;
 mod pattern;
+pub mod progress;
 mod quiet;
 mod rate;
 pub mod registry;

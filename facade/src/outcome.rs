@@ -1,31 +1,37 @@
 //! What a call came to, as a model reads it: the one place where success and error become text.
 //!
-//! A success is one JSON object, as text and as structured content parsed from that very text. An error is a sentence and the
+//! A success is one JSON object, as text and as structured content parsed from that very text, and the content of other kinds behind it;
+//! or such content alone. An error is a sentence and the
 //! details by their names, a line each; it has no structured content, because that would have to match the tool's schema.
 
 use std::fmt::Write as _;
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
+use rmcp::model::ContentBlock;
 
 /// The answer of a tool call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The whole answer as text: the JSON object, or the error for the model.
+    /// The answer as text: the JSON object, or the error for the model. Empty when all of it is content.
     pub text: String,
     /// The same JSON object; absent for an error.
     pub structured: Option<serde_json::Value>,
+    /// What stands behind it: texts, pictures, documents.
+    pub content: Vec<ContentBlock>,
     /// Whether the call failed in a way that the model may act on.
     pub is_error: bool,
 }
 
 impl Outcome {
-    /// A success from the text of a JSON object.
-    pub fn success(text: String) -> Self {
-        match serde_json::from_str(&text) {
+    /// A success from the text of a JSON object, or from content, or both.
+    pub fn success(json: Option<String>, content: Vec<ContentBlock>) -> Self {
+        let structured = json.as_deref().map(serde_json::from_str).transpose();
+        match structured {
             Ok(structured) => Self {
-                text,
-                structured: Some(structured),
+                text: json.unwrap_or_default(),
+                structured,
+                content,
                 is_error: false,
             },
             Err(error) => Self::failure(&Fault::internal(&error), None),
@@ -51,6 +57,7 @@ impl Outcome {
         Self {
             text,
             structured: None,
+            content: vec![],
             is_error: true,
         }
     }
@@ -71,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_success_is_the_same_object_twice() {
-        let outcome = Outcome::success(r#"{"b":1,"a":[1.50,"x"]}"#.to_owned());
+        let outcome = Outcome::success(Some(r#"{"b":1,"a":[1.50,"x"]}"#.to_owned()), vec![]);
         assert!(!outcome.is_error);
         assert_eq!(
             outcome.structured,

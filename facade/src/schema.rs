@@ -8,6 +8,7 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Syntax};
 use serde_json::{Value, json};
 
+use crate::json::content::is_content;
 use crate::json::wire::{Fields, Raw};
 use crate::json::{MAX_DEPTH, MAX_SAFE_DOUBLE, enum_labels, is_required, shared_type};
 use crate::tool::Object;
@@ -113,14 +114,18 @@ impl<'a> Schemas<'a> {
         self.closed(message, &mut Vec::new())
     }
 
-    /// The schema of a response: an open object. It says what is there, not all that is inside.
+    /// The schema of a response: an open object. It says what is there, not all that is inside. None for one that is nothing but content.
     ///
     /// # Errors
     /// The message breaks the contract.
-    pub(crate) fn output(&self, message: &MessageDescriptor) -> Result<Object, Unfit> {
+    pub(crate) fn output(&self, message: &MessageDescriptor) -> Result<Option<Object>, Unfit> {
         self.check_recursion(message, &mut Vec::new())?;
-        let mut properties = Object::new();
+        let (mut properties, mut content) = (Object::new(), false);
         for field in message.fields() {
+            if is_content(&field) {
+                content = true;
+                continue;
+            }
             let clash = || Unfit::Clash(message.full_name().to_owned(), field.name().to_owned());
             match field.kind() {
                 Kind::Message(inner) if !field.is_list() && shared_type(&inner) == Some("ResultSet") => {
@@ -142,10 +147,13 @@ impl<'a> Schemas<'a> {
                 }
             }
         }
-        Ok(object([
-            ("type", json!("object")),
-            ("properties", properties.into()),
-        ]))
+        let only_content = content && properties.is_empty();
+        Ok((!only_content).then(|| {
+            object([
+                ("type", json!("object")),
+                ("properties", properties.into()),
+            ])
+        }))
     }
 
     /// Counts properties or enum values, before anything is made of them.

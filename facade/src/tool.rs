@@ -9,11 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Principal;
+use crate::json::content::{self, Answer};
 use crate::outcome::Outcome;
+use crate::progress::Reporter;
 use crate::registry::own::Own;
 use crate::upstream::backend::Backend;
 use offer::Offer;
-use version::Asked;
+use version::{Asked, Message};
 
 pub(crate) mod offer;
 pub(crate) mod version;
@@ -35,8 +37,8 @@ pub struct Tool {
     pub description: String,
     /// The JSON Schema of the arguments: a closed object.
     pub input_schema: Arc<Object>,
-    /// The JSON Schema of the structured content: an open object.
-    pub output_schema: Arc<Object>,
+    /// The JSON Schema of the structured content: an open object. None when there is no structured content.
+    pub output_schema: Option<Arc<Object>>,
     /// Whether it changes nothing.
     pub read_only: bool,
     /// Whether a call may destroy data.
@@ -69,6 +71,8 @@ pub struct Call {
     pub cancelled: CancellationToken,
     /// The W3C trace context of the caller.
     pub traceparent: Option<String>,
+    /// Who wants to be told its progress; with somebody who does, it may take longer.
+    pub progress: Option<Reporter>,
 }
 
 impl Tool {
@@ -99,7 +103,7 @@ impl Tool {
             title: own.title().to_owned(),
             description: own.description().to_owned(),
             input_schema: Arc::new(Own::input_schema()),
-            output_schema: Arc::new(own.output_schema()),
+            output_schema: Some(Arc::new(own.output_schema())),
             read_only: true,
             destructive: false,
             idempotent: true,
@@ -125,12 +129,12 @@ impl Tool {
     /// Calls the tool for somebody to whom it exists.
     pub(crate) async fn call_by(&self, caller: &Principal, arguments: Object, call: Call) -> Outcome {
         match self.answer(caller, &arguments, &call).await {
-            Ok(text) => Outcome::success(text),
+            Ok(answer) => Outcome::success(answer.json, answer.content),
             Err(fault) => Outcome::failure(&fault, call.traceparent.as_deref()),
         }
     }
 
-    async fn answer(&self, caller: &Principal, arguments: &Object, call: &Call) -> Result<String, Fault> {
+    async fn answer(&self, caller: &Principal, arguments: &Object, call: &Call) -> Result<Answer, Fault> {
         if let Some(scope) = caller.lacks(self) {
             let sentence = format!(
                 "your token does not have the scope {scope}, which this tool needs: who runs the server can give you one that has it"
@@ -138,11 +142,12 @@ impl Tool {
             return Err(Fault::new(Reason::AccessDenied, sentence));
         }
         match &self.target {
-            Target::Facade(own) => own.answer(caller, arguments).await,
+            Target::Facade(own) => own.answer(caller, arguments).await.map(Answer::of_json),
             Target::Upstream { backend, offer } => {
                 let asked = Asked {
                     listed: offer,
-                    arguments,
+                    message: Message::Arguments(arguments),
+                    read: content::answer,
                 };
                 backend.call(asked, call).await
             }

@@ -16,10 +16,13 @@ use mcp_hub_proto::json::{
 use prost::Message;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
+use super::content::is_content;
 use super::wire::{Fields, Malformed, Raw, array, varint};
 use super::{MAX_DEPTH, enum_label, shared_type};
 
 mod bounds;
+
+pub(crate) use bounds::MAX_TEXT;
 
 /// The most bytes of an encoded answer. Its text is hardly ever shorter, and that is bounded as well.
 pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -38,7 +41,7 @@ pub(crate) enum Unreadable {
     TooLarge,
 }
 
-/// The JSON object of an encoded message. What it costs is bounded, whatever the bytes are.
+/// The JSON object of an encoded message, its content left aside. What it costs is bounded, whatever the bytes are.
 ///
 /// # Errors
 /// The bytes are no such message, or it is too large.
@@ -65,6 +68,9 @@ fn write_object(
     out.push('{');
     let empty = out.len();
     for field in message.fields() {
+        if depth == 0 && is_content(&field) {
+            continue;
+        }
         let number = field.number();
         let start = occurrences.partition_point(|(n, _)| *n < number);
         let end = occurrences.partition_point(|(n, _)| *n <= number);

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::auth::Principal;
-use crate::tool::offer::Offer;
+use crate::tool::offer::{Kind, Offer};
 use crate::tool::{MAX_NAME, Tool};
 use crate::upstream::backend::Backend;
 use crate::upstream::reflect::Reflection;
@@ -170,12 +170,12 @@ impl Part {
         let everywhere = |rpc: &str| {
             self.deciding
                 .iter()
-                .all(|reflection| reflection.offer(rpc).is_some())
+                .all(|reflection| reflection.offer(rpc).is_some_and(|offer| offer.kind == Kind::Tool))
         };
-        let listed = first.offers.iter().filter(|offer| everywhere(&offer.rpc));
+        let listed = first.of_kind(Kind::Tool).filter(|offer| everywhere(&offer.rpc));
         let mut offers: Vec<(bool, &Arc<Offer>)> =
             listed.map(|offer| (true, self.version(offer, before))).collect();
-        for offer in self.all.iter().flat_map(|reflection| &reflection.offers) {
+        for offer in self.all.iter().flat_map(|reflection| reflection.of_kind(Kind::Tool)) {
             if !offers.iter().any(|(_, known)| known.rpc == offer.rpc) {
                 offers.push((false, offer));
             }

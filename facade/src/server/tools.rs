@@ -45,6 +45,7 @@ impl Server {
             deadline: Instant::now() + LONGEST_CALL,
             cancelled: cancelled.clone(),
             traceparent: in_message.or_else(|| caller.traceparent.clone()),
+            progress: None,
         };
         let started = Instant::now();
         let arguments = request.arguments.unwrap_or_default();
@@ -63,11 +64,15 @@ impl Server {
 
     /// What a call came to, in rmcp's form.
     fn result(&self, outcome: Outcome, context: &RequestContext<RoleServer>) -> CallToolResult {
-        let text = vec![ContentBlock::text(outcome.text)];
+        let mut content = Vec::with_capacity(1 + outcome.content.len());
+        if !outcome.text.is_empty() {
+            content.push(ContentBlock::text(outcome.text));
+        }
+        content.extend(outcome.content);
         let mut result = if outcome.is_error {
-            CallToolResult::error(text)
+            CallToolResult::error(content)
         } else {
-            CallToolResult::success(text)
+            CallToolResult::success(content)
         };
         result.structured_content = outcome.structured;
         result.meta = is_modern(context).then(|| self.shared.identity.clone());
@@ -82,12 +87,13 @@ pub(super) fn listed_tool(tool: &Tool) -> rmcp::model::Tool {
         .idempotent(tool.idempotent)
         // The databases are a closed world: a call meets nothing but its own.
         .open_world(false);
-    rmcp::model::Tool::new(
+    let mut listed = rmcp::model::Tool::new(
         tool.name.clone(),
         tool.description.clone(),
         tool.input_schema.clone(),
     )
     .with_title(tool.title.clone())
-    .with_raw_output_schema(tool.output_schema.clone())
-    .with_annotations(hints)
+    .with_annotations(hints);
+    listed.output_schema.clone_from(&tool.output_schema);
+    listed
 }

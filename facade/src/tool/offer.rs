@@ -1,46 +1,69 @@
-//! What an upstream offers: its annotated RPCs as tools that have no key yet.
+//! What an upstream offers: its annotated RPCs as tools and prompts that have no key yet, and the RPCs of the services that any adapter
+//! may register. What is special of each kind is in [`prompt`], [`shared`] and [`stream`].
 
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
+use mcp_hub_proto::prompt::v1::Prompt as PromptOption;
 use mcp_hub_proto::tool::v1::Tool as ToolOption;
 use prost_reflect::prost_types::method_options::IdempotencyLevel;
-use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor, MethodDescriptor};
 use sha2::{Digest as _, Sha256};
 
 use super::Object;
-use crate::json::snake_case;
+use crate::json::{content, snake_case};
 use crate::schema::{Comments, Schemas, Unfit, option};
 use crate::words;
+use prompt::Argument;
 
-/// The number of our extension of methods in `tool.proto`.
+pub(crate) mod prompt;
+pub(crate) mod shared;
+
+/// The numbers of our extensions of methods in `tool.proto` and `prompt.proto`.
 const TOOL_OPTION: u32 = 50001;
+const PROMPT_OPTION: u32 = 50003;
 
-/// How many RPCs of one upstream may be tools. A model that is shown more can't choose among them, and each takes time to be made one.
-const MAX_TOOLS: usize = 100;
+/// How many RPCs of one upstream may be tools or prompts. A model that is shown more can't choose among them, and each takes time to be
+/// made one.
+const MAX_OFFERS: usize = 100;
 
 /// The longest name of an RPC that is read. The catalogue says which key would have to be shorter.
 const MAX_RPC: usize = 128;
 
-/// The longest title, and the longest reason why an RPC is no tool, in characters.
+/// The longest title, and the longest reason why an RPC is not offered, in characters.
 const MAX_TITLE: usize = 100;
 const MAX_REASON: usize = 300;
 
-/// The largest entry of one tool in a list, in bytes of JSON. Ours have about 1,500.
+/// The largest entry of one tool or prompt in a list, in bytes of JSON. Ours have about 1,500.
 const MAX_ENTRY: usize = 32 * 1024;
 
-/// The same of all tools of one upstream. A client keeps the whole list in the model's context.
+/// The same of all of one upstream. A client keeps the whole list in the model's context.
 const MAX_LIST: usize = 256 * 1024;
 
-/// One RPC as a tool.
+/// What an RPC is to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Tool,
+    Prompt,
+    /// An RPC of a service that any adapter may register. No client sees it as such; the facade calls it.
+    Shared,
+}
+
+/// One RPC as a tool, as a prompt, or as a part of a service that adapters share.
 #[derive(Debug)]
 pub(crate) struct Offer {
-    /// The RPC in snake case: the tool's name without the key.
+    pub(crate) kind: Kind,
+    /// The RPC in snake case: the name of the tool or prompt without the key. `Service/Method` of one that adapters share.
     pub(crate) rpc: String,
     pub(crate) title: String,
     pub(crate) description: String,
     pub(crate) input_schema: Arc<Object>,
-    pub(crate) output_schema: Arc<Object>,
+    /// None where the answer is no JSON object.
+    pub(crate) output_schema: Option<Arc<Object>>,
+    /// The fields of the response that are content.
+    pub(crate) content: Vec<FieldDescriptor>,
+    /// The arguments of a prompt, in the order of their numbers.
+    pub(crate) arguments: Vec<Argument>,
     pub(crate) read_only: bool,
     pub(crate) destructive: bool,
     pub(crate) idempotent: bool,
@@ -52,11 +75,17 @@ pub(crate) struct Offer {
     pub(crate) digest: [u8; 32],
 }
 
-/// Why an annotated RPC is no tool.
+/// Why an annotated RPC is not offered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Unusable {
     #[error("a streaming RPC can't be a tool")]
     Streaming,
+    #[error("it says both that it is a tool and that it is a prompt")]
+    Both,
+    #[error("the argument {0} of a prompt is not a string")]
+    Argument(String),
+    #[error("the response of a prompt has one field of type repeated mcphub.prompt.v1.PromptMessage, and this has not")]
+    Messages,
     #[error("it has no comment, so nothing tells a model what it does")]
     Undescribed,
     #[error(
@@ -71,15 +100,36 @@ enum Unusable {
     Response(Unfit),
     #[error("its entry is larger than {MAX_ENTRY} bytes")]
     TooLarge,
-    #[error("the entries of all tools together are larger than {MAX_LIST} bytes")]
+    #[error("the entries of all tools and prompts together are larger than {MAX_LIST} bytes")]
     ListTooLarge,
     #[error("another RPC has the same name")]
     Taken,
-    #[error("the service has more than {MAX_TOOLS} tools")]
+    #[error("the service has more than {MAX_OFFERS} tools and prompts")]
     TooMany,
 }
 
-/// The tools among the RPCs of `services`, sorted by name, and a sentence for each annotated RPC that is none.
+/// What an RPC says that it is.
+enum Declared {
+    Tool(ToolOption),
+    Prompt(PromptOption),
+}
+
+impl Declared {
+    /// None when it says nothing: it is not offered.
+    fn of(method: &MethodDescriptor) -> Option<Result<Self, Unusable>> {
+        let options = method.options();
+        let tool = option::<ToolOption>(&options, TOOL_OPTION);
+        let prompt = option::<PromptOption>(&options, PROMPT_OPTION);
+        match (tool, prompt) {
+            (Some(tool), None) => Some(Ok(Self::Tool(tool))),
+            (None, Some(prompt)) => Some(Ok(Self::Prompt(prompt))),
+            (Some(_), Some(_)) => Some(Err(Unusable::Both)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// What is offered among the RPCs of `services`, sorted by name, and a sentence for each annotated RPC that is not.
 pub(crate) fn offers(pool: &DescriptorPool, services: &[String]) -> (Vec<Arc<Offer>>, Vec<String>) {
     let comments = Comments::of(pool);
     let (mut offers, mut left_out) = (Vec::<Arc<Offer>>::new(), Vec::new());
@@ -87,16 +137,22 @@ pub(crate) fn offers(pool: &DescriptorPool, services: &[String]) -> (Vec<Arc<Off
         .iter()
         .filter_map(|name| pool.get_service_by_name(name))
         .flat_map(|service| service.methods().collect::<Vec<_>>());
-    let mut list = 0;
+    let (mut declared, mut list) = (0, 0);
     for method in methods {
-        let Some(tool) = option::<ToolOption>(&method.options(), TOOL_OPTION) else {
+        if let Some(offer) = shared::offer(&method) {
+            offers.push(Arc::new(offer));
+            continue;
+        }
+        let Some(says) = Declared::of(&method) else {
             continue;
         };
-        if offers.len() + left_out.len() >= MAX_TOOLS {
+        declared += 1;
+        if declared > MAX_OFFERS {
             left_out.push(reason(&method, &Unusable::TooMany));
             break;
         }
-        let offer = Offer::new(&method, &tool, &comments).and_then(|(offer, size)| {
+        let offer = says.and_then(|says| Offer::new(&method, &says, &comments));
+        let offer = offer.and_then(|(offer, size)| {
             if offers.iter().any(|other| other.rpc == offer.rpc) {
                 Err(Unusable::Taken)
             } else if list + size > MAX_LIST {
@@ -124,7 +180,7 @@ impl Offer {
     /// The offer of a method, and the size of its entry.
     fn new(
         method: &MethodDescriptor,
-        tool: &ToolOption,
+        declared: &Declared,
         comments: &Comments,
     ) -> Result<(Self, usize), Unusable> {
         if method.is_client_streaming() || method.is_server_streaming() {
@@ -142,8 +198,6 @@ impl Offer {
             return Err(Unusable::Name);
         }
         let rpc = snake_case(name);
-        let path = format!("/{}/{}", service.full_name(), method.name());
-        let path = path.parse::<PathAndQuery>().map_err(|_| Unusable::Name)?;
         let description = comments
             .at(service.parent_file().name(), method.path())
             .to_owned();
@@ -160,25 +214,44 @@ impl Offer {
             .map_or(IdempotencyLevel::IdempotencyUnknown, |options| {
                 options.idempotency_level()
             });
-        let read_only = level == IdempotencyLevel::NoSideEffects;
-        if read_only && tool.destructive {
+        let (kind, option_title, destructive) = match declared {
+            Declared::Tool(tool) => (Kind::Tool, &tool.title, tool.destructive),
+            Declared::Prompt(prompt) => (Kind::Prompt, &prompt.title, false),
+        };
+        // A prompt has no side effects, whether it says so twice or not.
+        let read_only = kind == Kind::Prompt || level == IdempotencyLevel::NoSideEffects;
+        if read_only && destructive {
             return Err(Unusable::Contradiction);
         }
         let schemas = Schemas::new(comments);
         let (input, output) = (method.input(), method.output());
+        let input_schema = schemas.input(&input).map_err(Unusable::Request)?;
+        let (output_schema, arguments) = match declared {
+            Declared::Tool(_) => {
+                let schema = schemas.output(&output).map_err(Unusable::Response)?;
+                (schema.map(Arc::new), vec![])
+            }
+            Declared::Prompt(_) => {
+                prompt::messages(&output).ok_or(Unusable::Messages)?;
+                (None, prompt::arguments(&input, &input_schema)?)
+            }
+        };
         let mut offer = Self {
-            title: match words::line(&tool.title, MAX_TITLE) {
+            kind,
+            title: match words::line(option_title, MAX_TITLE) {
                 none if none.is_empty() => title(&rpc),
                 title => title,
             },
             description,
-            input_schema: Arc::new(schemas.input(&input).map_err(Unusable::Request)?),
-            output_schema: Arc::new(schemas.output(&output).map_err(Unusable::Response)?),
+            input_schema: Arc::new(input_schema),
+            output_schema,
+            content: content::fields(&output),
+            arguments,
             read_only,
-            destructive: tool.destructive,
-            idempotent: level != IdempotencyLevel::IdempotencyUnknown,
+            destructive,
+            idempotent: read_only || level != IdempotencyLevel::IdempotencyUnknown,
             rpc,
-            path,
+            path: path(method)?,
             input,
             output,
             digest: [0; 32],
@@ -203,17 +276,24 @@ impl Offer {
     /// All that a client sees of it.
     fn entry(&self) -> String {
         serde_json::json!([
+            self.kind == Kind::Prompt,
             self.rpc,
             self.title,
             self.description,
             *self.input_schema,
-            *self.output_schema,
+            self.output_schema.as_deref(),
             self.read_only,
             self.destructive,
             self.idempotent,
         ])
         .to_string()
     }
+}
+
+/// `/package.Service/Method`.
+fn path(method: &MethodDescriptor) -> Result<PathAndQuery, Unusable> {
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    path.parse().map_err(|_| Unusable::Name)
 }
 
 /// `list_tables` as `List tables`.

@@ -1,4 +1,4 @@
-//! One tool in several versions: while an adapter is rolled out, its endpoints do not all speak the same.
+//! One offer in several versions: while an adapter is rolled out, its endpoints do not all speak the same.
 //!
 //! A client sees the listed version only. What it sends is encoded, and what it gets decoded, by the descriptors of the very endpoint
 //! that answers: names mean the same in both, numbers of fields need not. An endpoint whose version contradicts the listed one, or
@@ -11,24 +11,39 @@ use mcp_hub_chassis::Fault;
 use serde_json::Value;
 
 use super::Object;
-use super::offer::Offer;
+use super::offer::{Kind, Offer};
+use crate::json::answer::Unreadable;
 use crate::json::arguments;
 
-/// What a client asks of a listed tool.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+/// What is asked of an upstream, and how its answer is read.
+#[derive(Debug)]
+pub(crate) struct Asked<'a, T> {
     /// The version that the client was shown.
     pub(crate) listed: &'a Arc<Offer>,
-    pub(crate) arguments: &'a Object,
+    pub(crate) message: Message<'a>,
+    /// Reads the answer: from the upstream's key, the version that answered, and the encoded response. It must bound what it costs.
+    pub(crate) read: fn(&str, &Offer, &[u8]) -> Result<T, Unreadable>,
 }
 
-impl Asked<'_> {
+/// The request.
+#[derive(Clone, Debug)]
+pub(crate) enum Message<'a> {
+    /// What a client gave, for each version to encode.
+    Arguments(&'a Object),
+    /// A message of the contract, which is the same in all versions.
+    Encoded(Bytes),
+}
+
+impl<T> Asked<'_, T> {
     /// The encoded request for an endpoint with this version.
     ///
     /// # Errors
     /// `ARGUMENT_INVALID`: the version does not take the arguments. Another one may.
     pub(crate) fn encode(&self, version: &Offer) -> Result<Bytes, Fault> {
-        arguments::encode(&version.input, self.arguments).map(Bytes::from)
+        match &self.message {
+            Message::Arguments(given) => arguments::encode(&version.input, given).map(Bytes::from),
+            Message::Encoded(message) => Ok(message.clone()),
+        }
     }
 }
 
@@ -36,7 +51,7 @@ impl Offer {
     /// Whether a call of `listed` may be answered by this version: it is the same RPC, at least as harmless as the client was told,
     /// and nothing that both declare is of two types.
     pub(crate) fn stands_for(&self, listed: &Self) -> bool {
-        if self.path != listed.path {
+        if self.path != listed.path || self.kind != listed.kind {
             return false;
         }
         // The digest is of all that is compared below, and more.
@@ -45,7 +60,12 @@ impl Offer {
                 && (self.idempotent || !listed.idempotent)
                 && (listed.destructive || !self.destructive)
                 && agree(&self.input_schema, &listed.input_schema)
-                && agree(&self.output_schema, &listed.output_schema)
+                && match (&self.output_schema, &listed.output_schema) {
+                    (Some(own), Some(listed)) => agree(own, listed),
+                    // A client that was told of structured content misses it.
+                    (None, Some(_)) => false,
+                    (_, None) => true,
+                }
     }
 }
 

@@ -39,11 +39,15 @@ const MAX_UNSENT: usize = 8;
 const PROBE: Duration = Duration::from_secs(5);
 
 impl Backend {
-    /// Calls a tool; gives its answer as JSON.
+    /// Calls what an upstream offers; gives its answer as `asked` reads it.
     ///
     /// # Errors
     /// Whatever the adapter says, or why it could not be asked.
-    pub(crate) async fn call(&self, asked: Asked<'_>, call: &Call) -> Result<String, Fault> {
+    pub(crate) async fn call<T>(&self, asked: Asked<'_, T>, call: &Call) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+    {
+        let asked = &asked;
         // Whoever drops the call has cancelled it.
         let mut counted = Counted {
             key: &self.key,
@@ -63,17 +67,17 @@ impl Backend {
             answer = answer => {
                 counted.outcome = answer.as_ref().map_or_else(Failure::outcome, |_| "ok");
                 let concurrency = limits.settings.concurrency;
-                answer.map_err(|failure| failure.fault(&self.key, asked.listed.read_only, concurrency))
+                answer.map_err(|failure| failure.fault(&self.key, asked.listed, concurrency))
             }
         }
     }
 
-    async fn attempts(
+    async fn attempts<T: Send + 'static>(
         &self,
-        asked: Asked<'_>,
+        asked: &Asked<'_, T>,
         (deadline, limit): (Instant, Duration),
         call: &Call,
-    ) -> Result<String, Failure> {
+    ) -> Result<T, Failure> {
         let mut unsent = 0;
         let (first, failure) = self
             .sent(None, asked, (deadline, limit), call, &mut unsent)
@@ -104,14 +108,14 @@ impl Backend {
     }
 
     /// Sends a call once: to another endpoint, or over another connection, as long as it was surely not handled.
-    async fn sent(
+    async fn sent<T: Send + 'static>(
         &self,
         to: Option<Chosen>,
-        asked: Asked<'_>,
+        asked: &Asked<'_, T>,
         (deadline, limit): (Instant, Duration),
         call: &Call,
         unsent: &mut usize,
-    ) -> Result<(Chosen, Result<String, Failure>), Failure> {
+    ) -> Result<(Chosen, Result<T, Failure>), Failure> {
         let mut chosen = match to {
             Some(chosen) => chosen,
             None => self.chosen(asked, None, deadline).await?,
@@ -122,7 +126,7 @@ impl Backend {
             } else {
                 deadline
             };
-            match attempt(&chosen, (until, limit), call).await {
+            match attempt(&self.key, &chosen, asked.read, (until, limit), call).await {
                 Err(Failure::Unsent) if *unsent < MAX_UNSENT => {
                     *unsent += 1;
                     self.count_retry("unsent");
@@ -138,9 +142,9 @@ impl Backend {
     }
 
     /// An endpoint, another than `asked_before` if there is one; waits for one if the last has gone just now.
-    async fn chosen(
+    async fn chosen<T>(
         &self,
-        asked: Asked<'_>,
+        asked: &Asked<'_, T>,
         asked_before: Option<&Arc<Endpoint>>,
         deadline: Instant,
     ) -> Result<Chosen, Failure> {

@@ -11,7 +11,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use crate::json::wire::Malformed;
-use crate::tool::offer::Offer;
+use crate::tool::offer::{Kind, Offer};
 use crate::words;
 use client::fetch;
 
@@ -95,9 +95,9 @@ pub(crate) struct Reflection {
     pub(crate) digest: [u8; 32],
     /// The services that are registered, those of gRPC itself left out; sorted.
     pub(crate) services: Vec<String>,
-    /// Its tools, sorted by name.
+    /// What can be called, sorted by name. Tools and prompts have no name in common.
     pub(crate) offers: Vec<Arc<Offer>>,
-    /// Annotated RPCs that are no tools, and why.
+    /// Annotated RPCs that are not offered, and why.
     pub(crate) left_out: Vec<String>,
 }
 
@@ -107,10 +107,15 @@ impl Reflection {
         index.ok().map(|index| &self.offers[index])
     }
 
+    /// What it offers of one kind, sorted by name.
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Arc<Offer>> {
+        self.offers.iter().filter(move |offer| offer.kind == kind)
+    }
+
     /// The service whose health is that of the tools; the whole process when there is none.
     pub(crate) fn health_name(&self) -> &str {
         let services = self.services.iter();
-        let mut with_tools = services.filter(|name| self.offers.iter().any(|offer| offer.is_of(name)));
+        let mut with_tools = services.filter(|name| self.of_kind(Kind::Tool).any(|offer| offer.is_of(name)));
         with_tools.next().map_or("", String::as_str)
     }
 }

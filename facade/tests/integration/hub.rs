@@ -120,6 +120,7 @@ pub(crate) fn call() -> Call {
         deadline: Instant::now() + Duration::from_secs(30),
         cancelled: CancellationToken::new(),
         traceparent: None,
+        progress: None,
     }
 }
 

@@ -6,6 +6,7 @@
 use prost_reflect::{Kind, MessageDescriptor};
 
 use super::Unreadable;
+use crate::json::content::is_content;
 use crate::json::wire::{Fields, Malformed, Raw};
 use crate::json::{MAX_DEPTH, shared_type};
 
@@ -14,7 +15,7 @@ use crate::json::{MAX_DEPTH, shared_type};
 const MAX_PARTS: usize = 128 * 1024;
 
 /// The most bytes of an answer's text: a quarter of a megabyte is all that 60,000 characters can be, and models read less.
-const MAX_TEXT: usize = 2 * 1024 * 1024;
+pub(crate) const MAX_TEXT: usize = 2 * 1024 * 1024;
 
 /// The most bytes that the text may take when it is parsed.
 const MAX_TREE: usize = 16 * 1024 * 1024;
@@ -113,7 +114,12 @@ impl Sum {
             let (number, raw) = field?;
             self.add(1)?;
             let Raw::Bytes(inner) = raw else { continue };
-            match message.get_field(number).map(|field| field.kind()) {
+            let field = message.get_field(number);
+            if depth == 0 && field.as_ref().is_some_and(is_content) {
+                // It is read apart, and bounded there.
+                continue;
+            }
+            match field.map(|field| field.kind()) {
                 Some(Kind::Message(of)) => self.count(&of, inner, depth + 1)?,
                 None => {}
                 Some(Kind::String | Kind::Bytes) => self.add_text(inner)?,

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use crate::json::answer::{self, Unreadable};
 use crate::json::wire::Malformed;
 use crate::tool::Call;
+use crate::tool::offer::Offer;
 use crate::upstream::codec::Encoded;
 
 /// What tonic's server says when it sheds load, as ours do beyond 256 calls on one connection: no handler has seen the call.
@@ -69,18 +70,23 @@ pub(in crate::upstream) fn cause(status: &Status) -> Cause {
     Cause::Lost { connection: true }
 }
 
+/// Reads an answer: see [`Asked`](crate::tool::version::Asked).
+type Read<T> = fn(&str, &Offer, &[u8]) -> Result<T, Unreadable>;
+
 /// Sends the request once. `limit` is how long the upstream gives its calls.
-pub(super) async fn attempt(
+pub(super) async fn attempt<T: Send + 'static>(
+    key: &str,
     chosen: &Chosen,
+    read: Read<T>,
     (deadline, limit): (Instant, Duration),
     call: &Call,
-) -> Result<String, Failure> {
+) -> Result<T, Failure> {
     let Chosen {
         endpoint, connection, ..
     } = chosen;
     let _in_flight = endpoint.enter();
     let started = Instant::now();
-    let sent = send(chosen, deadline, call);
+    let sent = async { answer(key, chosen, read, send(chosen, deadline, call).await?).await };
     let result = tokio::select! {
         biased;
         answered = timeout_at(deadline, sent) => answered.unwrap_or(Err(Failure::TimedOut)),
@@ -103,7 +109,7 @@ pub(super) async fn attempt(
     result
 }
 
-async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<String, Failure> {
+async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<Bytes, Failure> {
     let offer = &chosen.offer;
     let channel = chosen.connection.channel.clone();
     let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(answer::MAX_BYTES);
@@ -115,30 +121,33 @@ async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<String,
     {
         request.metadata_mut().insert("traceparent", context);
     }
-    match client.unary(request, offer.path.clone(), Encoded).await {
-        Ok(response) => read(chosen, response.into_inner()).await,
-        Err(status) => Err(judge(status)),
-    }
+    let response = client.unary(request, offer.path.clone(), Encoded).await;
+    response.map(tonic::Response::into_inner).map_err(judge)
 }
 
-/// Writes the answer as JSON: a large one on a thread that serves nobody else, and one at a time of each connection, so that an adapter
+/// Reads the answer: a large one on a thread that serves nobody else, and one at a time of each connection, so that an adapter
 /// whose answers are all as large as may be takes one thread and the memory of one.
-async fn read(chosen: &Chosen, bytes: Bytes) -> Result<String, Failure> {
-    let offer = chosen.offer.clone();
-    let written = if bytes.len() < answer::LARGE {
-        answer::write(&offer.output, &bytes)
+async fn answer<T: Send + 'static>(
+    key: &str,
+    chosen: &Chosen,
+    read: Read<T>,
+    bytes: Bytes,
+) -> Result<T, Failure> {
+    let answer = if bytes.len() < answer::LARGE {
+        read(key, &chosen.offer, &bytes)
     } else {
+        let (key, offer) = (key.to_owned(), chosen.offer.clone());
         let turn = chosen.connection.turn_to_read().await;
-        let writing = tokio::task::spawn_blocking(move || {
-            let written = answer::write(&offer.output, &bytes);
+        let reading = tokio::task::spawn_blocking(move || {
+            let answer = read(&key, &offer, &bytes);
             // Now, and not when the caller goes away, which does not end this.
             drop((bytes, turn));
-            written
+            answer
         });
         // It panicked, or the process ends.
-        writing.await.unwrap_or(Err(Unreadable::Malformed(Malformed)))
+        reading.await.unwrap_or(Err(Unreadable::Malformed(Malformed)))
     };
-    written.map_err(|error| match error {
+    answer.map_err(|error| match error {
         Unreadable::TooLarge => Failure::TooLarge,
         Unreadable::Malformed(_) => {
             tracing::error!(%error, rpc = %chosen.offer.path, "an answer can't be decoded");

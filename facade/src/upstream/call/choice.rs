@@ -47,7 +47,11 @@ impl Backend {
     ///
     /// # Errors
     /// No version takes the arguments, or there is no endpoint, or only broken ones.
-    pub(super) fn choose(&self, asked: Asked<'_>, except: Option<&Arc<Endpoint>>) -> Result<Chosen, Failure> {
+    pub(super) fn choose<T>(
+        &self,
+        asked: &Asked<'_, T>,
+        except: Option<&Arc<Endpoint>>,
+    ) -> Result<Chosen, Failure> {
         let endpoints = self.endpoints();
         // Endpoints of one version share it, so that the arguments are encoded once for all of them.
         let mut versions: Vec<(Arc<Offer>, Result<Bytes, Fault>)> = Vec::with_capacity(1);
@@ -97,9 +101,9 @@ impl Backend {
     }
 
     /// One of those that work, or a broken one whose turn it is; in that case, whether there were others.
-    fn pick<'a>(
+    fn pick<'a, T>(
         &self,
-        asked: Asked<'_>,
+        asked: &Asked<'_, T>,
         mut closed: Vec<Candidate<'a>>,
         mut open: Vec<Candidate<'a>>,
         retry: bool,

@@ -6,6 +6,8 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
 use tonic::Status;
 
+use crate::tool::offer::{Kind, Offer};
+
 /// What is added to an error after which nobody knows whether a write happened.
 const UNCLEAR: &str = "it may or may not have taken effect: check before trying again";
 
@@ -65,7 +67,8 @@ impl Failure {
     }
 
     /// What the caller is told when it is the last word.
-    pub(super) fn fault(self, key: &str, read_only: bool, concurrency: usize) -> Fault {
+    pub(super) fn fault(self, key: &str, listed: &Offer, concurrency: usize) -> Fault {
+        let read_only = listed.read_only;
         let unclear = |reason, what: &str| Fault {
             retry_after: None,
             ..Fault::new(reason, format!("{what}: {UNCLEAR}"))
@@ -92,7 +95,11 @@ impl Failure {
             },
             Self::NotOffered | Self::UnknownRpc => Fault::new(
                 Reason::NotSupported,
-                format!("{key} does not offer this tool any more: list the tools again"),
+                match listed.kind {
+                    Kind::Tool => format!("{key} does not offer this tool any more: list the tools again"),
+                    Kind::Prompt => format!("{key} does not offer this prompt any more: list the prompts again"),
+                    Kind::Shared => format!("{key} does not offer this"),
+                },
             ),
             Self::Lost { .. } if !read_only => unclear(
                 Reason::UpstreamUnavailable,

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Endpoint, State};
+use crate::tool::offer::Kind;
 use crate::upstream::connection::Connection;
 use crate::upstream::health::{self, Gone};
 use crate::upstream::reflect::Reflection;
@@ -199,7 +200,7 @@ impl Endpoint {
             return;
         }
         if let Some(line) = self.shared.quiet.line() {
-            let tools = reflection.offers.len();
+            let tools = reflection.of_kind(Kind::Tool).count();
             tracing::info!(tools, unwritten = line.unwritten, "an adapter's tools were read");
         }
         let status = status::ask(connection.channel.clone()).await;
