@@ -5,8 +5,8 @@
 //! [`Answer::counted`](crate::answer::Answer::counted). Everything else is [`follow`].
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mcp_hub_proto::progress::v1::Progress;
@@ -27,17 +27,33 @@ const AHEAD: usize = 2;
 
 /// What a call has done so far. Cheap to clone; [`Counter::default`] is one that nobody looks at.
 #[derive(Clone, Debug, Default)]
-pub struct Counter(Arc<AtomicU64>);
+pub struct Counter(Arc<Done>);
+
+#[derive(Debug, Default)]
+struct Done {
+    rows: AtomicU64,
+    phase: Mutex<Option<&'static str>>,
+}
 
 impl Counter {
     /// One row more was read.
     pub fn row(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.rows.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many rows were read.
     pub fn rows(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.rows.load(Ordering::Relaxed)
+    }
+
+    /// What is done now, "embedding the text", for work that does one thing after another. It is told until rows are read.
+    pub fn phase(&self, what: &'static str) {
+        *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    fn doing(&self) -> &'static str {
+        let phase = *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        phase.unwrap_or("waiting for the database")
     }
 }
 
@@ -95,14 +111,14 @@ async fn tell(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        tell(progress(begun.elapsed(), limit, counter.rows()));
+        tell(progress(begun.elapsed(), limit, counter));
     }
 }
 
-fn progress(elapsed: Duration, limit: Duration, rows: u64) -> Progress {
+fn progress(elapsed: Duration, limit: Duration, counter: &Counter) -> Progress {
     let seconds = elapsed.as_secs();
-    let message = match rows {
-        0 => format!("{seconds} s: waiting for the database"),
+    let message = match counter.rows() {
+        0 => format!("{seconds} s: {}", counter.doing()),
         1 => format!("{seconds} s: 1 row read"),
         rows => format!("{seconds} s: {} rows read", grouped(rows)),
     };

@@ -44,6 +44,27 @@ async fn time_and_rows_are_told_every_second_and_then_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_done_now_is_told_until_rows_are_read() {
+    let stream = start(&Lifecycle::new(), 30, |counter| async move {
+        counter.phase("embedding the text");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        counter.phase("searching");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        counter.row();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(7)
+    });
+    let all: Vec<Message> = stream.map(|message| message.expect("no fault")).collect().await;
+    let told = all
+        .into_iter()
+        .filter_map(|(progress, _)| Some(progress?.message));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["1 s: embedding the text", "2 s: searching", "3 s: 1 row read"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quick_call_is_its_answer() {
     let all: Vec<_> = start(&Lifecycle::new(), 30, |_| async { Ok(1) }).collect().await;
     assert!(matches!(all[..], [Ok((None, Some(1)))]), "{all:?}");
