@@ -5,12 +5,16 @@
 
 mod databases;
 mod describe;
+mod names;
+mod overview;
 mod schemas;
 mod search;
 mod tables;
 
 pub(crate) use databases::list_databases;
-pub(crate) use describe::describe_table;
+pub(crate) use describe::{describe, describe_table};
+pub(crate) use names::{Listed, list_resources, schemas_beginning, tables_beginning};
+pub(crate) use overview::{Overview, Related, Schema, overview};
 pub(crate) use schemas::{check_read, check_writes};
 pub(crate) use search::search_objects;
 pub(crate) use tables::list_tables;
@@ -44,7 +48,7 @@ async fn transaction(database: &Database, name: Option<&str>) -> Result<Transact
 }
 
 /// An argument that was given; an empty text means none.
-fn given(argument: Option<&String>) -> Option<&str> {
+pub(crate) fn given(argument: Option<&String>) -> Option<&str> {
     argument.map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
@@ -86,6 +90,15 @@ const LISTS_SCHEMA: &str = concat!(
 /// Whether `c` belongs to an extension.
 const OF_EXTENSION: &str = "exists (select from pg_catalog.pg_depend x
     where x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and x.objid = c.oid and x.deptype = 'e')";
+
+/// Whether a list shows relation `c` of schema `n`: tables, partitions left out, views and foreign tables that the role may read. Its
+/// parameters are those of [`LISTS_SCHEMA`].
+fn is_listed() -> String {
+    format!(
+        "c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition and {LISTS_SCHEMA} and not {OF_EXTENSION}
+         and pg_catalog.has_any_column_privilege(c.oid, 'SELECT')"
+    )
+}
 
 /// The planner's estimate of the rows of relation `c`, or NULL. Before PostgreSQL 14 "never analyzed" and "empty" look alike. A
 /// partitioned table is analyzed only on command, so its partitions are added up where it was not.

@@ -69,6 +69,21 @@ impl Database {
             || self.default_database().is_ok_and(|default| default == name)
     }
 
+    /// The databases that a call may name, the default one first.
+    ///
+    /// # Errors
+    /// As [`default_database`](Self::default_database).
+    pub(crate) fn askable(&self) -> Result<Vec<String>, Error> {
+        let default = self.default_database()?;
+        Ok(self.names(&default).into_iter().map(str::to_owned).collect())
+    }
+
+    /// Whether there is another database to ask than the default one.
+    pub(crate) fn has_several(&self) -> bool {
+        self.askable()
+            .map_or(!self.0.config.databases.is_empty(), |names| names.len() > 1)
+    }
+
     /// A transaction that can only read, always rolled back. `timeout` is the limit of each statement.
     ///
     /// # Errors
@@ -137,7 +152,7 @@ impl Database {
         let default = self.default_database()?;
         let name = database.filter(|name| !name.is_empty()).unwrap_or(&default);
         if !self.may_ask(name) {
-            return Err(self.unknown_database(name, &default).into());
+            return Err(self.unknown_database(name)?.into());
         }
         let mut pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry((role, name.to_owned())).or_insert_with(|| {
@@ -152,17 +167,28 @@ impl Database {
         Ok(pool.clone())
     }
 
-    fn unknown_database(&self, name: &str, default: &str) -> Fault {
-        let mut names = vec![default];
+    fn names<'a>(&'a self, default: &'a str) -> Vec<&'a str> {
         let others = self.0.config.databases.iter().map(String::as_str);
-        names.extend(others.filter(|name| *name != default));
+        [default]
+            .into_iter()
+            .chain(others.filter(|name| *name != default))
+            .collect()
+    }
+
+    /// What is said of a database that no call may name.
+    ///
+    /// # Errors
+    /// As [`default_database`](Self::default_database).
+    pub(crate) fn unknown_database(&self, name: &str) -> Result<Fault, Error> {
+        let default = self.default_database()?;
+        let names = self.names(&default);
         let message = format!(
             "database \"{name}\" can't be asked; these can: {}",
             names.join(", ")
         );
-        Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", {
+        Ok(Fault::new(Reason::ObjectNotFound, message).with("did_you_mean", {
             let similar = arguments::similar(name, names.iter().copied());
             if similar.is_empty() { names } else { similar }.join(",")
-        })
+        }))
     }
 }

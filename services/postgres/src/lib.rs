@@ -1,20 +1,24 @@
 //! PostgreSQL as an mcp-hub adapter: one server, asked through gRPC.
 //!
-//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain` and `write` are what they do;
+//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain`, `prompt` and `write` are what they do;
+//! `resource` and `completion` are what people choose from;
 //! [`guard`] says what a statement may do; [`database`] is the pools and transactions, on the client in `wire`; `execution`, `params`,
 //! `types` and `value` are the way of a caller's statement and its values.
 
 use std::sync::Arc;
 
 use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::status::Status;
 use mcp_hub_chassis::{BoxError, Lifecycle};
 use mcp_hub_proto::postgres::v1::DESCRIPTORS;
+use mcp_hub_proto::postgres::v1::postgres_prompt_service_server::PostgresPromptServiceServer;
 use mcp_hub_proto::postgres::v1::postgres_service_server::PostgresServiceServer;
 use mcp_hub_proto::postgres::v1::postgres_write_service_server::PostgresWriteServiceServer;
 use tokio::net::TcpListener;
 
 mod catalogue;
+mod completion;
 pub mod config;
 pub mod database;
 pub mod error;
@@ -23,7 +27,9 @@ mod explain;
 mod guard;
 mod params;
 mod posture;
+mod prompt;
 mod query;
+mod resource;
 pub mod row;
 mod service;
 mod status;
@@ -55,8 +61,13 @@ pub async fn serve(
     let allow_writes = config.allow_writes;
     let database = database::Database::new(config, name, lifecycle.clone());
     let status = Arc::new(Status::new(database.clone()));
-    let service = service::Service::new(database, lifecycle.clone());
-    let server = AdapterServer::new(status).add(PostgresServiceServer::new(service.clone()), DESCRIPTORS);
+    let changed = Changed::default();
+    let service = service::Service::new(database.clone(), lifecycle.clone(), changed.clone());
+    let server = AdapterServer::new(status)
+        .add(PostgresServiceServer::new(service.clone()), DESCRIPTORS)
+        .add(PostgresPromptServiceServer::new(service.clone()), DESCRIPTORS)
+        .resources(Arc::new(resource::Tables(database.clone())), changed)
+        .completions(Arc::new(database));
     let server = if allow_writes {
         server.add(PostgresWriteServiceServer::new(service), DESCRIPTORS)
     } else {

@@ -1,11 +1,12 @@
-//! `Query` and `StreamQuery`: a caller's read, from the guard to the last row.
+//! `Query`, `FollowQuery` and `StreamQuery`: a caller's read, from the guard to the last row.
 
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
-use mcp_hub_chassis::arguments::{self, Bounds};
+use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::{self as data, Value};
 use mcp_hub_proto::postgres::v1::{QueryRequest, QueryResponse};
 use prost::Message as _;
@@ -17,9 +18,11 @@ use crate::execution::{Columns, Plan, Rows};
 use crate::guard;
 use crate::row::Row;
 
+mod follow;
 mod stream;
 mod suggestions;
 
+pub(crate) use follow::follow;
 pub(crate) use stream::stream;
 
 /// The bounds of `limit`.
@@ -42,9 +45,36 @@ pub(crate) async fn query(
     remaining: Option<Duration>,
 ) -> Result<QueryResponse, Fault> {
     let begun = Instant::now();
-    let mut notices = Vec::new();
-    let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
+    let limits = Limits::of(&request, TIMEOUT_MS, remaining)?;
+    run(database, request, limits, begun, &Counter::default()).await
+}
+
+/// How much a call may return, and how long it may take.
+struct Limits {
+    rows: u32,
+    timeout: Duration,
+    /// What was lowered.
+    notices: Vec<String>,
+}
+
+impl Limits {
+    fn of(request: &QueryRequest, timeout_ms: Bounds, remaining: Option<Duration>) -> Result<Self, Fault> {
+        let mut notices = Vec::new();
+        Ok(Self {
+            rows: LIMIT.apply(request.limit, &mut notices)?,
+            timeout: timeout_ms.timeout(request.timeout_ms, remaining, &mut notices)?,
+            notices,
+        })
+    }
+}
+
+async fn run(
+    database: &Database,
+    request: QueryRequest,
+    limits: Limits,
+    begun: Instant,
+    counter: &Counter,
+) -> Result<QueryResponse, Fault> {
     let read = guard::read(&request.sql)?;
     catalogue::check_read(database, request.database.as_deref(), &read).await?;
     let statement = identity(&request);
@@ -52,9 +82,10 @@ pub(crate) async fn query(
         sql: &request.sql,
         params: &request.params,
         delivered: statement.delivered(request.cursor.as_deref())?,
-        caps: Caps::rows(limit),
+        caps: Caps::rows(limits.rows),
+        counter,
     };
-    let mut transaction = database.read(request.database.as_deref(), timeout).await?;
+    let mut transaction = database.read(request.database.as_deref(), limits.timeout).await?;
     let mut answer = match transaction.page(&page).await {
         Ok(answer) => answer,
         Err(error) => {
@@ -64,7 +95,7 @@ pub(crate) async fn query(
             return Err(suggestions::suggest(database, name, &read, &request.sql, error).await);
         }
     };
-    for notice in notices.into_iter().chain(transaction.take_notices()) {
+    for notice in limits.notices.into_iter().chain(transaction.take_notices()) {
         answer.notice(notice);
     }
     let result = answer.finish(begun.elapsed(), |rows| {
@@ -91,6 +122,8 @@ pub(crate) struct Page<'a> {
     /// Rows of earlier pages.
     delivered: u64,
     caps: Caps,
+    /// Counts the rows as they come.
+    counter: &'a Counter,
 }
 
 impl Transaction {
@@ -141,6 +174,7 @@ impl Transaction {
             let Some(row) = rows.next(connection).await? else {
                 break;
             };
+            page.counter.row();
             if skipped < page.delivered {
                 skipped += 1;
             } else if !gathered.push(row, page.caps)? {

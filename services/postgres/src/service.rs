@@ -2,30 +2,39 @@
 
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::grpc::{answer, remaining};
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::stream::Stream;
+use mcp_hub_proto::postgres::v1::postgres_prompt_service_server::PostgresPromptService;
 use mcp_hub_proto::postgres::v1::postgres_service_server::PostgresService;
 use mcp_hub_proto::postgres::v1::postgres_write_service_server::PostgresWriteService;
 use mcp_hub_proto::postgres::v1::{
     CreateDatabaseRequest, CreateDatabaseResponse, DescribeTableRequest, DescribeTableResponse,
-    ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, ListDatabasesRequest,
-    ListDatabasesResponse, ListTablesRequest, ListTablesResponse, QueryRequest, QueryResponse,
-    SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
+    ExecuteRequest, ExecuteResponse, ExplainQueryRequest, ExplainQueryResponse, ExplainSlowQueryRequest,
+    ExplainSlowQueryResponse, ExploreRequest, ExploreResponse, FollowQueryRequest, FollowQueryResponse,
+    ListDatabasesRequest, ListDatabasesResponse, ListTablesRequest, ListTablesResponse, QueryRequest,
+    QueryResponse, SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
 };
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{catalogue, explain, query, write};
+use crate::{catalogue, explain, prompt, query, write};
 
-/// Both services: cheap to clone.
+/// All services: cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Service {
     database: Database,
     lifecycle: Lifecycle,
+    /// Told of writes that may have changed the list of resources.
+    changed: Changed,
 }
 
 impl Service {
-    pub(crate) fn new(database: Database, lifecycle: Lifecycle) -> Self {
-        Self { database, lifecycle }
+    pub(crate) fn new(database: Database, lifecycle: Lifecycle, changed: Changed) -> Self {
+        Self {
+            database,
+            lifecycle,
+            changed,
+        }
     }
 }
 
@@ -36,6 +45,22 @@ impl PostgresService for Service {
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         let remaining = remaining(&request);
         answer(query::query(&self.database, request.into_inner(), remaining).await)
+    }
+
+    type FollowQueryStream = Stream<FollowQueryResponse>;
+
+    async fn follow_query(
+        &self,
+        request: Request<FollowQueryRequest>,
+    ) -> Result<Response<Self::FollowQueryStream>, Status> {
+        let remaining = remaining(&request);
+        let database = self.database.clone();
+        answer(query::follow(
+            database,
+            request.into_inner(),
+            remaining,
+            &self.lifecycle,
+        ))
     }
 
     async fn stream_query(
@@ -93,7 +118,7 @@ impl PostgresService for Service {
 impl PostgresWriteService for Service {
     async fn execute(&self, request: Request<ExecuteRequest>) -> Result<Response<ExecuteResponse>, Status> {
         let remaining = remaining(&request);
-        answer(write::execute(&self.database, request.get_ref(), remaining).await)
+        answer(write::execute(&self.database, &self.changed, request.get_ref(), remaining).await)
     }
 
     async fn create_database(
@@ -102,5 +127,19 @@ impl PostgresWriteService for Service {
     ) -> Result<Response<CreateDatabaseResponse>, Status> {
         let remaining = remaining(&request);
         answer(write::create_database(&self.database, request.get_ref(), remaining).await)
+    }
+}
+
+#[tonic::async_trait]
+impl PostgresPromptService for Service {
+    async fn explore(&self, request: Request<ExploreRequest>) -> Result<Response<ExploreResponse>, Status> {
+        answer(prompt::explore(&self.database, request.get_ref()).await)
+    }
+
+    async fn explain_slow_query(
+        &self,
+        request: Request<ExplainSlowQueryRequest>,
+    ) -> Result<Response<ExplainSlowQueryResponse>, Status> {
+        answer(prompt::explain_slow_query(&self.database, request.get_ref()).await)
     }
 }

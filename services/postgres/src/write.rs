@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::arguments::TIMEOUT_MS;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::{Fault, confirmation};
 use mcp_hub_proto::postgres::v1 as pb;
 use prost::Message as _;
@@ -20,13 +21,14 @@ const MOST_STATEMENTS: usize = 200;
 /// The longest name of a database or a role, in bytes. PostgreSQL would cut a longer one without a word.
 const MAX_NAME: usize = 63;
 
-/// Runs statements in one transaction.
+/// Runs statements in one transaction. `list_changed` is told when they may have changed what there is to list.
 ///
 /// # Errors
 /// The guard's refusal, `CONFIRMATION_REQUIRED`, `CONDITION_FAILED`, wrong arguments, the server's error, time-outs. All of them mean that
 /// nothing was changed, unless the message says that it is not known.
 pub(crate) async fn execute(
     database: &Database,
+    list_changed: &Changed,
     request: &pb::ExecuteRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::ExecuteResponse, Fault> {
@@ -70,10 +72,12 @@ pub(crate) async fn execute(
         notices.push("dry run: all statements ran and were rolled back, nothing was changed".to_owned());
     } else {
         notices.append(&mut transaction.take_notices());
-        transaction
-            .commit()
-            .await
-            .map_err(|error| not_committed(error, writes.len()))?;
+        let committed = transaction.commit().await;
+        // Also when it failed: it may have been only the server's word that was lost.
+        if writes.iter().any(Write::may_change_schema) {
+            list_changed.perhaps();
+        }
+        committed.map_err(|error| not_committed(error, writes.len()))?;
     }
     Ok(pb::ExecuteResponse {
         outcomes,

@@ -1,6 +1,6 @@
 //! What is in the file: tables and views, one of them in full, and the search over all names.
 //!
-//! [`describe`] is one table, [`search`] the search; here is what they share, and the list.
+//! [`describe`] is one table, [`overview`] a glance at all, [`search`] the search; here is what they share, and the list.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,11 @@ use crate::database::connection::quote;
 use crate::error::Error;
 
 pub(crate) mod describe;
+pub(crate) mod overview;
 pub(crate) mod search;
+
+/// How long a question about the schema may take.
+pub(crate) const LIMIT_OF_TIME: Duration = Duration::from_secs(30);
 
 /// How long the list may count rows, all its tables together.
 const LIST_COUNT_BUDGET: Duration = Duration::from_millis(300);

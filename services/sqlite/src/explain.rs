@@ -15,6 +15,22 @@ pub(crate) fn explain(
     sql: &str,
     params: &[Value],
 ) -> Result<ExplainQueryResponse, Error> {
+    explain_with(session, sql, Some(params))
+}
+
+/// Explains one read-only statement whose parameters nobody knows.
+pub(crate) fn explain_for_any_params(
+    session: &Session<'_>,
+    sql: &str,
+) -> Result<ExplainQueryResponse, Error> {
+    explain_with(session, sql, None)
+}
+
+fn explain_with(
+    session: &Session<'_>,
+    sql: &str,
+    params: Option<&[Value]>,
+) -> Result<ExplainQueryResponse, Error> {
     // First as it is: what is wrong with it is said at the right position.
     if statement::read(session, sql, params)?.is_explain() != 0 {
         return Err(Error::Statement(Box::new(Refusal {

@@ -1,25 +1,30 @@
 //! SQLite as an mcp-hub adapter: one file, asked through gRPC.
 //!
 //! [`serve`] is the whole adapter; [`sample`] makes a database to try it on. Inside, `service` is the RPCs, `query`, `catalogue`,
-//! `explain` and `write` are what they do, `statement` and `value` the way of a caller's SQL and of values, [`guard`] what a
+//! `explain`, `prompt` and `write` are what they do, `resource` and `completion` what people choose from, `statement` and `value` the way of a caller's SQL and of values, [`guard`] what a
 //! statement may do, [`database`] the file and who may use it now.
 
 use std::sync::Arc;
 
 use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::{BoxError, Lifecycle};
 use mcp_hub_proto::sqlite::v1::DESCRIPTORS;
+use mcp_hub_proto::sqlite::v1::sqlite_prompt_service_server::SqlitePromptServiceServer;
 use mcp_hub_proto::sqlite::v1::sqlite_service_server::SqliteServiceServer;
 use mcp_hub_proto::sqlite::v1::sqlite_write_service_server::SqliteWriteServiceServer;
 use tokio::net::TcpListener;
 
 mod catalogue;
+mod completion;
 mod config;
 mod database;
 mod error;
 mod explain;
 mod guard;
+mod prompt;
 mod query;
+mod resource;
 pub mod sample;
 mod service;
 mod statement;
@@ -45,9 +50,13 @@ pub async fn serve(
     listener: TcpListener,
     lifecycle: Lifecycle,
 ) -> Result<(), BoxError> {
-    let service = service::Service::new(&config, name);
+    let changed = Changed::default();
+    let service = service::Service::new(&config, name, lifecycle.clone(), changed.clone());
     let server = AdapterServer::new(Arc::new(service.clone()))
-        .add(SqliteServiceServer::new(service.clone()), DESCRIPTORS);
+        .add(SqliteServiceServer::new(service.clone()), DESCRIPTORS)
+        .add(SqlitePromptServiceServer::new(service.clone()), DESCRIPTORS)
+        .resources(Arc::new(resource::Tables(service.database())), changed)
+        .completions(Arc::new(service.database()));
     let server = if config.allow_writes {
         server.add(SqliteWriteServiceServer::new(service), DESCRIPTORS)
     } else {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
 use mcp_hub_chassis::cursor;
+use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::{Column, ResultSet, Row, Truncation, TruncationReason, Value};
 use prost::Message as _;
 use rusqlite::Statement;
@@ -47,11 +48,16 @@ pub(crate) struct Page {
     pub(crate) started: Instant,
 }
 
-/// Runs a query for one page.
-pub(crate) fn page(session: &Session<'_>, query: &Query, page: Page) -> Result<ResultSet, Error> {
-    let mut statement = statement::read(session, &query.sql, &query.params)?;
+/// Runs a query for one page. `counter` counts its rows as they come, those of earlier pages too.
+pub(crate) fn page(
+    session: &Session<'_>,
+    query: &Query,
+    page: Page,
+    counter: &Counter,
+) -> Result<ResultSet, Error> {
+    let mut statement = statement::read(session, &query.sql, Some(&query.params))?;
     let identity = query.identity();
-    let (answer, types) = fill(&mut statement, page.caps, page.skip, false)?;
+    let (answer, types) = fill(&mut statement, page.caps, page.skip, false, counter)?;
     let mut result = finish(answer, &types, page.started, |rows| {
         Some(identity.cursor(page.skip + rows as u64))
     });
@@ -65,6 +71,7 @@ pub(crate) fn fill(
     caps: Caps,
     skip: u64,
     to_the_end: bool,
+    counter: &Counter,
 ) -> Result<(Answer, Types), Error> {
     let mut types = Types::of(statement);
     let mut answer = Answer::new(types.placeholders(statement), caps);
@@ -73,6 +80,7 @@ pub(crate) fn fill(
     let mut full = false;
     while let Some(row) = rows.next()? {
         seen += 1;
+        counter.row();
         if seen <= skip || full {
             continue;
         }
@@ -107,7 +115,7 @@ pub(crate) fn batches(
     mut send: impl FnMut(ResultSet) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let started = Instant::now();
-    let mut statement = statement::read(session, &query.sql, &query.params)?;
+    let mut statement = statement::read(session, &query.sql, Some(&query.params))?;
     let mut types = Types::of(&statement);
     let mut columns = types.placeholders(&statement);
     let mut rows = statement.raw_query();

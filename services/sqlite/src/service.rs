@@ -5,16 +5,21 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
-use mcp_hub_chassis::{Fault, grpc};
+use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, TIMEOUT_MS};
+use mcp_hub_chassis::progress::{self, Counter};
+use mcp_hub_chassis::resource::Changed;
+use mcp_hub_chassis::stream::Stream as Following;
+use mcp_hub_chassis::{Fault, Lifecycle, grpc};
 use mcp_hub_proto::adapter::v1::{GetStatusResponse, Mode, Pool, State};
 use mcp_hub_proto::data::v1::ResultSet;
+use mcp_hub_proto::sqlite::v1::sqlite_prompt_service_server::SqlitePromptService;
 use mcp_hub_proto::sqlite::v1::sqlite_service_server::SqliteService;
 use mcp_hub_proto::sqlite::v1::sqlite_write_service_server::SqliteWriteService;
 use mcp_hub_proto::sqlite::v1::{
     DescribeTableRequest, DescribeTableResponse, ExecuteRequest, ExecuteResponse, ExplainQueryRequest,
-    ExplainQueryResponse, ListTablesRequest, ListTablesResponse, QueryRequest, QueryResponse,
-    SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
+    ExplainQueryResponse, ExplainSlowQueryRequest, ExplainSlowQueryResponse, ExploreRequest, ExploreResponse,
+    FollowQueryRequest, FollowQueryResponse, ListTablesRequest, ListTablesResponse, QueryRequest,
+    QueryResponse, SearchObjectsRequest, SearchObjectsResponse, StreamQueryRequest, StreamQueryResponse,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -26,16 +31,13 @@ use crate::config::Config;
 use crate::database::{CancelOnDrop, Database, Session, Stop};
 use crate::error::Error;
 use crate::query::{Page, Query};
-use crate::{catalogue, explain, query, write};
+use crate::{catalogue, explain, prompt, query, write};
 
 const LIMIT: Bounds = Bounds {
     field: "limit",
     default: 100,
     maximum: 10_000,
 };
-
-/// How long a question about the schema may take.
-const CATALOGUE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How many batches of a stream may wait for the receiver.
 const BATCHES_AHEAD: usize = 2;
@@ -46,16 +48,26 @@ pub(crate) struct Service {
     database: Database,
     description: String,
     allow_writes: bool,
+    lifecycle: Lifecycle,
+    /// Told of writes that changed the schema, and with it perhaps the list of resources.
+    changed: Changed,
 }
 
 impl Service {
     /// The services in front of the file that `config` names.
-    pub(crate) fn new(config: &Config, name: &str) -> Self {
+    pub(crate) fn new(config: &Config, name: &str, lifecycle: Lifecycle, changed: Changed) -> Self {
         Self {
             database: Database::new(config, name),
+            lifecycle,
+            changed,
             description: config.description.clone().unwrap_or_default(),
             allow_writes: config.allow_writes,
         }
+    }
+
+    /// The file.
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone()
     }
 
     async fn read<T, F>(&self, limit: Duration, work: F) -> Result<Response<T>, Status>
@@ -72,27 +84,28 @@ impl Service {
 #[tonic::async_trait]
 impl SqliteService for Service {
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
-        let started = Instant::now();
-        let request = request.into_inner();
-        let mut notices = Vec::new();
-        let caps = Caps::rows(LIMIT.apply(request.limit, &mut notices)?);
-        let limit = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-        let query = Query {
-            sql: request.sql,
-            params: request.params,
-        };
-        let skip = query.identity().delivered(request.cursor.as_deref())?;
-        let page = Page {
-            skip,
-            caps,
-            notices,
-            started,
-        };
-        self.read(limit, move |session| {
-            let result = query::page(session, &query, page)?;
-            Ok(QueryResponse { result: Some(result) })
-        })
-        .await
+        let (limit, question) = Question::of(request.into_inner(), TIMEOUT_MS, None)?;
+        self.read(limit, move |session| question.answer(session, Counter::default()))
+            .await
+    }
+
+    type FollowQueryStream = Following<FollowQueryResponse>;
+
+    async fn follow_query(
+        &self,
+        request: Request<FollowQueryRequest>,
+    ) -> Result<Response<Self::FollowQueryStream>, Status> {
+        let remaining = grpc::remaining(&request);
+        // Without a query there is no statement either, which is said of it.
+        let request = request.into_inner().query.unwrap_or_default();
+        let (limit, question) = Question::of(request, FOLLOWED_TIMEOUT_MS, remaining)?;
+        let database = self.database.clone();
+        let message = |progress, response| FollowQueryResponse { progress, response };
+        let stream = progress::follow(&self.lifecycle, limit, message, move |counter| async move {
+            let answer = database.read(limit, move |session| question.answer(session, counter));
+            Ok(answer.await?)
+        });
+        Ok(Response::new(stream))
     }
 
     type StreamQueryStream = Batches;
@@ -154,8 +167,10 @@ impl SqliteService for Service {
         request: Request<ListTablesRequest>,
     ) -> Result<Response<ListTablesResponse>, Status> {
         let request = request.into_inner();
-        self.read(CATALOGUE_LIMIT, move |session| catalogue::list(session, &request))
-            .await
+        self.read(catalogue::LIMIT_OF_TIME, move |session| {
+            catalogue::list(session, &request)
+        })
+        .await
     }
 
     async fn describe_table(
@@ -163,7 +178,7 @@ impl SqliteService for Service {
         request: Request<DescribeTableRequest>,
     ) -> Result<Response<DescribeTableResponse>, Status> {
         let request = request.into_inner();
-        self.read(CATALOGUE_LIMIT, move |session| {
+        self.read(catalogue::LIMIT_OF_TIME, move |session| {
             catalogue::describe::describe(session, &request.table_name)
         })
         .await
@@ -174,7 +189,7 @@ impl SqliteService for Service {
         request: Request<SearchObjectsRequest>,
     ) -> Result<Response<SearchObjectsResponse>, Status> {
         let request = request.into_inner();
-        self.read(CATALOGUE_LIMIT, move |session| {
+        self.read(catalogue::LIMIT_OF_TIME, move |session| {
             catalogue::search::search(session, &request)
         })
         .await
@@ -185,10 +200,64 @@ impl SqliteService for Service {
         request: Request<ExplainQueryRequest>,
     ) -> Result<Response<ExplainQueryResponse>, Status> {
         let request = request.into_inner();
-        self.read(CATALOGUE_LIMIT, move |session| {
+        self.read(catalogue::LIMIT_OF_TIME, move |session| {
             explain::explain(session, &request.sql, &request.params)
         })
         .await
+    }
+}
+
+/// A query whose arguments are in order.
+struct Question {
+    query: Query,
+    page: Page,
+}
+
+impl Question {
+    /// The question, and how long its answer may take.
+    fn of(
+        request: QueryRequest,
+        timeout_ms: Bounds,
+        remaining: Option<Duration>,
+    ) -> Result<(Duration, Self), Fault> {
+        let started = Instant::now();
+        let mut notices = Vec::new();
+        let caps = Caps::rows(LIMIT.apply(request.limit, &mut notices)?);
+        let limit = timeout_ms.timeout(request.timeout_ms, remaining, &mut notices)?;
+        let query = Query {
+            sql: request.sql,
+            params: request.params,
+        };
+        let skip = query.identity().delivered(request.cursor.as_deref())?;
+        let page = Page {
+            skip,
+            caps,
+            notices,
+            started,
+        };
+        Ok((limit, Self { query, page }))
+    }
+
+    fn answer(self, session: &Session<'_>, counter: Counter) -> Result<QueryResponse, Error> {
+        let result = query::page(session, &self.query, self.page, &counter)?;
+        Ok(QueryResponse { result: Some(result) })
+    }
+}
+
+#[tonic::async_trait]
+impl SqlitePromptService for Service {
+    async fn explore(&self, request: Request<ExploreRequest>) -> Result<Response<ExploreResponse>, Status> {
+        let request = request.get_ref();
+        Ok(Response::new(
+            prompt::explore(&self.database, &self.description, request).await,
+        ))
+    }
+
+    async fn explain_slow_query(
+        &self,
+        request: Request<ExplainSlowQueryRequest>,
+    ) -> Result<Response<ExplainSlowQueryResponse>, Status> {
+        grpc::answer(prompt::explain_slow_query(&self.database, request.get_ref()).await)
     }
 }
 
@@ -198,7 +267,8 @@ impl SqliteWriteService for Service {
         let request = request.into_inner();
         let mut notices = Vec::new();
         let limit = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-        let work = move |session: &Session<'_>| write::execute(session, &request, limit, notices);
+        let changed = self.changed.clone();
+        let work = move |session: &Session<'_>| write::execute(session, &changed, &request, limit, notices);
         Ok(Response::new(
             self.database.write(work).await.map_err(Fault::from)?,
         ))

@@ -11,8 +11,12 @@ use crate::error::{Error, Refusal};
 use crate::guard::{Denial, Effect, Mode};
 use crate::value;
 
-/// Compiles `sql` as one read-only statement and binds `params`.
-pub(crate) fn read<'s>(session: &Session<'s>, sql: &str, params: &[Value]) -> Result<Statement<'s>, Error> {
+/// Compiles `sql` as one read-only statement and binds `params`; without, its parameters are NULL.
+pub(crate) fn read<'s>(
+    session: &Session<'s>,
+    sql: &str,
+    params: Option<&[Value]>,
+) -> Result<Statement<'s>, Error> {
     let (mut statement, _) = prepare(session, Mode::Read, sql)?;
     if !statement.readonly() {
         return Err(session.denied(Denial {
@@ -20,7 +24,9 @@ pub(crate) fn read<'s>(session: &Session<'s>, sql: &str, params: &[Value]) -> Re
             is_write: true,
         }));
     }
-    bind(&mut statement, params)?;
+    if let Some(params) = params {
+        bind(&mut statement, params)?;
+    }
     Ok(statement)
 }
 

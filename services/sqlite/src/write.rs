@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::progress::Counter;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::{Fault, confirmation};
 use mcp_hub_proto::sqlite::v1::{ExecuteRequest, ExecuteResponse, Statement, StatementOutcome};
 use prost::Message as _;
@@ -27,9 +29,10 @@ const CHARACTERS: usize = 60_000;
 /// How long counting the rows of a table that is to be dropped may take.
 const COUNT_BUDGET: Duration = Duration::from_millis(500);
 
-/// Runs a transaction. `limit` is the time of each statement.
+/// Runs a transaction. `limit` is the time of each statement; `list_changed` is told when the schema is another one after it.
 pub(crate) fn execute(
     session: &Session<'_>,
+    list_changed: &Changed,
     request: &ExecuteRequest,
     limit: Duration,
     notices: Vec<String>,
@@ -41,6 +44,7 @@ pub(crate) fn execute(
     }
     session.stop().restart(limit);
     session.internal(|raw| Ok(raw.execute_batch("begin immediate")?))?;
+    let schema = session.internal(schema_version)?;
     let result = run(session, request, limit);
     let commit = result.is_ok() && request.dry_run != Some(true);
     let ended = session.internal(|raw| match (raw.is_autocommit(), commit) {
@@ -51,11 +55,20 @@ pub(crate) fn execute(
     });
     let outcomes = result?;
     ended?;
+    // What was done is done, also when this can't be told any more.
+    if commit && session.internal(schema_version).ok() != Some(schema) {
+        list_changed.perhaps();
+    }
     Ok(ExecuteResponse {
         outcomes,
         committed: Some(commit),
         notices,
     })
+}
+
+/// A number that each change of the schema makes another one.
+fn schema_version(raw: &Connection) -> Result<i64, Error> {
+    Ok(raw.query_row("pragma schema_version", [], |row| row.get(0))?)
 }
 
 fn run(
@@ -116,7 +129,7 @@ fn run_one(
     let has_rows = statement.column_count() > 0;
     // A write is complete only after its last row; a SELECT may end at the cap.
     let to_the_end = !statement.readonly();
-    let (answer, types) = query::fill(&mut statement, caps, 0, to_the_end)?;
+    let (answer, types) = query::fill(&mut statement, caps, 0, to_the_end, &Counter::default())?;
     drop(statement);
 
     let changes_rows = effects

@@ -27,7 +27,20 @@ pub(crate) async fn describe_table(
     if table.is_empty() {
         return Err(Fault::argument("table_name", "table_name is empty"));
     }
-    let schema = given(request.schema.as_ref());
+    let name = given(request.database.as_ref());
+    describe(database, name, given(request.schema.as_ref()), table).await
+}
+
+/// Describes a table or view of the database `name`.
+///
+/// # Errors
+/// As [`describe_table`].
+pub(crate) async fn describe(
+    database: &Database,
+    name: Option<&str>,
+    schema: Option<&str>,
+    table: &str,
+) -> Result<pb::DescribeTableResponse, Fault> {
     let schemas = Schemas::of(database.config());
     let params = [
         Some(schemas.allowed.as_str()),
@@ -35,7 +48,7 @@ pub(crate) async fn describe_table(
         schema,
         Some(table),
     ];
-    let mut transaction = transaction(database, given(request.database.as_ref())).await?;
+    let mut transaction = transaction(database, name).await?;
     let found = transaction.rows(&sql(), &params).await?;
     match found.as_slice() {
         [only] => {

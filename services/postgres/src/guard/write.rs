@@ -36,6 +36,15 @@ impl Write<'_> {
     pub(crate) fn counts(&self) -> bool {
         ["INSERT", "UPDATE", "DELETE", "MERGE"].contains(&self.name.as_str())
     }
+
+    /// Whether it may add, drop or rename tables, or change who may read them: all but what is known to touch nothing but rows. What
+    /// functions and triggers do can't be seen.
+    pub(crate) fn may_change_schema(&self) -> bool {
+        let only_rows = [
+            "SELECT", "VALUES", "TABLE", "TRUNCATE", "LOCK", "SET", "SHOW", "EXPLAIN", "ANALYZE", "NOTIFY",
+        ];
+        !self.counts() && !only_rows.contains(&self.name.as_str())
+    }
 }
 
 /// Looks at the tree of a statement of a write.

@@ -1,0 +1,71 @@
+//! `Explore`: what is in the file, and how its tables hang together.
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_proto::sqlite::v1 as pb;
+
+use super::{PATIENCE, REPEATED, TOOLS};
+use crate::catalogue::overview::{Overview, Related, overview};
+use crate::database::Database;
+
+/// Begins a conversation that gets to know the file. `description` is its operator's.
+pub(crate) async fn explore(
+    database: &Database,
+    description: &str,
+    request: &pb::ExploreRequest,
+) -> pb::ExploreResponse {
+    let question = request.question.as_deref().map(str::trim).unwrap_or_default();
+    let text = if question.is_empty() {
+        Text::new(
+            "Explore this SQLite database, and tell me what it is about and for whom; its main tables, what one row of each stands for, and \
+             how they hang together; how much data there is, and how fresh; a few questions that it answers well; and what is odd, \
+             empty or misleading in it.",
+        )
+    } else {
+        Text::new("Explore this SQLite database as far as you need it to answer my question:")
+            .code("", question, REPEATED)
+            .paragraph(
+                "Then answer it. Say which tables and conditions the answer rests on, and how sure it is.",
+            )
+    };
+    let text = text.paragraph(TOOLS).paragraph(
+        "1. `list_tables` and `search_objects` find what is not named below.\n\
+         2. `describe_table` before you query a table: its columns, its foreign keys in both directions, which are how tables hang together, \
+         and the SQL that made it. A view's SQL tells how its makers join them.\n\
+         3. `query` for a look: a few rows with LIMIT, the most frequent values, the first and last dates. SQLite does not hold columns to \
+         their types, so look at typeof() where it matters; dates are texts or numbers. Never read a large table as a whole.",
+    );
+    let text = match database.read(PATIENCE, overview).await.map_err(Fault::from) {
+        Ok(overview) => facts(text, &overview, &database.name(), description),
+        Err(fault) => text.paragraph(&format!(
+            "What there is could not be read just now ({fault}). Begin with `list_tables`, and if that fails as well, tell me so.",
+        )),
+    };
+    pb::ExploreResponse {
+        messages: text.user(),
+    }
+}
+
+fn facts(text: Text, overview: &Overview, name: &str, description: &str) -> Text {
+    let mut about = vec![format!("SQLite {}, file {}", rusqlite::version(), quoted(name))];
+    if !description.is_empty() {
+        about.push(format!("in its operator's words: {}", quoted(description)));
+    }
+    let more = overview.all - overview.tables.len();
+    text.facts("The database", about, 0).facts(
+        "Its tables, those with the most foreign keys first",
+        overview.tables.iter().map(table),
+        more,
+    )
+}
+
+fn table(related: &Related) -> String {
+    let name = quoted(&related.table.name);
+    let mut fact = vec![match (related.table.kind, related.estimated_rows) {
+        ("table", Some(rows)) => format!("{name}: {rows} rows"),
+        (kind, Some(rows)) => format!("{name}: {kind}, {rows} rows"),
+        (kind, None) => format!("{name}: {kind}"),
+    }];
+    fact.extend(related.references.iter().map(|reference| quoted(reference)));
+    fact.join("; ")
+}
