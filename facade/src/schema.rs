@@ -148,12 +148,7 @@ impl<'a> Schemas<'a> {
             }
         }
         let only_content = content && properties.is_empty();
-        Ok((!only_content).then(|| {
-            object([
-                ("type", json!("object")),
-                ("properties", properties.into()),
-            ])
-        }))
+        Ok((!only_content).then(|| object([("type", json!("object")), ("properties", properties.into())])))
     }
 
     /// Counts properties or enum values, before anything is made of them.

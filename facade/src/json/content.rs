@@ -255,7 +255,8 @@ impl<'a> Reader<'a> {
             },
             Kind::ResourceLink(given) => match link(self.key, &given) {
                 Some(mut link) => {
-                    let texts = [&link.title, &link.description].map(|text| text.as_ref().map_or(0, String::len));
+                    let texts =
+                        [&link.title, &link.description].map(|text| text.as_ref().map_or(0, String::len));
                     self.spend(link.uri.len() + link.name.len() + texts.iter().sum::<usize>())?;
                     link.annotations = annotations;
                     ContentBlock::ResourceLink(link)
@@ -281,7 +282,9 @@ impl<'a> Reader<'a> {
         let Some(uri) = address::outside(self.key, &part.uri) else {
             return Ok(Err(FOREIGN));
         };
-        let Some(kind) = part.kind else { return Ok(Err(EMPTY)) };
+        let Some(kind) = part.kind else {
+            return Ok(Err(EMPTY));
+        };
         self.spend(uri.len())?;
         let mime_type = |usual: &str| {
             Some(match part.mime_type {
@@ -342,7 +345,10 @@ fn annotations(said: &proto::Annotations) -> Option<Annotations> {
     .into_iter()
     .filter_map(|(audience, role)| has(audience).then_some(role))
     .collect();
-    #[expect(clippy::cast_possible_truncation, reason = "MCP's implementation keeps single precision")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "MCP's implementation keeps single precision"
+    )]
     let priority = said
         .priority
         .filter(|priority| (0.0..=1.0).contains(priority))

@@ -168,14 +168,20 @@ impl Part {
             return kept.map(|tool| (was_listed(tool), tool.clone())).collect();
         };
         let everywhere = |rpc: &str| {
-            self.deciding
-                .iter()
-                .all(|reflection| reflection.offer(rpc).is_some_and(|offer| offer.kind == Kind::Tool))
+            self.deciding.iter().all(|reflection| {
+                reflection
+                    .offer(rpc)
+                    .is_some_and(|offer| offer.kind == Kind::Tool)
+            })
         };
         let listed = first.of_kind(Kind::Tool).filter(|offer| everywhere(&offer.rpc));
         let mut offers: Vec<(bool, &Arc<Offer>)> =
             listed.map(|offer| (true, self.version(offer, before))).collect();
-        for offer in self.all.iter().flat_map(|reflection| reflection.of_kind(Kind::Tool)) {
+        for offer in self
+            .all
+            .iter()
+            .flat_map(|reflection| reflection.of_kind(Kind::Tool))
+        {
             if !offers.iter().any(|(_, known)| known.rpc == offer.rpc) {
                 offers.push((false, offer));
             }

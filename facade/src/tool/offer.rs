@@ -84,7 +84,9 @@ enum Unusable {
     Both,
     #[error("the argument {0} of a prompt is not a string")]
     Argument(String),
-    #[error("the response of a prompt has one field of type repeated mcphub.prompt.v1.PromptMessage, and this has not")]
+    #[error(
+        "the response of a prompt has one field of type repeated mcphub.prompt.v1.PromptMessage, and this has not"
+    )]
     Messages,
     #[error("it has no comment, so nothing tells a model what it does")]
     Undescribed,

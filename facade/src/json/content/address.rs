@@ -1,75 +1,133 @@
-//! Addresses of resources, inside and outside.
+//! Addresses of resources: from what an adapter calls its own to what a client sees, and back.
 //!
-//! What an adapter calls `public/orders` is `mcphub://KEY/public/orders` outside. One that begins with the upstream's key as scheme,
-//! `KEY://..`, is the same on both sides. So an address says whose it is, no adapter can name what is another's, and nothing is to be
-//! remembered for it.
+//! `public/orders` of the upstream `postgres` is `mcphub://postgres/public/orders`. What begins with the key as its scheme, `orders://x` of
+//! the upstream `orders`, stays as it is. So the form of an address says whose it is, and no adapter can speak for another. Adapters and
+//! clients make addresses up: what is no plain URI, or would not come back as it went out, is none.
 
-/// The scheme of addresses outside.
+use crate::upstream::file::is_key;
+
+/// The scheme of what adapters call relatively.
 const SCHEME: &str = "mcphub";
 
-/// Schemes that mean something to clients, so that no key of this name gives an adapter addresses in it.
-const TAKEN: [&str; 6] = [SCHEME, "http", "https", "file", "data", "git"];
+/// The longest address, in bytes: it comes back in a header.
+const MAX_ADDRESS: usize = 2048;
 
-/// The longest address, in bytes.
-const MAX: usize = 2048;
+/// Schemes that mean something to clients, which may open such an address themselves. A key that is one of them is none here.
+const TAKEN: [&str; 9] = [
+    "about",
+    "data",
+    "file",
+    "ftp",
+    "git",
+    "http",
+    "https",
+    "javascript",
+    SCHEME,
+];
 
-/// An adapter's address as clients see it. None for one that is not its own, or none at all.
-pub(crate) fn outside(key: &str, uri: &str) -> Option<String> {
-    if uri.len() > MAX || uri.is_empty() || !is_plain(uri) {
-        return None;
-    }
-    if let Some(rest) = own(key, uri) {
-        return (!rest.is_empty()).then(|| uri.to_owned());
-    }
-    let path = uri.split_once('?').map_or(uri, |(path, _)| path);
-    let mut segments = path.split('/');
-    // RFC 3986: a colon in the first segment would end a scheme.
-    let foreign = segments.clone().next().is_none_or(|first| first.contains(':'));
-    // A client that resolves these would ask for something else.
-    let moving = segments.any(|segment| matches!(dots_decoded(segment).as_str(), "." | ".."));
-    let absolute = path.starts_with('/') || path.is_empty();
-    (!foreign && !moving && !absolute).then(|| format!("{SCHEME}://{key}/{uri}"))
+/// The address that clients see of what the upstream `key` calls `own`. None when it can't be one.
+pub(crate) fn outside(key: &str, own: &str) -> Option<String> {
+    shown(key, own, Form::Address)
 }
 
-/// The key of the upstream that an address leads to, and what its adapter calls it. None for one that leads nowhere.
-pub(crate) fn inside(uri: &str) -> Option<(&str, &str)> {
-    if uri.len() > SCHEME.len() + 4 + 64 + MAX || !is_plain(uri) {
-        return None;
-    }
-    let (scheme, rest) = uri.split_once("://")?;
-    let (key, address) = if scheme == SCHEME {
+/// The key of the upstream that an address leads to, and what its adapter calls it. None when it is nobody's.
+pub(crate) fn inside(address: &str) -> Option<(&str, &str)> {
+    own(address, Form::Address)
+}
+
+/// [`outside`] of a template (RFC 6570): of variables alone, `{table}`, and of a query made of them, `{?database}`.
+pub(crate) fn template_outside(key: &str, own: &str) -> Option<String> {
+    shown(key, own, Form::Template)
+}
+
+/// [`inside`] of a template.
+pub(crate) fn template_inside(template: &str) -> Option<(&str, &str)> {
+    own(template, Form::Template)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Address,
+    Template,
+}
+
+fn own(address: &str, form: Form) -> Option<(&str, &str)> {
+    let (scheme, rest) = address.split_once("://")?;
+    let (key, own) = if scheme == SCHEME {
         rest.split_once('/')?
     } else {
-        (scheme, uri)
+        (scheme, address)
     };
-    // What an adapter could not have said is not asked for either.
-    outside(key, address)?;
-    Some((key, address))
+    // What would not be listed is not read either.
+    let listed = shown(key, own, form).filter(|_| is_key(key))?;
+    (listed == address).then_some((key, own))
 }
 
-/// What stands behind the scheme of an address whose scheme is the key.
-fn own<'a>(key: &str, uri: &'a str) -> Option<&'a str> {
-    // A key with an underscore is no scheme.
-    let usable = !key.is_empty() && !TAKEN.contains(&key) && !key.contains('_');
-    uri.strip_prefix(key)
-        .filter(|_| usable)
-        .and_then(|rest| rest.strip_prefix("://"))
+fn shown(key: &str, own: &str, form: Form) -> Option<String> {
+    let (address, path) = match scheme(own) {
+        // A scheme has no underscore, and a key may.
+        Some(scheme) if scheme == key && !TAKEN.contains(&key) && !key.contains('_') => {
+            (own.to_owned(), own[scheme.len()..].strip_prefix("://")?)
+        }
+        Some(_) => return None,
+        None => (format!("{SCHEME}://{key}/{own}"), own),
+    };
+    (address.len() <= MAX_ADDRESS && is_plain(path, form)).then_some(address)
 }
 
-/// Whether it has only characters that an address may have (RFC 3986), percent-encoding being one, and no fragment.
-fn is_plain(uri: &str) -> bool {
-    let bytes = uri.as_bytes();
-    bytes.iter().enumerate().all(|(index, byte)| match byte {
-        b'%' => bytes
-            .get(index + 1..index + 3)
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
-        _ => byte.is_ascii_alphanumeric() || b"-._~:/?[]@!$&'()*+,;=".contains(byte),
-    })
+/// What stands before the first colon, where that can be a scheme (RFC 3986, section 4.2: a relative path has none in its first segment).
+fn scheme(own: &str) -> Option<&str> {
+    let end = own.find([':', '/', '?', '#'])?;
+    own[end..].starts_with(':').then(|| &own[..end])
 }
 
-/// A segment with its dots as they are.
-fn dots_decoded(segment: &str) -> String {
-    segment.replace("%2e", ".").replace("%2E", ".")
+/// Whether a path and its query are made of what may stand there, and mean the same to everybody who takes them apart: an empty first
+/// segment would be a host, and dots are resolved by some.
+fn is_plain(path: &str, form: Form) -> bool {
+    let mut segments = path.split('?').next().unwrap_or_default().split('/');
+    let dots = |segment: &str| {
+        let segment = segment.to_ascii_lowercase().replace("%2e", ".");
+        segment == "." || segment == ".."
+    };
+    !path.is_empty()
+        && !path.starts_with(['/', '?'])
+        && !segments.any(dots)
+        && has_plain_characters(path.as_bytes(), form)
+}
+
+fn has_plain_characters(mut rest: &[u8], form: Form) -> bool {
+    while let Some((first, behind)) = rest.split_first() {
+        rest = match first {
+            b'%' => match behind {
+                [high, low, behind @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => behind,
+                _ => return false,
+            },
+            b'{' if form == Form::Template => match expression(behind) {
+                Some(behind) => behind,
+                None => return false,
+            },
+            // RFC 3986: unreserved, sub-delims, and what else a path and a query may have.
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
+            | b';' | b'=' | b':' | b'@' | b'/' | b'?' => behind,
+            letter if letter.is_ascii_alphanumeric() => behind,
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// What stands behind an expression whose brace has been opened.
+fn expression(inside: &[u8]) -> Option<&[u8]> {
+    let end = inside.iter().position(|byte| *byte == b'}')?;
+    let is_variable = |name: &[u8]| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        !name.is_empty() && name.iter().all(plain)
+    };
+    let right = match &inside[..end] {
+        [b'?', variables @ ..] => variables.split(|byte| *byte == b',').all(is_variable),
+        variable => is_variable(variable),
+    };
+    right.then(|| &inside[end + 1..])
 }
 
 #[cfg(test)]
@@ -77,64 +135,122 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_its_upstreams_own_or_none() {
-        for (key, given, expected) in [
-            ("shop", "public/orders", Some("mcphub://shop/public/orders")),
-            ("my_shop", "orders", Some("mcphub://my_shop/orders")),
-            ("shop", "a%2Fb/c?database=x%20y", Some("mcphub://shop/a%2Fb/c?database=x%20y")),
-            ("shop", "a/b:c?x=/../y:z", Some("mcphub://shop/a/b:c?x=/../y:z")),
-            ("shop", "shop://today", Some("shop://today")),
-            ("shop", "shop", Some("mcphub://shop/shop")),
-            ("shop", "shop://", None),
-            ("my_shop", "my_shop://today", None),
-            ("shop", "other://today", None),
-            ("shop", "mcphub://shop/orders", None),
-            ("shop", "mcphub://other/orders", None),
-            ("mcphub", "mcphub://other/orders", None),
-            ("https", "https://evil.example/", None),
-            ("shop", "https://evil.example/", None),
-            ("shop", "javascript:alert(1)", None),
-            ("shop", "/orders", None),
-            ("shop", "//other/orders", None),
-            ("shop", "../other/orders", None),
-            ("shop", "a/%2E%2e/b", None),
-            ("shop", "a/./b", None),
-            ("shop", "?database=x", None),
-            ("shop", "a#b", None),
-            ("shop", "a b", None),
-            ("shop", "a\u{202e}b", None),
-            ("shop", "a%2", None),
-            ("shop", "a%zz", None),
-            ("shop", "", None),
+    fn an_address_goes_out_and_comes_back() {
+        for (key, own, shown) in [
+            ("postgres", "public/orders", "mcphub://postgres/public/orders"),
+            (
+                "postgres",
+                "a%20b/%C3%A4?database=c",
+                "mcphub://postgres/a%20b/%C3%A4?database=c",
+            ),
+            ("my_db", "labels/Person", "mcphub://my_db/labels/Person"),
+            ("db", "at/10:30?x=/../y:z", "mcphub://db/at/10:30?x=/../y:z"),
+            ("test", "test://static-text", "test://static-text"),
+            ("test", "test://template/1/data", "test://template/1/data"),
+            ("test", "test", "mcphub://test/test"),
+            // The key may be any word; what it means as a scheme is not lost.
+            ("mcphub", "x", "mcphub://mcphub/x"),
+            ("file", "x", "mcphub://file/x"),
         ] {
-            assert_eq!(outside(key, given).as_deref(), expected, "{key} {given:?}");
+            assert_eq!(outside(key, own).as_deref(), Some(shown), "{key} {own}");
+            assert_eq!(inside(shown), Some((key, own)), "{shown}");
         }
-        assert!(outside("shop", &"a".repeat(MAX)).is_some());
-        assert!(outside("shop", &"a".repeat(MAX + 1)).is_none());
+        let long = "x".repeat(MAX_ADDRESS - "mcphub://db/".len());
+        assert!(outside("db", &long).is_some());
+        assert!(outside("db", &format!("{long}x")).is_none());
     }
 
     #[test]
-    fn an_address_says_whose_it_is() {
-        for (given, expected) in [
-            ("mcphub://shop/public/orders?a=b", Some(("shop", "public/orders?a=b"))),
-            ("mcphub://my_shop/orders", Some(("my_shop", "orders"))),
-            ("shop://today", Some(("shop", "shop://today"))),
-            ("mcphub://shop", None),
-            ("mcphub://shop/", None),
-            ("mcphub://shop//other", None),
-            ("mcphub://shop/../other/x", None),
-            ("mcphub://shop/other://x", None),
-            ("https://evil.example/", None),
-            ("file:///etc/passwd", None),
-            ("orders", None),
-            ("", None),
+    fn nobody_speaks_for_another_and_nothing_is_ambiguous() {
+        for (key, own) in [
+            // Another's.
+            ("shop", "postgres://public/orders"),
+            ("shop", "mcphub://postgres/public/orders"),
+            ("shop", "mcphub://shop/orders"),
+            ("mcphub", "mcphub://postgres/public/orders"),
+            ("shop", "javascript:alert(1)"),
+            ("http", "http://example.com/x"),
+            ("file", "file:///etc/passwd"),
+            // Not a scheme, or without what belongs to it.
+            ("my_db", "my:x"),
+            ("my_db", "my_db://x"),
+            ("test", "test:x"),
+            ("test", "test:/x"),
+            ("test", "test://"),
+            ("test", "TEST://x"),
+            ("test", "test:///x"),
+            // What some would resolve: another's, or one's own under two names.
+            ("shop", "../postgres/public"),
+            ("shop", "a/./b"),
+            ("shop", "a/%2E%2e/b"),
+            ("test", "test://../x"),
+            ("shop", "/postgres/x"),
+            ("shop", "//postgres/x"),
+            // No URI.
+            ("shop", ""),
+            ("shop", "?a=b"),
+            ("shop", "a b"),
+            ("shop", "ä"),
+            ("shop", "a\nb"),
+            ("shop", "a\u{0}"),
+            ("shop", "a#b"),
+            ("shop", "100%"),
+            ("shop", "%zz"),
+            ("shop", "%C"),
+            ("shop", "{table}"),
+            ("shop", "[a]"),
         ] {
-            assert_eq!(inside(given), expected, "{given:?}");
+            assert_eq!(outside(key, own), None, "{key} {own}");
         }
-        // What it is called outside leads back to it.
-        for (key, address) in [("shop", "public/orders"), ("shop", "shop://today")] {
-            let outside = outside(key, address).expect("an address");
-            assert_eq!(inside(&outside), Some((key, address)));
+        for foreign in [
+            "",
+            "x",
+            "mcphub://",
+            "mcphub://shop",
+            "mcphub://shop/",
+            "mcphub:///x",
+            "mcphub://shop//x",
+            "mcphub://shop/../x",
+            "mcphub://Shop/x",
+            "my_db://x",
+            "mcphub://shop/{table}",
+            "mcphub://shop/a b",
+            "mcphub://shop/shop://x",
+            "http://example.com/x",
+            "file:///etc/passwd",
+            "://x",
+        ] {
+            assert_eq!(inside(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_template_has_plain_variables() {
+        for (own, shown) in [
+            ("{schema}/{table}", Some("mcphub://test/{schema}/{table}")),
+            ("labels/{label}", Some("mcphub://test/labels/{label}")),
+            (
+                "{table}{?database,schema}",
+                Some("mcphub://test/{table}{?database,schema}"),
+            ),
+            ("test://template/{id}/data", Some("test://template/{id}/data")),
+            ("{+path}", None),
+            ("{/path}", None),
+            ("{table*}", None),
+            ("{table:3}", None),
+            ("{}", None),
+            ("{?}", None),
+            ("{a,}", None),
+            ("{table", None),
+            ("table}", None),
+            ("{{a}}", None),
+            ("{a\n}", None),
+            ("other://{x}", None),
+        ] {
+            assert_eq!(template_outside("test", own).as_deref(), shown, "{own}");
+            if let Some(shown) = shown {
+                assert_eq!(template_inside(shown), Some(("test", own)));
+            }
         }
     }
 }

@@ -24,10 +24,7 @@ const SHARED: [(&str, &str); 4] = [
         LIST_RESOURCE_TEMPLATES,
         "/mcphub.resource.v1.ResourceService/ListResourceTemplates",
     ),
-    (
-        READ_RESOURCE,
-        "/mcphub.resource.v1.ResourceService/ReadResource",
-    ),
+    (READ_RESOURCE, "/mcphub.resource.v1.ResourceService/ReadResource"),
     (COMPLETE, "/mcphub.completion.v1.CompletionService/Complete"),
 ];
 

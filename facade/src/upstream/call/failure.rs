@@ -97,7 +97,9 @@ impl Failure {
                 Reason::NotSupported,
                 match listed.kind {
                     Kind::Tool => format!("{key} does not offer this tool any more: list the tools again"),
-                    Kind::Prompt => format!("{key} does not offer this prompt any more: list the prompts again"),
+                    Kind::Prompt => {
+                        format!("{key} does not offer this prompt any more: list the prompts again")
+                    }
                     Kind::Shared => format!("{key} does not offer this"),
                 },
             ),
