@@ -6,122 +6,8 @@ use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, In
 use crate::RULES;
 use crate::contract::Contract;
 
-/// A contract with one of everything.
-const SOUND: &str = r#"
-syntax = "proto3";
-
-package mcphub.shop.v1;
-
-import "mcphub/content/v1/content.proto";
-import "mcphub/progress/v1/progress.proto";
-import "mcphub/prompt/v1/prompt.proto";
-import "mcphub/tool/v1/tool.proto";
-
-// ShopService reads.
-service ShopService {
-  // Asks.
-  rpc Query(QueryRequest) returns (QueryResponse) {
-    option idempotency_level = NO_SIDE_EFFECTS;
-    option (mcphub.tool.v1.tool) = {title: "Query" progress: "FollowQuery"};
-  }
-  // Asks and tells.
-  rpc FollowQuery(FollowQueryRequest) returns (stream FollowQueryResponse) {
-    option idempotency_level = NO_SIDE_EFFECTS;
-  }
-  // Asks for all.
-  rpc StreamQuery(StreamQueryRequest) returns (stream StreamQueryResponse);
-  // Counts.
-  rpc Count(CountRequest) returns (stream CountResponse) {
-    option idempotency_level = NO_SIDE_EFFECTS;
-    option (mcphub.tool.v1.tool) = {title: "Count"};
-  }
-}
-// ShopWriteService writes.
-service ShopWriteService {
-  // Clears.
-  rpc Clear(ClearRequest) returns (ClearResponse) {
-    option (mcphub.tool.v1.tool) = {title: "Clear" destructive: true};
-  }
-}
-// ShopPromptService begins.
-service ShopPromptService {
-  // Looks around.
-  rpc Explore(ExploreRequest) returns (ExploreResponse) {
-    option idempotency_level = NO_SIDE_EFFECTS;
-    option (mcphub.prompt.v1.prompt) = {title: "Explore"};
-  }
-}
-// A request.
-message QueryRequest {
-  // SQL.
-  string sql = 1;
-  // How many.
-  optional uint32 limit = 2 [(mcphub.tool.v1.field) = {default: "5" minimum: 1 maximum: 10 examples: "7"}];
-}
-// An answer.
-message QueryResponse {
-  // Rows.
-  repeated Row rows = 1;
-  // Pictures.
-  repeated mcphub.content.v1.Content content = 2;
-}
-// A row.
-message Row {
-  // Its name.
-  string name = 1;
-}
-// A request.
-message FollowQueryRequest {
-  // The query.
-  QueryRequest query = 1;
-}
-// An answer.
-message FollowQueryResponse {
-  // How far.
-  mcphub.progress.v1.Progress progress = 1;
-  // The answer.
-  QueryResponse response = 2;
-}
-// A request.
-message StreamQueryRequest {}
-// An answer.
-message StreamQueryResponse {}
-// A request.
-message CountRequest {}
-// An answer.
-message CountResponse {
-  // The answer.
-  Counted counted = 1;
-  // How far.
-  mcphub.progress.v1.Progress progress = 2;
-}
-// What was counted.
-message Counted {
-  // How many.
-  uint64 number = 1;
-}
-// A request.
-message ClearRequest {}
-// An answer.
-message ClearResponse {}
-// A request.
-message ExploreRequest {
-  // What for.
-  string purpose = 1;
-  // Where.
-  optional string place = 2;
-}
-// An answer.
-message ExploreResponse {
-  // What is said.
-  repeated mcphub.prompt.v1.PromptMessage messages = 1;
-}
-// Why not.
-enum ErrorReason {
-  // INTERNAL: it is not known.
-  ERROR_REASON_UNSPECIFIED = 0;
-}
-"#;
+/// A contract with one of everything. Not a `.proto` file by name: buf looks at those.
+const SOUND: &str = include_str!("sound.proto.txt");
 
 /// What is broken, by what, and what is said of it.
 const BROKEN: &[(&str, &str, &str)] = &[
@@ -286,7 +172,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "a prompt is unary",
     ),
     (
-        r#"option (mcphub.prompt.v1.prompt)"#,
+        "option (mcphub.prompt.v1.prompt)",
         r#"option (mcphub.tool.v1.tool) = {title: "x"}; option (mcphub.prompt.v1.prompt)"#,
         "a prompt is no tool",
     ),

@@ -52,7 +52,7 @@ pub(crate) fn mistakes(contract: &Contract) -> Vec<String> {
         }
         followers.insert(follower.full_name().to_owned());
     }
-    for method in contract.methods().filter(|method| method.is_server_streaming()) {
+    for method in contract.methods().filter(MethodDescriptor::is_server_streaming) {
         let name = method.full_name();
         if answer(&method).is_some() && !tools.contains(name) && !followers.contains(name) {
             mistakes.push(format!("{name}: it tells progress to nobody"));
