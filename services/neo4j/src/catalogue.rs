@@ -5,11 +5,13 @@
 
 mod indexes;
 mod lists;
+mod names;
 mod schema;
 
 pub(crate) use indexes::{Index, IndexKind, indexes};
 pub(crate) use lists::{get_relationships, list_nodes};
-pub(crate) use schema::schema;
+pub(crate) use names::names;
+pub(crate) use schema::{Found, Kind, elements, label, relationship_type, schema};
 
 use std::time::Duration;
 

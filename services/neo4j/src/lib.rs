@@ -1,19 +1,23 @@
 //! Neo4j as an mcp-hub adapter: one server or cluster, asked through gRPC.
 //!
-//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query` and its neighbours are what they do; [`database`] is the pools,
-//! routes and transactions, on the Bolt client in `wire`; `params` and `value` are the way of a caller's values.
+//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query` and its neighbours are what they do, with `resources`,
+//! `completions` and `prompts` for what is no tool; [`database`] is the pools, routes and transactions, on the Bolt client in `wire`;
+//! `params` and `value` are the way of a caller's values.
 
 use std::sync::Arc;
 
 use mcp_hub_chassis::grpc::AdapterServer;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::status::Status;
 use mcp_hub_chassis::{BoxError, Lifecycle};
 use mcp_hub_proto::neo4j::v1::DESCRIPTORS;
+use mcp_hub_proto::neo4j::v1::neo4j_prompt_service_server::Neo4jPromptServiceServer;
 use mcp_hub_proto::neo4j::v1::neo4j_service_server::Neo4jServiceServer;
 use mcp_hub_proto::neo4j::v1::neo4j_write_service_server::Neo4jWriteServiceServer;
 use tokio::net::TcpListener;
 
 mod catalogue;
+mod completions;
 pub mod config;
 pub mod database;
 pub mod error;
@@ -21,7 +25,9 @@ mod explain;
 mod guard;
 mod params;
 mod posture;
+mod prompts;
 mod query;
+mod resources;
 pub mod row;
 mod search;
 mod service;
@@ -54,8 +60,15 @@ pub async fn serve(
     let allow_writes = config.allow_writes;
     let database = database::Database::new(config, name, lifecycle.clone());
     let status = Arc::new(Status::new(database.clone()));
-    let service = service::Service::new(database, lifecycle.clone());
-    let server = AdapterServer::new(status).add(Neo4jServiceServer::new(service.clone()), DESCRIPTORS);
+    let changed = Changed::default();
+    let elements = Arc::new(resources::Elements::new(database.clone()));
+    let names = Arc::new(completions::Names::new(database.clone()));
+    let service = service::Service::new(database, lifecycle.clone(), changed.clone());
+    let server = AdapterServer::new(status)
+        .add(Neo4jServiceServer::new(service.clone()), DESCRIPTORS)
+        .add(Neo4jPromptServiceServer::new(service.clone()), DESCRIPTORS)
+        .resources(elements, changed)
+        .completions(names);
     let server = if allow_writes {
         server.add(Neo4jWriteServiceServer::new(service), DESCRIPTORS)
     } else {

@@ -1,14 +1,16 @@
-//! `Query` and `StreamQuery`: a caller's read, from the guard to the last row.
+//! `Query`, `FollowQuery` and `StreamQuery`: a caller's read, from the guard to the last row.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::{self, Bounds};
+use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_chassis::progress::{self, Counter};
+use mcp_hub_chassis::stream::Stream;
+use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::data::v1::{Entry, Map, Value};
-use mcp_hub_proto::neo4j::v1::{QueryRequest, QueryResponse};
+use mcp_hub_proto::neo4j::v1::{FollowQueryResponse, QueryRequest, QueryResponse};
 use prost::Message as _;
 
 use crate::database::Database;
@@ -36,17 +38,50 @@ pub(crate) async fn query(
     request: QueryRequest,
     remaining: Option<Duration>,
 ) -> Result<QueryResponse, Fault> {
-    let begun = Instant::now();
     let mut notices = Vec::new();
+    let timeout = TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    read_page(database, &request, timeout, notices, Counter::default()).await
+}
+
+/// Does the same for a caller that wants to know how far it is, and so waits longer. A caller that goes away cancels it.
+///
+/// # Errors
+/// A wrong `timeout_ms`; everything else comes down the stream.
+pub(crate) fn follow(
+    database: Database,
+    request: QueryRequest,
+    remaining: Option<Duration>,
+    lifecycle: &Lifecycle,
+) -> Result<Stream<FollowQueryResponse>, Fault> {
+    let mut notices = Vec::new();
+    let timeout = FOLLOWED_TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    let message = |progress, response| FollowQueryResponse { progress, response };
+    Ok(progress::follow(
+        lifecycle,
+        timeout,
+        message,
+        move |counter| async move { read_page(&database, &request, timeout, notices, counter).await },
+    ))
+}
+
+/// Runs a read within `timeout`, and counts the rows that come.
+async fn read_page(
+    database: &Database,
+    request: &QueryRequest,
+    timeout: Duration,
+    mut notices: Vec<String>,
+    counter: Counter,
+) -> Result<QueryResponse, Fault> {
+    let begun = Instant::now();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     guard::read(&request.cypher)?;
-    let statement = identity(&request);
+    let statement = identity(request);
     let page = Page {
         cypher: &request.cypher,
         params: params::encode(&request.params)?,
         delivered: statement.delivered(request.cursor.as_deref())?,
         caps: Caps::rows(limit),
+        counter,
     };
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
     let mut table = transaction.page(&page).await?;

@@ -9,6 +9,7 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::arguments::{self, Bounds};
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::progress::Counter;
 use mcp_hub_chassis::status::Watched as _;
 use mcp_hub_proto::data::v1::ResultSet;
 use mcp_hub_proto::data::v1::value::Kind as Form;
@@ -75,6 +76,7 @@ pub(crate) async fn search(
             },
             ..Caps::rows(top_k)
         },
+        counter: Counter::default(),
     };
     let mut table = match transaction.page(&page).await {
         Ok(table) => table,

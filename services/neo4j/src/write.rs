@@ -5,6 +5,7 @@ use std::time::Duration;
 use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::arguments;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::{Fault, confirmation};
 use mcp_hub_proto::data::v1::{Entry, Map};
 use mcp_hub_proto::neo4j::v1 as pb;
@@ -15,7 +16,8 @@ use crate::error::Error;
 use crate::guard::{self, Write};
 use crate::params;
 
-/// Runs a statement in a transaction of its own.
+/// Runs a statement in a transaction of its own. Says so to `resources` when it may have brought a label or a relationship type, or
+/// taken the last of one away.
 ///
 /// # Errors
 /// The guard's refusal, `CONFIRMATION_REQUIRED`, `CONDITION_FAILED`, wrong arguments, the server's error, time-outs. All of them mean that
@@ -24,6 +26,7 @@ pub(crate) async fn execute(
     database: &Database,
     request: &pb::ExecuteRequest,
     remaining: Option<Duration>,
+    resources: &Changed,
 ) -> Result<pb::ExecuteResponse, Fault> {
     let mut notices = Vec::new();
     let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
@@ -52,7 +55,12 @@ pub(crate) async fn execute(
         end_unchanged(transaction).await;
         notices.push("dry run: the statement ran and was rolled back, nothing was changed".to_owned());
     } else {
-        transaction.commit().await.map_err(not_committed)?;
+        let committed = transaction.commit().await;
+        if changes_names(&outcome.summary) {
+            // Also when it failed: what a connection that broke has left is not known.
+            resources.perhaps();
+        }
+        committed.map_err(not_committed)?;
     }
     let mut result = outcome.result;
     notices.extend(outcome.summary.notices.iter().cloned());
@@ -114,6 +122,18 @@ fn changed(summary: &Summary) -> (u64, &'static str) {
     }
     let set = sum(&["properties-set", "labels-added", "labels-removed"]);
     (set, "properties and labels")
+}
+
+/// Whether there may be other labels and relationship types than before.
+fn changes_names(summary: &Summary) -> bool {
+    let counters = [
+        "labels-added",
+        "labels-removed",
+        "nodes-deleted",
+        "relationships-created",
+        "relationships-deleted",
+    ];
+    counters.iter().any(|name| summary.counter(name) > 0)
 }
 
 fn counters(summary: &Summary) -> pb::Counters {

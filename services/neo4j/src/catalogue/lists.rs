@@ -6,6 +6,7 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::arguments::Bounds;
 use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::ResultSet;
 use mcp_hub_proto::neo4j::v1 as pb;
 
@@ -103,6 +104,7 @@ impl List<'_> {
             params: vec![],
             delivered: statement.delivered(self.cursor)?,
             caps: Caps::rows(limit),
+            counter: Counter::default(),
         };
         let mut transaction = database.read(self.database, timeout(remaining)).await?;
         let mut table = transaction.page(&page).await?;

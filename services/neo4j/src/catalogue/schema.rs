@@ -1,9 +1,13 @@
-//! `Schema`: what a query on the graph needs to know, in full for a small graph or for some labels, else by name.
+//! `Schema`: what a query on the graph needs to know, in full for a small graph or for some labels, else by name; and what there is to
+//! know of one label, or of one relationship type.
 
 mod brief;
 mod counts;
+mod one;
 mod patterns;
 mod sample;
+
+pub(crate) use one::{Found, Kind, elements, label, relationship_type};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,20 +50,13 @@ pub(crate) async fn schema(
     let mut transaction = database
         .read(request.database.as_deref(), timeout(remaining))
         .await?;
-    let indexes = indexes(&mut transaction).await?;
-    let constraints = constraints(&mut transaction).await?;
-    let counts = Counts::read(&mut transaction).await?;
+    let schema = Schema::read(&mut transaction).await?;
     for label in &request.labels {
-        if !counts.labels.contains_key(label) {
-            let labels: Vec<String> = counts.labels.keys().cloned().collect();
+        if !schema.counts.labels.contains_key(label) {
+            let labels: Vec<String> = schema.counts.labels.keys().cloned().collect();
             return Err(unknown_label(label, &labels));
         }
     }
-    let schema = Schema {
-        indexes,
-        constraints,
-        counts,
-    };
     if request.labels.is_empty() && schema.counts.labels.len() > MOST_LABELS {
         return Ok(schema.named());
     }
@@ -100,6 +97,14 @@ struct Schema {
 }
 
 impl Schema {
+    async fn read(transaction: &mut Transaction) -> Result<Self, Error> {
+        Ok(Self {
+            indexes: indexes(transaction).await?,
+            constraints: constraints(transaction).await?,
+            counts: Counts::read(transaction).await?,
+        })
+    }
+
     /// Everything about some labels, or about all.
     async fn in_full(
         self,
@@ -161,12 +166,7 @@ impl Schema {
                 .filter(|constraint| {
                     is_near(std::slice::from_ref(&constraint.on), constraint.of_relationships)
                 })
-                .map(|constraint| pb::Constraint {
-                    name: constraint.name.clone(),
-                    r#type: constraint.r#type.clone(),
-                    on: constraint.on.clone(),
-                    properties: constraint.properties.clone(),
-                })
+                .map(shown_constraint)
                 .collect(),
             indexes: self
                 .indexes
@@ -297,6 +297,15 @@ fn types_of(patterns: &Patterns) -> Vec<&str> {
     let mut names: Vec<_> = counts.into_iter().collect();
     names.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     names.into_iter().map(|(name, _)| name).collect()
+}
+
+fn shown_constraint(constraint: &Constraint) -> pb::Constraint {
+    pb::Constraint {
+        name: constraint.name.clone(),
+        r#type: constraint.r#type.clone(),
+        on: constraint.on.clone(),
+        properties: constraint.properties.clone(),
+    }
 }
 
 fn shown_index(index: &Index) -> pb::Index {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
+use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::ResultSet;
 
 use crate::database::{Next, Transaction, limit};
@@ -22,6 +23,8 @@ pub(crate) struct Page<'a> {
     pub(crate) delivered: u64,
     /// What the page may hold.
     pub(crate) caps: Caps,
+    /// Counts the rows that come.
+    pub(crate) counter: Counter,
 }
 
 /// The rows of a page.
@@ -31,9 +34,9 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    fn new(names: Vec<String>, caps: Caps) -> Self {
+    fn new(names: Vec<String>, page: &Page<'_>) -> Self {
         let columns = Columns::new(names, Detail::Shown);
-        let answer = Answer::new(columns.placeholders(), caps);
+        let answer = Answer::new(columns.placeholders(), page.caps).counted(page.counter.clone());
         Self { columns, answer }
     }
 
@@ -84,14 +87,14 @@ impl Transaction {
         let params = page.params.clone();
         if page.delivered == 0 {
             let names = self.start(page.cypher, params, Request::Pull, wanted).await?;
-            return self.fill(Table::new(names, page.caps)).await;
+            return self.fill(Table::new(names, page)).await;
         }
         // What earlier pages had is made again, but does not travel again.
         let delivered = i64::try_from(page.delivered).map_err(|_| too_far())?;
         let names = self
             .start(page.cypher, params, Request::Discard, delivered)
             .await?;
-        let table = Table::new(names, page.caps);
+        let table = Table::new(names, page);
         match self.next().await? {
             Next::More => {
                 self.pull(wanted).await?;

@@ -38,7 +38,7 @@ impl Counts {
     pub(super) async fn read(transaction: &mut Transaction) -> Result<Self, Error> {
         // With rights management this is for administrators; a statement that fails would end the transaction, so ask first.
         let cypher = "SHOW PROCEDURES EXECUTABLE YIELD name WHERE name = 'db.stats.retrieve' RETURN name";
-        if transaction.rows(cypher, vec![]).await?.is_empty() {
+        if transaction.first_rows(cypher, vec![]).await?.is_empty() {
             Self::one_by_one(transaction).await
         } else {
             Self::all_at_once(transaction).await
@@ -87,6 +87,27 @@ impl Counts {
             types,
             ends: None,
         })
+    }
+
+    /// The same of one relationship type alone.
+    pub(super) fn of_type(&self, name: &str) -> Self {
+        let only = |counts: &BTreeMap<String, BTreeMap<String, u64>>| {
+            let found = counts.get(name).map(|labels| (name.to_owned(), labels.clone()));
+            found.into_iter().collect()
+        };
+        Self {
+            types: self
+                .types
+                .get(name)
+                .map(|count| (name.to_owned(), *count))
+                .into_iter()
+                .collect(),
+            ends: self.ends.as_ref().map(|ends| Ends {
+                starts: only(&ends.starts),
+                ends: only(&ends.ends),
+            }),
+            ..Self::default()
+        }
     }
 
     /// The labels, the most frequent first.

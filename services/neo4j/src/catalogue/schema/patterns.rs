@@ -43,25 +43,58 @@ pub(super) async fn find(
     };
     patterns.incomplete = places.len() > MOST_PLACES;
     places.truncate(MOST_PLACES);
-    let seen = sample::ends(transaction, &places).await?;
-    for (place, seen) in places.iter().zip(seen) {
-        let whole = if seen.is_complete() {
-            Some(seen.total)
-        } else {
-            whole(counts, place)
-        };
-        for (pattern, many) in seen.patterns {
-            if narrowed && !labels.contains(&pattern.0.as_str()) && !labels.contains(&pattern.2.as_str()) {
-                continue;
-            }
-            if seen.total != whole.unwrap_or_default() {
-                patterns.estimated.insert(pattern.1.clone());
-            }
-            let count = whole.map(|whole| scaled(many, seen.total, whole));
-            patterns.counts.entry(pattern).or_insert(count);
-        }
-    }
+    patterns
+        .look(transaction, counts, &places, narrowed.then_some(labels))
+        .await?;
     Ok(patterns)
+}
+
+/// Finds the patterns of one relationship type.
+pub(super) async fn of_type(
+    transaction: &mut Transaction,
+    counts: &Counts,
+    name: &str,
+) -> Result<Patterns, Error> {
+    let mut patterns = Patterns::default();
+    let counts = counts.of_type(name);
+    let places = match &counts.ends {
+        Some(ends) => known(&counts, ends, None, &mut patterns),
+        None => vec![Around::Type(name.to_owned())],
+    };
+    patterns.look(transaction, &counts, &places, None).await?;
+    Ok(patterns)
+}
+
+impl Patterns {
+    /// Adds what is seen at some places; with labels, only what is theirs.
+    async fn look(
+        &mut self,
+        transaction: &mut Transaction,
+        counts: &Counts,
+        places: &[Around],
+        labels: Option<&[&str]>,
+    ) -> Result<(), Error> {
+        let seen = sample::ends(transaction, places).await?;
+        for (place, seen) in places.iter().zip(seen) {
+            let whole = if seen.is_complete() {
+                Some(seen.total)
+            } else {
+                whole(counts, place)
+            };
+            for (pattern, many) in seen.patterns {
+                let is_wanted = |label: &String| labels.is_none_or(|labels| labels.contains(&label.as_str()));
+                if !is_wanted(&pattern.0) && !is_wanted(&pattern.2) {
+                    continue;
+                }
+                if seen.total != whole.unwrap_or_default() {
+                    self.estimated.insert(pattern.1.clone());
+                }
+                let count = whole.map(|whole| scaled(many, seen.total, whole));
+                self.counts.entry(pattern).or_insert(count);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Adds what the counts alone tell; returns where to look for the rest.
