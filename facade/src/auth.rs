@@ -20,7 +20,7 @@ pub mod token;
 mod tokens;
 
 pub(crate) use credential::X_API_KEY;
-pub(crate) use principal::Principal;
+pub(crate) use principal::{Principal, denied};
 
 use credential::Credential;
 use tokens::Tokens;

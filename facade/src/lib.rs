@@ -1,6 +1,6 @@
 //! The facade: MCP in, gRPC out. It knows no database.
 //!
-//! `transport` has the doors for clients, `server` answers MCP requests, [`registry`] keeps the catalogue of [`tool`]s that
+//! `transport` has the doors for clients, `server` answers MCP requests, [`registry`] keeps the catalogue of [`tool`]s and [`prompt`]s that
 //! [`upstream`] discovers and calls, and [`outcome`] is what a call came to.
 
 use mcp_hub_chassis::Lifecycle;
@@ -17,6 +17,7 @@ mod metrics;
 pub mod outcome;
 mod pattern;
 pub mod progress;
+pub mod prompt;
 mod quiet;
 mod rate;
 pub mod registry;

@@ -64,7 +64,7 @@ impl Outcome {
 }
 
 /// The trace id of a `traceparent`.
-fn trace_id(traceparent: &str) -> Option<&str> {
+pub(crate) fn trace_id(traceparent: &str) -> Option<&str> {
     let trace = traceparent.split('-').nth(1)?;
     let hexadecimal = trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
     hexadecimal.then_some(trace)

@@ -1,4 +1,4 @@
-//! The registry: the upstreams at work, and the catalogue of their tools.
+//! The registry: the upstreams at work, and the catalogue of what they offer.
 //!
 //! Whatever changes (a connection, an adapter's health, what it offers, the upstreams file) wakes one task, which builds the
 //! [`Catalog`] anew and swaps it in; readers never wait for it, nor for an upstream.
@@ -25,11 +25,17 @@ use catalog::Part;
 use own::Own;
 
 mod catalog;
+mod changes;
+mod listing;
 pub(crate) mod own;
 mod report;
+mod source;
 
 pub use catalog::Catalog;
+pub(crate) use changes::Follower;
+pub use changes::{Changes, List};
 pub use report::{ServiceReport, State};
+pub(crate) use source::{Reader, Source};
 
 /// The least time between two builds of the catalogue, however often upstreams change. The first change after a quiet time is seen at once.
 const REBUILD_PAUSE: Duration = Duration::from_millis(50);
@@ -51,7 +57,7 @@ pub struct Config {
     pub tools_kept: u64,
 }
 
-/// The upstreams and the catalogue of their tools. Cheap to clone.
+/// The upstreams and the catalogue of what they offer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Registry {
     shared: Arc<Shared>,
@@ -63,7 +69,7 @@ pub(crate) struct Shared {
     catalog: ArcSwap<Catalog>,
     /// The facade's own tools.
     own: Vec<Arc<Tool>>,
-    changes: watch::Sender<u64>,
+    changes: watch::Sender<Changes>,
     ready: watch::Sender<bool>,
     notices: Mutex<BTreeMap<&'static str, String>>,
     changed: Arc<Notify>,
@@ -78,7 +84,7 @@ impl Registry {
             backends: ArcSwap::default(),
             catalog: ArcSwap::default(),
             own: Own::all(registry).map(|own| Arc::new(Tool::own(own))).into(),
-            changes: watch::Sender::new(0),
+            changes: watch::Sender::default(),
             ready: watch::Sender::new(false),
             notices: Mutex::default(),
             changed: Arc::default(),
@@ -99,16 +105,28 @@ impl Registry {
         self.shared.catalog.load_full()
     }
 
-    /// Why a tool that `catalog` does not have may exist all the same: its name begins with the key of an upstream of which nothing was
-    /// known. A replica that starts while an upstream is away knows less than clients, who keep the list of tools.
-    pub(crate) fn undiscovered(&self, catalog: &Catalog, tool: &str, caller: &Principal) -> Option<Fault> {
+    /// Why a tool or prompt that `catalog` does not have may exist all the same: its name begins with the key of an upstream of which
+    /// nothing was known. A replica that starts while an upstream is away knows less than clients, who keep their lists.
+    pub(crate) fn undiscovered(&self, catalog: &Catalog, name: &str, caller: &Principal) -> Option<Fault> {
+        let is_of = |key: &str| name.strip_prefix(key).is_some_and(|rpc| rpc.starts_with('_'));
+        self.unknown(catalog, caller, is_of)
+    }
+
+    /// The same of what an upstream has beside them.
+    pub(crate) fn undiscovered_key(&self, catalog: &Catalog, key: &str, caller: &Principal) -> Option<Fault> {
+        self.unknown(catalog, caller, |known| known == key)
+    }
+
+    /// Whether nothing was known of an upstream that exists for a caller, so that a list lacks what it has.
+    pub(crate) fn lacks_some(&self, catalog: &Catalog, caller: &Principal) -> bool {
+        self.unknown(catalog, caller, |_| true).is_some()
+    }
+
+    fn unknown(&self, catalog: &Catalog, caller: &Principal, is_it: impl Fn(&str) -> bool) -> Option<Fault> {
         let backends = self.shared.backends.load();
         let backend = backends.values().find(|backend| {
             let key = &backend.key;
-            let its = tool
-                .strip_prefix(key.as_str())
-                .is_some_and(|rpc| rpc.starts_with('_'));
-            its && caller.knows(key) && !catalog.knows(key)
+            is_it(key) && caller.knows(key) && !catalog.knows(key)
         })?;
         let message = format!(
             "{} can't be reached now, and what it offers is not known: {}",
@@ -118,9 +136,14 @@ impl Registry {
         Some(Fault::new(Reason::UpstreamUnavailable, message))
     }
 
-    /// Tells when the list of tools, or one of them, changed.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    /// Tells how often each list, or an entry of it, has changed.
+    pub fn changes(&self) -> watch::Receiver<Changes> {
         self.shared.changes.subscribe()
+    }
+
+    /// The same for one client, from now on.
+    pub(crate) fn follow(&self) -> Follower {
+        Follower::new(self.changes())
     }
 
     /// Whether the first pass over the upstreams is over: each was understood, or has failed. Never false again.
@@ -209,18 +232,22 @@ impl Shared {
         loop {
             // Asked first: what is understood only while the catalogue is made may not be in it yet.
             let settled = self.backends.load().values().all(|backend| backend.settled());
-            self.rebuild(&mut gone);
+            let due = self.rebuild(&mut gone);
             let rebuilt = Instant::now();
             if settled || started.elapsed() >= FIRST_PASS {
-                self.ready
+                let first = self
+                    .ready
                     .send_if_modified(|ready| !std::mem::replace(ready, true));
+                if first {
+                    self.tell_missing();
+                }
             }
             let first_pass = (!*self.ready.borrow()).then_some(started + FIRST_PASS);
             let expiry = gone
                 .values()
                 .map(|since| *since + self.kept)
                 .filter(|end| *end > Instant::now());
-            let wake = expiry.chain(first_pass).min();
+            let wake = expiry.chain(first_pass).chain(due).min();
             tokio::select! {
                 () = self.changed.notified() => {}
                 () = until(wake) => {}
@@ -230,11 +257,33 @@ impl Shared {
         }
     }
 
-    fn rebuild(&self, gone: &mut HashMap<String, Instant>) {
+    /// Says of which upstreams nothing is known when lists are given to clients for the first time.
+    fn tell_missing(&self) {
+        let catalog = self.catalog.load();
+        for backend in self.backends.load().values() {
+            if !catalog.knows(&backend.key) {
+                let (upstream, problem) = (&backend.key, backend.problem());
+                tracing::warn!(
+                    upstream,
+                    problem,
+                    "all lists lack what an upstream has until it is there"
+                );
+            }
+        }
+    }
+
+    /// Makes the catalogue anew. Gives the time when it has to be made again though nothing happens, if there is one.
+    fn rebuild(&self, gone: &mut HashMap<String, Instant>) -> Option<Instant> {
         let backends = self.backends.load_full();
         gone.retain(|key, _| backends.contains_key(key));
+        let mut due = None;
         let parts = backends.values().map(|backend| {
             let (deciding, all) = backend.reflections();
+            let (resources, wait) = backend.resources().version(backend.is_serving());
+            due = due
+                .into_iter()
+                .chain(wait.map(|wait| Instant::now() + wait))
+                .min();
             let keep = if deciding.is_empty() {
                 let since = *gone.entry(backend.key.clone()).or_insert_with(Instant::now);
                 since.elapsed() < self.kept
@@ -247,17 +296,19 @@ impl Shared {
                 deciding,
                 all,
                 keep,
+                resources,
             }
         });
         let parts: Vec<Part> = parts.collect();
         let before = self.catalog.load_full();
         let catalog = Catalog::build(&before, &parts, &self.own);
-        let changed = catalog.digests() != before.digests();
-        if changed {
+        let changed = catalog.changes(&before);
+        if !changed.is_empty() {
             metrics::CATALOGUE_CHANGES.add(1, &[]);
             if let Some(line) = self.quiet.line() {
-                let tools = catalog.tools().len();
-                tracing::info!(tools, unwritten = line.unwritten, "the list of tools changed");
+                let (tools, prompts) = (catalog.tools().len(), catalog.prompts().len());
+                let unwritten = line.unwritten;
+                tracing::info!(?changed, tools, prompts, unwritten, "what is offered changed");
             }
         }
         for backend in backends.values() {
@@ -271,14 +322,16 @@ impl Shared {
                     upstream = backend.key,
                     reasons,
                     unwritten = line.unwritten,
-                    "RPCs are no tools"
+                    "RPCs are not offered"
                 );
             }
         }
         self.catalog.store(Arc::new(catalog));
-        if changed {
-            self.changes.send_modify(|version| *version += 1);
+        if !changed.is_empty() {
+            self.changes
+                .send_modify(|changes| changed.iter().for_each(|list| changes.count(*list)));
         }
+        due
     }
 
     /// Reads the upstreams file again. What can't be used leaves everything as it was.

@@ -1,7 +1,7 @@
 //! What the facade answers to each MCP request, whatever door it came through.
 //!
 //! The way of `tools/call` is a look-up in the catalogue and the call; everything that is the same for all callers is prepared once
-//! per catalogue.
+//! per catalogue. Each part of the protocol has its file: `lists`, `tools`, `prompts`, `resources`, `completions`, `listen`.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,25 +12,35 @@ use futures_util::FutureExt as _;
 use mcp_hub_chassis::Lifecycle;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestMethod, CallToolRequestParams, CallToolResponse, CompleteRequestMethod,
-    CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData,
-    Implementation, InitializeRequestParams, InitializeResult, ListPromptsRequestMethod, ListPromptsResult,
-    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
-    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
-    ServerCapabilities, ServerConfig, SubscriptionFilter,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, DiscoverResult, ErrorCode, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscriptionFilter,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
+use tokio::time::Instant;
 
-use crate::auth::Principal;
+use crate::registry::Registry;
+use crate::tool::Call;
+pub(crate) use caller::Caller;
+use caller::caller;
+use lists::Listed;
 
-use crate::registry::{Catalog, Registry};
-use crate::tool::Tool;
-use crate::transport::ToolFilter;
-use tools::listed_tool;
-
+mod caller;
+mod completions;
+mod listen;
+mod lists;
+mod prompts;
+mod refusal;
+mod resources;
 mod tools;
 
-/// How long a client may take the tool list for fresh. It is told of changes; this is for those who do not listen.
+/// The longest that any call may take; its upstream usually allows less.
+const LONGEST_CALL: Duration = Duration::from_mins(5);
+
+/// How long a client may take a list for fresh. It is told of changes; this is for those who do not listen.
 const LIST_TTL: Duration = Duration::from_mins(1);
 
 /// Where a result names the server.
@@ -49,40 +59,6 @@ struct Shared {
     listed: ArcSwapOption<Listed>,
     /// Who answers, as each result of the stateless era says.
     identity: MetaObject,
-}
-
-/// A catalogue's tools in rmcp's form.
-#[derive(Debug)]
-struct Listed {
-    catalog: Arc<Catalog>,
-    tools: Vec<rmcp::model::Tool>,
-}
-
-/// What a door knows of a request beside its message. It travels in the request's extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    /// Who it comes from.
-    pub(crate) principal: Arc<Principal>,
-    /// The part of the catalogue that the client asked for.
-    pub(crate) tools: ToolFilter,
-    /// The trace context of the transport.
-    pub(crate) traceparent: Option<String>,
-    /// Whether the client has a stream on which notifications reach it unasked.
-    pub(crate) streams: bool,
-    /// Stopped when the client is gone or the process ends.
-    pub(crate) life: Lifecycle,
-}
-
-impl Caller {
-    /// Whether a tool exists for it.
-    fn knows(&self, tool: &Tool) -> bool {
-        self.tools.allows(&tool.name) && self.principal.knows_tool(tool)
-    }
-
-    /// Whether a tool stands in its list.
-    fn is_shown(&self, tool: &Tool) -> bool {
-        self.tools.allows(&tool.name) && self.principal.is_shown(tool)
-    }
 }
 
 impl Server {
@@ -107,18 +83,27 @@ impl Server {
         &self.shared.lifecycle
     }
 
-    /// The tools of the catalogue as it is now, made once per catalogue.
-    fn listed(&self) -> Arc<Listed> {
-        let catalog = self.registry().catalog();
-        if let Some(listed) = self.shared.listed.load_full()
-            && Arc::ptr_eq(&listed.catalog, &catalog)
-        {
-            return listed;
+    /// Who answers, as each result of the stateless era says.
+    fn identity(&self) -> &MetaObject {
+        &self.shared.identity
+    }
+
+    /// What the stateless era wants to be said of a list or a document: how long and by whom it may be kept, and who says so.
+    fn freshness(
+        &self,
+        context: &RequestContext<RoleServer>,
+        time: Duration,
+    ) -> (Option<u64>, Option<CacheScope>, Option<MetaObject>) {
+        if !is_modern(context) {
+            return (None, None, None);
         }
-        let tools = catalog.tools().iter().map(|tool| listed_tool(tool)).collect();
-        let listed = Arc::new(Listed { catalog, tools });
-        self.shared.listed.store(Some(listed.clone()));
-        listed
+        // Not for others: what somebody sees depends on its token.
+        let scope = CacheScope::Private;
+        (
+            Some(milliseconds(time)),
+            Some(scope),
+            Some(self.identity().clone()),
+        )
     }
 
     fn instructions(&self, caller: &Caller) -> String {
@@ -144,6 +129,11 @@ impl ServerHandler for Server {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_completions()
             .build();
         // Without instructions: they are not the same for all.
         ServerConfig::new(capabilities)
@@ -160,9 +150,19 @@ impl ServerHandler for Server {
         let caller = caller(&context)?;
         self.discovered().await;
         result.instructions = Some(self.instructions(caller));
-        if let Some(tools) = result.capabilities.tools.as_mut().filter(|_| !caller.streams) {
+        if !caller.streams {
             // Between two POSTs nothing can be sent, so nothing is promised.
-            tools.list_changed = None;
+            let ServerCapabilities {
+                tools,
+                prompts,
+                resources,
+                ..
+            } = &mut result.capabilities;
+            tools.iter_mut().for_each(|tools| tools.list_changed = None);
+            prompts.iter_mut().for_each(|prompts| prompts.list_changed = None);
+            resources
+                .iter_mut()
+                .for_each(|resources| resources.list_changed = None);
         }
         context.peer.set_peer_info(request);
         Ok(result)
@@ -183,24 +183,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        if request.is_some_and(|request| request.cursor.is_some()) {
-            return Err(ErrorData::invalid_params(
-                "unknown cursor: the list is one page",
-                None,
-            ));
-        }
-        let caller = caller(&context)?;
-        self.discovered().await;
-        let listed = self.listed();
-        let all = listed.catalog.tools().iter().zip(&listed.tools);
-        let shown = all.filter(|(tool, _)| caller.is_shown(tool));
-        let mut result = ListToolsResult::with_all_items(shown.map(|(_, shown)| shown.clone()).collect());
-        if is_modern(&context) {
-            result.ttl_ms = Some(milliseconds(LIST_TTL));
-            result.cache_scope = Some(CacheScope::Private);
-            result.meta = Some(self.shared.identity.clone());
-        }
-        Ok(result)
+        answered(self.tools(request, context)).await
     }
 
     async fn call_tool(
@@ -208,11 +191,58 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        // rmcp runs handlers in tasks of its own and waits for the answer: one that panicked would never come.
-        let result = AssertUnwindSafe(self.call(request, context)).catch_unwind().await;
-        result
-            .unwrap_or_else(|_| Err(ErrorData::internal_error("internal error", None)))
-            .map(CallToolResponse::from)
+        let result = answered(self.call(request, context)).await;
+        result.map(CallToolResponse::from)
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        answered(self.prompts(request, context)).await
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let result = answered(self.prompt(request, context)).await;
+        result.map(GetPromptResponse::from)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        answered(self.resources(request, context)).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        answered(self.resource_templates(request, context)).await
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let result = answered(self.resource(request, context)).await;
+        result.map(ReadResourceResponse::from)
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        answered(self.completion(request, context)).await
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -221,24 +251,7 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut changes = self.registry().changes();
-        let caller = caller(context.request_context())?;
-        let stopping = caller.life.stopping();
-        tokio::pin!(stopping);
-        loop {
-            tokio::select! {
-                () = context.cancelled() => return Ok(()),
-                () = &mut stopping => return Ok(()),
-                () = caller.principal.ended().cancelled() => return Ok(()),
-                change = changes.changed() => {
-                    // An error of the first is the end of the process, one of the second the end of the client.
-                    let told = context.sink().notify_tool_list_changed();
-                    if context.accepted().tools_list_changed == Some(true) && (change.is_err() || told.await.is_err()) {
-                        return Ok(());
-                    }
-                }
-            }
-        }
+        answered(self.tell_changes(&context)).await
     }
 
     async fn on_custom_request(
@@ -258,55 +271,28 @@ impl ServerHandler for Server {
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, sentence, None))
     }
 
-    // rmcp would answer these with empty lists; what is not offered does not exist.
-
-    async fn complete(
-        &self,
-        _: CompleteRequestParams,
-        _: RequestContext<RoleServer>,
-    ) -> Result<CompleteResult, ErrorData> {
-        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
-    }
-
-    async fn list_prompts(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
-    }
-
-    async fn list_resources(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
-    }
-
-    async fn list_resource_templates(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
-    }
-
     async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
+}
+
+/// What a handler answers. rmcp runs handlers in tasks of its own and waits for the answer: one that panicked would never come.
+async fn answered<T>(handler: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
+    let answer = AssertUnwindSafe(handler).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(ErrorData::internal_error("internal error", None)))
+}
+
+/// The circumstances of what a client asks, except for its progress.
+fn circumstances(caller: &Caller, context: &RequestContext<RoleServer>) -> Call {
+    let in_message = context.meta.get_traceparent().map(str::to_owned);
+    Call {
+        deadline: Instant::now() + LONGEST_CALL,
+        cancelled: context.ct.clone(),
+        traceparent: in_message.or_else(|| caller.traceparent.clone()),
+        progress: None,
+    }
 }
 
 fn implementation() -> Implementation {
     Implementation::new("mcp-hub", env!("CARGO_PKG_VERSION")).with_title("mcp-hub")
-}
-
-/// What the door said of the request: streams put it beside the message, rmcp's HTTP service beside the HTTP request.
-///
-/// # Errors
-/// No door said anything, so nobody knows what the caller may do. It is a mistake of ours, and opens nothing.
-fn caller(context: &RequestContext<RoleServer>) -> Result<&Caller, ErrorData> {
-    let of_http = || context.extensions.get::<http::request::Parts>()?.extensions.get();
-    let caller = context.extensions.get().or_else(of_http);
-    caller.ok_or_else(|| ErrorData::internal_error("internal error", None))
 }
 
 fn is_modern(context: &RequestContext<RoleServer>) -> bool {
@@ -318,8 +304,19 @@ fn is_modern(context: &RequestContext<RoleServer>) -> bool {
 fn is_known_method(method: &str) -> bool {
     matches!(
         method,
-        "initialize" | "server/discover" | "ping" | "tools/list" | "subscriptions/listen"
-    ) || method == <CallToolRequestMethod as rmcp::model::ConstString>::VALUE
+        "initialize"
+            | "server/discover"
+            | "ping"
+            | "tools/list"
+            | "tools/call"
+            | "prompts/list"
+            | "prompts/get"
+            | "resources/list"
+            | "resources/templates/list"
+            | "resources/read"
+            | "completion/complete"
+            | "subscriptions/listen"
+    )
 }
 
 /// A name that a client sent, fit for an error message.

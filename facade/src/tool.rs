@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::fault::Reason;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Principal;
+use crate::auth::{Principal, denied};
 use crate::json::content::{self, Answer};
 use crate::outcome::Outcome;
 use crate::progress::Reporter;
@@ -136,10 +135,7 @@ impl Tool {
 
     async fn answer(&self, caller: &Principal, arguments: &Object, call: &Call) -> Result<Answer, Fault> {
         if let Some(scope) = caller.lacks(self) {
-            let sentence = format!(
-                "your token does not have the scope {scope}, which this tool needs: who runs the server can give you one that has it"
-            );
-            return Err(Fault::new(Reason::AccessDenied, sentence));
+            return Err(denied(scope, "this tool"));
         }
         match &self.target {
             Target::Facade(own) => own.answer(caller, arguments).await.map(Answer::of_json),

@@ -1,5 +1,7 @@
 //! A principal: who a caller is, and what it may do.
 
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::fault::Reason;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +98,22 @@ impl Principal {
         (!free && !granted).then_some(scope)
     }
 
+    /// Whether it has the scope `db:read`.
+    pub(crate) fn reads(&self) -> bool {
+        self.rights.read
+    }
+
+    /// The same, of something that needs it: "this prompt".
+    ///
+    /// # Errors
+    /// `ACCESS_DENIED` when it has not.
+    pub(crate) fn may_read(&self, what: &str) -> Result<(), Fault> {
+        if self.reads() {
+            return Ok(());
+        }
+        Err(denied(Scope::Read, what))
+    }
+
     /// Whether a tool stands in its list: who can't call it has no use for it.
     pub(crate) fn is_shown(&self, tool: &Tool) -> bool {
         self.knows_tool(tool) && self.lacks(tool).is_none()
@@ -110,4 +128,12 @@ impl Principal {
     pub(crate) fn ended(&self) -> &CancellationToken {
         &self.ended
     }
+}
+
+/// What is told who lacks a scope that something needs: "this tool".
+pub(crate) fn denied(scope: Scope, what: &str) -> Fault {
+    let sentence = format!(
+        "your token does not have the scope {scope}, which {what} needs: who runs the server can give you one that has it"
+    );
+    Fault::new(Reason::AccessDenied, sentence)
 }

@@ -1,29 +1,35 @@
-//! The catalogue: the tools at one moment, built anew whenever an upstream changes, and never changed afterwards.
+//! The catalogue: the tools and prompts at one moment, and who has resources; built anew whenever an upstream changes, and never changed
+//! afterwards. How a list is merged is in `listing`.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::changes::List;
+use super::listing::{Entry, LeftOut, Listing};
+use super::source::Source;
 use crate::auth::Principal;
+use crate::prompt::Prompt;
+use crate::tool::Tool;
 use crate::tool::offer::{Kind, Offer};
-use crate::tool::{MAX_NAME, Tool};
 use crate::upstream::backend::Backend;
 use crate::upstream::reflect::Reflection;
 
 /// The most characters of the instructions: about 300 tokens.
 const MAX_INSTRUCTIONS: usize = 1_100;
 
-/// How many reasons why RPCs of one upstream are no tools are told: `list_services` goes to a model.
+/// How many reasons why RPCs of one upstream are not offered are told: `list_services` goes to a model.
 const MAX_REASONS: usize = 20;
 
-/// The tools at one moment.
+/// What is offered at one moment.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    listed: Vec<Arc<Tool>>,
-    callable: HashMap<String, Arc<Tool>>,
-    left_out: BTreeMap<String, Vec<String>>,
+    tools: Listing<Tool>,
+    prompts: Listing<Prompt>,
+    /// What upstreams have beside them, by their keys.
+    sources: BTreeMap<String, Source>,
+    left_out: LeftOut,
     /// The keys of the upstreams of which something is known: what they offer, or what they offered.
     known: HashSet<String>,
     /// What the instructions say of each upstream, with its key.
@@ -40,19 +46,46 @@ pub(super) struct Part {
     pub(super) deciding: Vec<Arc<Reflection>>,
     /// What all endpoints offer.
     pub(super) all: Vec<Arc<Reflection>>,
-    /// Whether the tools that it had stay while nothing is known of it.
+    /// Whether what it had stays while nothing is known of it.
     pub(super) keep: bool,
+    /// How often its list of resources has changed.
+    pub(super) resources: u64,
 }
 
 impl Catalog {
     /// The listed tools, sorted by name. The facade's own are among them.
     pub fn tools(&self) -> &[Arc<Tool>] {
-        &self.listed
+        self.tools.listed()
     }
 
     /// A tool by its name. During a roll-out a tool that is not listed any more, or not yet, can still be called.
     pub fn tool(&self, name: &str) -> Option<Arc<Tool>> {
-        self.callable.get(name).cloned()
+        self.tools.get(name).cloned()
+    }
+
+    /// The listed tools of an upstream.
+    pub(crate) fn tools_of(&self, key: &str) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.of_key(key)
+    }
+
+    /// The listed prompts, sorted by name.
+    pub fn prompts(&self) -> &[Arc<Prompt>] {
+        self.prompts.listed()
+    }
+
+    /// A prompt by its name, as [`tool`](Self::tool) is found.
+    pub fn prompt(&self, name: &str) -> Option<Arc<Prompt>> {
+        self.prompts.get(name).cloned()
+    }
+
+    /// What upstreams have beside tools and prompts, in the order of their keys.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.values()
+    }
+
+    /// The same of one upstream; `None` when nothing is known of it.
+    pub(crate) fn source(&self, key: &str) -> Option<&Source> {
+        self.sources.get(key)
     }
 
     /// Whether it is known what an upstream offers, be it nothing.
@@ -75,22 +108,32 @@ impl Catalog {
         Cow::Owned(instructions(&lines))
     }
 
-    /// How many tools of an upstream are listed.
-    pub(super) fn count(&self, key: &str) -> usize {
-        let of_key = |tool: &&Arc<Tool>| tool.upstream.as_deref() == Some(key);
-        self.listed.iter().filter(of_key).count()
+    /// How many tools and how many prompts of an upstream are listed.
+    pub(super) fn counts(&self, key: &str) -> (usize, usize) {
+        (self.tools.of_key(key).count(), self.prompts.of_key(key).count())
     }
 
-    /// Why tools of an upstream are not here.
+    /// Why what an upstream declares is not here.
     pub(super) fn left_out(&self, key: &str) -> &[String] {
         self.left_out.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// What clients see of the list.
-    pub(super) fn digests(&self) -> Vec<(&str, Option<[u8; 32]>)> {
-        let listed = self.listed.iter();
-        listed
-            .map(|tool| (tool.name.as_str(), tool.offer().map(|offer| offer.digest)))
+    /// The lists that are others than those of `before`, as clients see them.
+    pub(super) fn changes(&self, before: &Self) -> Vec<List> {
+        let changed = |list: &List| match list {
+            List::Tools => self.tools.digests() != before.tools.digests(),
+            List::Prompts => self.prompts.digests() != before.prompts.digests(),
+            List::Resources => self.resources() != before.resources(),
+        };
+        List::ALL.into_iter().filter(changed).collect()
+    }
+
+    /// Who has resources, and how often they have changed.
+    fn resources(&self) -> Vec<(&str, u64)> {
+        let version = |source: &Source| source.resources();
+        let sources = self.sources.iter();
+        sources
+            .filter_map(|(key, source)| Some((key.as_str(), version(source)?)))
             .collect()
     }
 
@@ -101,48 +144,32 @@ impl Catalog {
             .map(|part| (part.backend.key.clone(), line(part)))
             .collect();
         let texts: Vec<&str> = lines.iter().map(|(_, line)| line.as_str()).collect();
+        let mut left_out = LeftOut::new();
+        for part in parts {
+            let reasons = part
+                .all
+                .iter()
+                .flat_map(|reflection| reflection.left_out.iter().cloned());
+            left_out.insert(part.backend.key.clone(), reasons.collect());
+        }
+        let known =
+            |part: &&Part| !part.deciding.is_empty() || (part.keep && before.knows(&part.backend.key));
         let mut catalog = Self {
-            listed: own.to_vec(),
-            callable: own.iter().map(|tool| (tool.name.clone(), tool.clone())).collect(),
-            left_out: BTreeMap::new(),
+            tools: Listing::build(&before.tools, parts, own, &mut left_out),
+            prompts: Listing::build(&before.prompts, parts, &[], &mut left_out),
+            sources: parts.iter().filter_map(|part| part.source(before)).collect(),
+            left_out,
             known: parts
                 .iter()
-                .filter(|part| !part.deciding.is_empty() || (part.keep && before.knows(&part.backend.key)))
+                .filter(known)
                 .map(|part| part.backend.key.clone())
                 .collect(),
             instructions: instructions(&texts),
             lines,
         };
-        let mut candidates: Vec<(bool, Arc<Tool>)> = Vec::new();
-        for part in parts {
-            let reasons = catalog.left_out.entry(part.backend.key.clone()).or_default();
-            reasons.extend(
-                part.all
-                    .iter()
-                    .flat_map(|reflection| reflection.left_out.iter().cloned()),
-            );
-            candidates.extend(part.tools(before, reasons));
+        for reasons in catalog.left_out.values_mut() {
             reasons.sort();
             reasons.dedup();
-        }
-        // `a` with `b_query` and `a_b` with `query` have one name. It is that of the longer key, whose prefix it begins with: whatever
-        // came first, so that all replicas agree on who is asked, and so does this one when it starts again.
-        candidates.sort_by_key(|(_, tool)| Reverse(tool.upstream.as_ref().map(String::len)));
-        for (listed, tool) in candidates {
-            if let Some(taken) = catalog.callable.get(&tool.name) {
-                let owner = taken.upstream.as_deref().unwrap_or("the facade");
-                let reason = format!("{}: {owner} has a tool of this name already", tool.name);
-                let key = tool.upstream.clone().unwrap_or_default();
-                catalog.left_out.entry(key).or_default().push(reason);
-                continue;
-            }
-            catalog.callable.insert(tool.name.clone(), tool.clone());
-            if listed {
-                catalog.listed.push(tool);
-            }
-        }
-        catalog.listed.sort_by(|left, right| left.name.cmp(&right.name));
-        for reasons in catalog.left_out.values_mut() {
             if reasons.len() > MAX_REASONS {
                 let more = reasons.len() - MAX_REASONS;
                 reasons.truncate(MAX_REASONS);
@@ -154,76 +181,57 @@ impl Catalog {
 }
 
 impl Part {
-    /// Its tools, each with whether it is listed.
-    fn tools(&self, before: &Catalog, left_out: &mut Vec<String>) -> Vec<(bool, Arc<Tool>)> {
-        let settings = self.backend.settings();
+    /// What it has beside tools and prompts, with its key; what it had, while nothing is known of it.
+    fn source(&self, before: &Catalog) -> Option<(String, Source)> {
         let key = &self.backend.key;
-        let Some(first) = self.deciding.first() else {
-            let kept = before.callable.values().filter(|tool| {
-                self.keep
-                    && tool.upstream.as_ref() == Some(key)
-                    && tool.offer().is_some_and(|offer| settings.admits(&offer.rpc))
-            });
-            let was_listed = |tool: &Arc<Tool>| before.listed.iter().any(|listed| Arc::ptr_eq(listed, tool));
-            return kept.map(|tool| (was_listed(tool), tool.clone())).collect();
+        let source = if self.deciding.is_empty() {
+            before.source(key).filter(|_| self.keep)?.at(self.resources)
+        } else {
+            Source::of(&self.backend, &self.all, self.resources)
         };
-        let everywhere = |rpc: &str| {
-            self.deciding.iter().all(|reflection| {
-                reflection
-                    .offer(rpc)
-                    .is_some_and(|offer| offer.kind == Kind::Tool)
-            })
-        };
-        let listed = first.of_kind(Kind::Tool).filter(|offer| everywhere(&offer.rpc));
-        let mut offers: Vec<(bool, &Arc<Offer>)> =
-            listed.map(|offer| (true, self.version(offer, before))).collect();
-        for offer in self
-            .all
-            .iter()
-            .flat_map(|reflection| reflection.of_kind(Kind::Tool))
-        {
-            if !offers.iter().any(|(_, known)| known.rpc == offer.rpc) {
-                offers.push((false, offer));
-            }
-        }
-        offers.retain(|(_, offer)| settings.admits(&offer.rpc));
-        let tools = offers
-            .into_iter()
-            .map(|(listed, offer)| (listed, Tool::of(&self.backend, offer)));
-        let mut fit = Vec::new();
-        for (listed, tool) in tools {
-            if tool.name.len() > MAX_NAME {
-                left_out.push(format!(
-                    "{}: the name is longer than {MAX_NAME} characters: give {key} a shorter key",
-                    tool.name
-                ));
-            } else {
-                fit.push((listed, Arc::new(tool)));
-            }
-        }
-        fit
+        Some((key.clone(), source))
+    }
+}
+
+impl Entry for Tool {
+    const KIND: Kind = Kind::Tool;
+    const NOUN: &'static str = "tool";
+
+    fn of(backend: &Arc<Backend>, offer: &Arc<Offer>) -> Self {
+        Self::of(backend, offer)
     }
 
-    /// The version of an offer to list: in a roll-out, the one that was listed before as long as somebody has it; else the one that
-    /// most have. Clients of either are served, whatever is listed.
-    fn version<'a>(&'a self, offer: &'a Arc<Offer>, before: &Catalog) -> &'a Arc<Offer> {
-        let name = format!("{}_{}", self.backend.key, offer.rpc);
-        let tool = before.callable.get(&name);
-        let listed = tool
-            .and_then(|tool| tool.offer())
-            .map(|old| (&old.path, old.digest));
-        let versions = || {
-            self.deciding
-                .iter()
-                .filter_map(|reflection| reflection.offer(&offer.rpc))
-        };
-        let same = |version: &Arc<Offer>| Some((&version.path, version.digest)) == listed;
-        let number = |digest| versions().filter(|version| version.digest == digest).count();
-        versions()
-            .find(|version| same(version))
-            // The last of those with the greatest key: of two that are as frequent, any, but all replicas the same.
-            .or_else(|| versions().max_by_key(|version| (number(version.digest), version.digest)))
-            .unwrap_or(offer)
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn upstream(&self) -> Option<&str> {
+        self.upstream.as_deref()
+    }
+
+    fn offer(&self) -> Option<&Offer> {
+        self.offer()
+    }
+}
+
+impl Entry for Prompt {
+    const KIND: Kind = Kind::Prompt;
+    const NOUN: &'static str = "prompt";
+
+    fn of(backend: &Arc<Backend>, offer: &Arc<Offer>) -> Self {
+        Self::of(backend, offer)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn upstream(&self) -> Option<&str> {
+        Some(&self.upstream)
+    }
+
+    fn offer(&self) -> Option<&Offer> {
+        Some(self.offer())
     }
 }
 

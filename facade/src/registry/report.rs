@@ -47,7 +47,10 @@ pub struct ServiceReport {
     pub endpoints: String,
     /// How many tools it has in the catalogue.
     pub tools: usize,
-    /// Tools that were left out, and why.
+    /// How many prompts it has there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub prompts: usize,
+    /// Tools and prompts that were left out, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
     /// How long the adapter took to tell its status, in milliseconds; absent when it did not.
@@ -134,6 +137,7 @@ impl ServiceReport {
             Mode::ReadOnly => "read only",
             Mode::ReadWrite => "read write",
         };
+        let (tools, prompts) = catalog.counts(&backend.key);
         Self {
             key: backend.key.clone(),
             description: backend.description(),
@@ -152,10 +156,16 @@ impl ServiceReport {
             } else {
                 String::new()
             },
-            tools: catalog.count(&backend.key),
+            tools,
+            prompts,
             left_out: catalog.left_out(&backend.key).to_vec(),
             latency_ms: latency.map(|latency| (latency * 100.0).round() / 100.0),
             kind: status.kind,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

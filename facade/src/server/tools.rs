@@ -1,17 +1,12 @@
-//! `tools/list` and `tools/call`.
-
-use std::time::Duration;
+//! `tools/call`, and what `tools/list` shows of a tool.
 
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, ErrorData, ToolAnnotations};
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
-use super::{Server, caller, is_modern, shown};
+use super::{Server, caller, circumstances, is_modern, shown};
 use crate::outcome::Outcome;
-use crate::tool::{Call, Tool};
-
-/// The longest that any call may take; its upstream usually allows less.
-const LONGEST_CALL: Duration = Duration::from_mins(5);
+use crate::tool::Tool;
 
 impl Server {
     pub(super) async fn call(
@@ -39,14 +34,8 @@ impl Server {
                 )),
             };
         };
-        let in_message = context.meta.get_traceparent().map(str::to_owned);
+        let call = circumstances(caller, &context);
         let cancelled = &context.ct;
-        let call = Call {
-            deadline: Instant::now() + LONGEST_CALL,
-            cancelled: cancelled.clone(),
-            traceparent: in_message.or_else(|| caller.traceparent.clone()),
-            progress: None,
-        };
         let started = Instant::now();
         let arguments = request.arguments.unwrap_or_default();
         let outcome = tool.call_by(&caller.principal, arguments, call).await;
@@ -75,7 +64,7 @@ impl Server {
             CallToolResult::success(content)
         };
         result.structured_content = outcome.structured;
-        result.meta = is_modern(context).then(|| self.shared.identity.clone());
+        result.meta = is_modern(context).then(|| self.identity().clone());
         result
     }
 }

@@ -16,7 +16,6 @@ use rmcp::model::{
 };
 use rmcp::service::serve_directly_with_ct;
 use rmcp::transport::OneshotTransport;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::filter::ToolFilter;
 use super::message::{self, Refusal};
 use crate::auth::Principal;
+use crate::registry::{Follower, List};
 use crate::server::{Caller, Server};
 use outbox::{GivenUp, Outbox};
 
@@ -32,7 +32,15 @@ mod outbox;
 /// The most calls on one stream that run or wait for the client to read their answer.
 const MAX_CALLS: usize = 32;
 
-const LIST_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+/// What a client is told when a list has changed.
+fn list_changed(list: List) -> String {
+    let list = match list {
+        List::Tools => "tools",
+        List::Prompts => "prompts",
+        List::Resources => "resources",
+    };
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/{list}/list_changed"}}"#)
+}
 
 /// The client's side: takes its messages.
 #[derive(Debug)]
@@ -55,7 +63,7 @@ pub(super) struct Conversation {
 #[derive(Debug)]
 pub(super) struct Answers {
     conversation: Arc<Conversation>,
-    changes: watch::Receiver<u64>,
+    changes: Follower,
 }
 
 /// What a client is connected by.
@@ -75,7 +83,7 @@ pub(super) fn open(
     principal: Arc<Principal>,
     door: Door,
 ) -> (Arc<Conversation>, Answers) {
-    let changes = server.registry().changes();
+    let changes = server.registry().follow();
     let conversation = Arc::new(Conversation {
         life: server.lifecycle().child(),
         server,
@@ -280,12 +288,13 @@ impl Answers {
                 () = conversation.ended.cancelled() => return None,
                 message = conversation.outbox.next() => return Some(message),
                 () = conversation.finished() => return conversation.outbox.try_next(),
-                changed = self.changes.changed() => match changed {
-                    Ok(()) if conversation.hears_changes.load(Ordering::Relaxed) => return Some(LIST_CHANGED.to_owned()),
-                    Ok(()) => {}
-                    // The registry is gone, and with it the process.
-                    Err(_) => return None,
-                },
+                // Without a change to come the registry is gone, and with it the process.
+                list = self.changes.next() => {
+                    let list = list?;
+                    if conversation.hears_changes.load(Ordering::Relaxed) {
+                        return Some(list_changed(list));
+                    }
+                }
             }
         }
     }

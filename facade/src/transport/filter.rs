@@ -28,6 +28,11 @@ impl ToolFilter {
         Self((!patterns.is_empty()).then(|| patterns.into()))
     }
 
+    /// Whether it lets all tools through, and what has no tools.
+    pub(crate) fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether the filter lets a tool through.
     pub(crate) fn allows(&self, tool: &str) -> bool {
         self.0

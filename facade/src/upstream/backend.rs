@@ -17,6 +17,7 @@ use super::call::admission::Admission;
 use super::endpoint::{Endpoint, Shared, State};
 use super::file::MAX_DESCRIPTION;
 use super::reflect::Reflection;
+use super::resources::ResourceList;
 use crate::quiet::Quiet;
 use names::{Answer, Resolver};
 
@@ -93,6 +94,7 @@ impl Backend {
                 changed,
                 connected,
                 versions: Arc::default(),
+                resources: Arc::default(),
                 quiet: Arc::default(),
             },
             too_many: AtomicBool::new(false),
@@ -144,6 +146,19 @@ impl Backend {
     /// How much may still be written to the log about it.
     pub(crate) fn quiet(&self) -> &Quiet {
         &self.shared.quiet
+    }
+
+    /// What is known of its list of resources.
+    pub(crate) fn resources(&self) -> &ResourceList {
+        &self.shared.resources
+    }
+
+    /// Whether an endpoint can be asked and says that it serves.
+    pub(crate) fn is_serving(&self) -> bool {
+        let endpoints = self.endpoints.load();
+        endpoints
+            .iter()
+            .any(|endpoint| endpoint.is_understood() && endpoint.state().serving)
     }
 
     /// The endpoints, sorted by address.

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 use super::breaker::{Breaker, Standing};
 use super::connection::Connection;
 use super::reflect::{Reflection, Versions};
+use super::resources::ResourceList;
 use super::status;
 use crate::metrics;
 use crate::quiet::Quiet;
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) connected: Arc<Notify>,
     /// What its endpoints offer.
     pub(super) versions: Arc<Versions>,
+    /// What they say of its list of resources.
+    pub(super) resources: Arc<ResourceList>,
     /// How much it may still write to the log.
     pub(super) quiet: Arc<Quiet>,
 }

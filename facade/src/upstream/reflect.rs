@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Code;
 use tonic::transport::Channel;
 
+use super::resources;
 use crate::json::wire::Malformed;
 use crate::tool::offer::{Kind, Offer};
 use crate::words;
@@ -110,6 +111,11 @@ impl Reflection {
     /// What it offers of one kind, sorted by name.
     pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Arc<Offer>> {
         self.offers.iter().filter(move |offer| offer.kind == kind)
+    }
+
+    /// Whether it has the service of resources.
+    pub(crate) fn has_resources(&self) -> bool {
+        self.services.iter().any(|service| service == resources::SERVICE)
     }
 
     /// The service whose health is that of the tools; the whole process when there is none.

@@ -221,6 +221,16 @@ pub(crate) fn request(id: u32, method: &str, params: Value) -> Value {
     message
 }
 
+/// What a server says that it can do, by whether it tells changes of lists on the door.
+pub(crate) fn capabilities(changes: bool) -> Value {
+    let list = if changes {
+        json!({"listChanged": true})
+    } else {
+        json!({})
+    };
+    json!({"tools": list, "prompts": list, "resources": list, "completions": {}})
+}
+
 /// `initialize` of a version.
 pub(crate) fn initialize(version: &str) -> Value {
     let params = json!({

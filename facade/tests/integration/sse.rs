@@ -5,7 +5,9 @@ use http::Request;
 use mcp_hub_facade::upstream::Upstreams;
 use serde_json::json;
 
-use crate::client::{Served, Stream, call, initialize, modern_request, post, request, send, serve, within};
+use crate::client::{
+    Served, Stream, call, capabilities, initialize, modern_request, post, request, send, serve, within,
+};
 
 async fn facade() -> Served {
     serve(&[], Upstreams::default()).await
@@ -25,10 +27,7 @@ async fn each_older_version_is_echoed_and_changes_are_promised() {
         let mut stream = Stream::open(served.address, "/sse").await;
         let answer = stream.call(served.address, &initialize(asked)).await;
         assert_eq!(answer["result"]["protocolVersion"], answered);
-        assert_eq!(
-            answer["result"]["capabilities"],
-            json!({"tools": {"listChanged": true}})
-        );
+        assert_eq!(answer["result"]["capabilities"], capabilities(true));
     }
 }
 
@@ -63,10 +62,7 @@ async fn the_stateless_era_works_on_a_stream_too() {
     let answer = stream
         .call(served.address, &modern_request(1, "server/discover", json!({})))
         .await;
-    assert_eq!(
-        answer["result"]["capabilities"],
-        json!({"tools": {"listChanged": true}})
-    );
+    assert_eq!(answer["result"]["capabilities"], capabilities(true));
     let answer = stream
         .call(served.address, &modern_request(2, "tools/list", json!({})))
         .await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::task::JoinHandle;
 
-use crate::client::{Served, initialize, modern_request, request, serve, within};
+use crate::client::{Served, capabilities, initialize, modern_request, request, serve, within};
 
 /// The client's end.
 pub(crate) struct Client {
@@ -70,10 +70,7 @@ async fn each_older_version_is_echoed_and_changes_are_promised() {
         let mut client = Client::start().await;
         let answer = client.call(&initialize(asked)).await;
         assert_eq!(answer["result"]["protocolVersion"], answered);
-        assert_eq!(
-            answer["result"]["capabilities"],
-            json!({"tools": {"listChanged": true}})
-        );
+        assert_eq!(answer["result"]["capabilities"], capabilities(true));
         client
             .write(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n")
             .await;
@@ -102,10 +99,7 @@ async fn the_stateless_era_works_too() {
     let answer = client
         .call(&modern_request(1, "server/discover", json!({})))
         .await;
-    assert_eq!(
-        answer["result"]["capabilities"],
-        json!({"tools": {"listChanged": true}})
-    );
+    assert_eq!(answer["result"]["capabilities"], capabilities(true));
     let answer = client.call(&modern_request(2, "tools/list", json!({}))).await;
     assert_eq!(answer["result"]["cacheScope"], "private");
     let listen = modern_request(

@@ -1,4 +1,4 @@
-//! The task of an endpoint: connects, watches, reflects, and connects again.
+//! The task of an endpoint: connects, watches health and resources, reflects, and connects again.
 //!
 //! A connection that ends is replaced at once, before the endpoint is given up: servers end connections because they are old, and an
 //! adapter that restarts, or a load balancer in front of several, takes the next one. Meanwhile calls go to other endpoints, or wait.
@@ -14,7 +14,7 @@ use crate::tool::offer::Kind;
 use crate::upstream::connection::Connection;
 use crate::upstream::health::{self, Gone};
 use crate::upstream::reflect::Reflection;
-use crate::upstream::status;
+use crate::upstream::{resources, status};
 
 /// The pauses between attempts to connect: the first for a second, because a restarted adapter is back soon; then doubled to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -29,6 +29,10 @@ const REFLECT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The least time between two reflections, whoever asks for one.
 const REFLECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// When a watch of resources that ended is opened again, and when one that said nothing is at the latest.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
+const LAST_WATCH_AGAIN: Duration = Duration::from_mins(1);
 
 /// How long a service that did not serve has to say that it serves again, without a break, to be believed. One that flaps a thousand
 /// times a second has one change: that it does not serve. It still gets calls where there is no better one.
@@ -94,7 +98,9 @@ impl Endpoint {
 
     /// Uses a connection until it is gone.
     async fn serve(&self, connection: &Arc<Connection>) -> Gone {
-        let (name, mut named) = watch::channel(None::<String>);
+        // What this connection has said that is offered behind it.
+        let (offers, offered) = watch::channel(None::<Arc<Reflection>>);
+        let mut first = offered.clone();
         // Whoever accepts connections and then is silent would hold up calls: it gets none before it has said something.
         let alive = || {
             if !self.lock().is_connected() {
@@ -106,10 +112,13 @@ impl Endpoint {
         };
         let service = async {
             // The name is known after the first reflection.
-            let name = match named.wait_for(Option::is_some).await {
-                Ok(name) => name.clone().unwrap_or_default(),
+            let name = match first.wait_for(Option::is_some).await {
+                Ok(offered) => offered
+                    .as_ref()
+                    .map(|reflection| reflection.health_name().to_owned()),
                 Err(_) => return Gone::Lost,
             };
+            let name = name.unwrap_or_default();
             let (says, said) = watch::channel(None);
             tokio::select! {
                 gone = health::service(connection, &name, |serving| {
@@ -124,7 +133,8 @@ impl Endpoint {
             gone = health::check(connection, alive) => gone,
             gone = health::process(connection) => gone,
             gone = service => gone,
-            gone = self.keep_reflection(connection, &name) => gone,
+            gone = self.keep_reflection(connection, &offers) => gone,
+            gone = self.keep_resources(connection, offered) => gone,
         }
     }
 
@@ -152,12 +162,13 @@ impl Endpoint {
     async fn keep_reflection(
         &self,
         connection: &Arc<Connection>,
-        name: &watch::Sender<Option<String>>,
+        offers: &watch::Sender<Option<Arc<Reflection>>>,
     ) -> Gone {
         loop {
             let pause = match self.shared.versions.reflect(&connection.channel).await {
                 Ok(reflection) => {
-                    self.reflected(connection, reflection, name).await;
+                    self.reflected(connection, reflection.clone()).await;
+                    offers.send_replace(Some(reflection));
                     REFLECT_AGAIN
                 }
                 Err(error) => {
@@ -180,20 +191,37 @@ impl Endpoint {
         }
     }
 
-    async fn reflected(
+    /// Follows the adapter's list of resources while it has one; never returns while the connection is there.
+    async fn keep_resources(
         &self,
         connection: &Arc<Connection>,
-        reflection: Arc<Reflection>,
-        name: &watch::Sender<Option<String>>,
-    ) {
-        let service = reflection.health_name().to_owned();
-        name.send_if_modified(|name| {
-            let first = name.is_none();
-            if first {
-                *name = Some(service);
-            }
-            first
-        });
+        mut offered: watch::Receiver<Option<Arc<Reflection>>>,
+    ) -> Gone {
+        let has = |offered: &Option<Arc<Reflection>>| {
+            offered
+                .as_ref()
+                .is_some_and(|reflection| reflection.has_resources())
+        };
+        let mut pause = WATCH_AGAIN;
+        while offered.wait_for(has).await.is_ok() {
+            let list = self.shared.resources.watch(self.address);
+            let heard = resources::watch(connection.channel.clone(), |digest| {
+                if list.says(digest) {
+                    self.shared.changed.notify_one();
+                }
+            });
+            pause = if heard.await {
+                WATCH_AGAIN
+            } else {
+                (pause * 2).min(LAST_WATCH_AGAIN)
+            };
+            drop(list);
+            sleep(pause.mul_f64(rand::random_range(0.75..1.25))).await;
+        }
+        Gone::Lost
+    }
+
+    async fn reflected(&self, connection: &Arc<Connection>, reflection: Arc<Reflection>) {
         let digest = |known: &Arc<Reflection>| known.digest;
         if self.lock().reflection.as_ref().map(digest) == Some(reflection.digest) {
             self.update(|state| state.confirm(connection));
