@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// How the tools are called. Only the facade knows the key.
 const TOOLS: &str = "with the tools of this server, whose names begin with its key, as in KEY_query";
 
+/// What to do about a server that can't be asked.
+const LATER: &str = "Try the tools below in a moment. When they fail too, list_services, whose name has no key, says how the server is.";
+
 /// What was looked up, within the time that there is for it.
 async fn patiently<T>(look_up: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let found = tokio::time::timeout(PATIENCE, look_up).await;

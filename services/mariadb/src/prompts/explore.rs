@@ -1,10 +1,11 @@
 //! `Explore`: what is in the server, and how to find out more.
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::prompt::{Text, quoted};
 use mcp_hub_proto::mariadb::v1 as pb;
 
-use super::{PATIENCE, TOOLS, given, patiently, told};
+use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
 use crate::catalogue::{self, Name, Overview};
 use crate::database::Database;
 
@@ -65,7 +66,8 @@ impl About<'_> {
         }
         match found {
             Ok(found) => self.facts(text, found),
-            Err(fault) => told(text, "The server could not be looked at", fault),
+            Err(fault) if fault.reason == Reason::ObjectNotFound => told(text, "The server could not be looked at", fault),
+            Err(fault) => told(text, "The server could not be looked at", fault).paragraph(LATER),
         }
         .paragraph(&format!(
             "Go on {TOOLS}:\n\
@@ -116,10 +118,9 @@ impl About<'_> {
         };
         let references = found.references.iter().take(REFERENCES).map(reference);
         let text = text
-            .facts("Server", [server], 0)
             .facts(
-                "Databases",
-                databases,
+                "The server and its databases",
+                [server].into_iter().chain(databases),
                 found.databases.len().saturating_sub(DATABASES),
             )
             .facts(
@@ -148,14 +149,15 @@ impl About<'_> {
 
 /// One table: its name, its size, what its makers say of it.
 fn described(table: &pb::Table, name: &impl Fn(&str, &str) -> String) -> String {
-    let mut line = name(&table.database, &table.name);
-    match table.estimated_rows {
-        Some(rows) => line.push_str(&format!(": about {rows} rows")),
-        None => line.push_str(&format!(": {}", table.r#type)),
+    let name = name(&table.database, &table.name);
+    let what = match table.estimated_rows {
+        Some(rows) => format!("about {rows} rows"),
+        None => table.r#type.clone(),
+    };
+    let comment: String = table.comment.chars().take(COMMENT).collect();
+    if comment.is_empty() {
+        format!("{name}: {what}")
+    } else {
+        format!("{name}: {what}, {}", quoted(&comment))
     }
-    if !table.comment.is_empty() {
-        let comment: String = table.comment.chars().take(COMMENT).collect();
-        line.push_str(&format!(", {}", quoted(&comment)));
-    }
-    line
 }

@@ -5,7 +5,7 @@ use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::prompt::{Text, quoted};
 use mcp_hub_proto::mariadb::v1 as pb;
 
-use super::{PATIENCE, TOOLS, given, patiently, told};
+use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
 use crate::database::Database;
 use crate::explain;
 
@@ -87,6 +87,6 @@ fn instead(fault: &Fault) -> &'static str {
         Reason::ObjectNotFound | Reason::AccessDenied => {
             "Find out which names it means, by search_objects and list_tables, or tell me that the login may lack rights."
         }
-        _ => "Try explain_query in a moment; when it fails too, tell me that the server can't be asked.",
+        _ => LATER,
     }
 }

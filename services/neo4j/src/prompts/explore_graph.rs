@@ -1,10 +1,11 @@
 //! `ExploreGraph`: what is in the graph, and how to find out more.
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::prompt::{Text, quoted};
 use mcp_hub_proto::neo4j::v1 as pb;
 
-use super::{PATIENCE, TOOLS, given, patiently, told};
+use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
 use crate::catalogue;
 use crate::database::Database;
 
@@ -72,7 +73,8 @@ impl About<'_> {
         }
         match found {
             Ok(found) => facts(text, found),
-            Err(fault) => told(text, "The graph could not be looked at", fault),
+            Err(fault) if fault.reason == Reason::ObjectNotFound => told(text, "The graph could not be looked at", fault),
+            Err(fault) => told(text, "The graph could not be looked at", fault).paragraph(LATER),
         }
         .paragraph(&format!(
             "Go on {TOOLS}:\n\
@@ -138,18 +140,17 @@ fn facts(text: Text, found: &pb::SchemaResponse) -> Text {
 
 /// One label: how many nodes have it, and what they have.
 fn described(label: &pb::Label) -> String {
-    let mut line = quoted(&label.name);
-    if let Some(count) = label.count {
-        line.push_str(&format!(": {count}"));
-    }
+    let count = label.count.map(|count| format!(": {count}")).unwrap_or_default();
+    let name = format!("{}{count}", quoted(&label.name));
     let properties = label.properties.iter().take(PROPERTIES).map(|property| {
         let index = Some(property.index.as_str()).filter(|index| !index.is_empty());
         let index = index.map(|index| format!(", {index}")).unwrap_or_default();
         format!("{} ({}{index})", quoted(&property.name), property.r#type)
     });
     let properties: Vec<String> = properties.collect();
-    if !properties.is_empty() {
-        line.push_str(&format!("; {}", properties.join(", ")));
+    if properties.is_empty() {
+        name
+    } else {
+        format!("{name}; {}", properties.join(", "))
     }
-    line
 }
