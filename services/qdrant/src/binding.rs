@@ -15,7 +15,7 @@ use crate::embedding::{Embeddings, Model};
 
 mod sentence;
 
-pub(crate) use sentence::{describe, model_of};
+pub(crate) use sentence::{Ways, describe, model_of, ways};
 
 /// The key of a collection's metadata that is ours.
 const METADATA: &str = "mcp-hub";

@@ -8,11 +8,16 @@ use qdrant_client::qdrant::CollectionStatus;
 
 mod info;
 mod list;
+mod names;
+mod overview;
 mod sample;
 mod shape;
 
 pub(crate) use info::collection_info;
 pub(crate) use list::list_collections;
+pub(crate) use names::{aliases, callable};
+pub(crate) use overview::{Overview, overview};
+pub(crate) use sample::text_keys;
 pub(crate) use shape::{Form, Index, IndexKind, Shape, Vector};
 
 /// The limit of a call whose request has none of its own.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::{self, Bounds};
+use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, TIMEOUT_MS};
+use mcp_hub_chassis::progress::{self, Counter};
+use mcp_hub_chassis::stream::Stream;
+use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::data::v1::Value;
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::qdrant::v1 as pb;
@@ -31,10 +33,43 @@ pub(crate) async fn count(
     request: &pb::CountRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::CountResponse, Fault> {
-    let mut notices = Vec::new();
+    let mut notices = vec![];
+    let timeout = TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    run(database, request, timeout, notices, &Counter::default()).await
+}
+
+/// Does the same for a caller that wants to know that it goes on, and so waits longer. A caller that goes away cancels it.
+///
+/// # Errors
+/// A wrong `timeout_ms`; everything else comes down the stream.
+pub(crate) fn follow(
+    database: Database,
+    request: pb::CountRequest,
+    remaining: Option<Duration>,
+    lifecycle: &Lifecycle,
+) -> Result<Stream<pb::FollowCountResponse>, Fault> {
+    let mut notices = vec![];
+    let timeout = FOLLOWED_TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    let message = |progress, response| pb::FollowCountResponse { progress, response };
+    Ok(progress::follow(
+        lifecycle,
+        timeout,
+        message,
+        move |counter| async move { run(&database, &request, timeout, notices, &counter).await },
+    ))
+}
+
+/// Counts within `timeout`, and says what is done now.
+async fn run(
+    database: &Database,
+    request: &pb::CountRequest,
+    timeout: Duration,
+    mut notices: Vec<String>,
+    counter: &Counter,
+) -> Result<pb::CountResponse, Fault> {
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let session = database.read(timeout);
+    counter.phase("looking at the collection");
     let shape = session.shape(&request.collection).await?;
     let filter = filter::parse(request.filter.as_ref(), &shape, &mut notices)?;
     let facet_key = request.facet_key.as_deref().filter(|key| !key.is_empty());
@@ -44,6 +79,7 @@ pub(crate) async fn count(
             None => Ok(vec![]),
         }
     };
+    counter.phase("counting");
     let (count, facets) = tokio::try_join!(exact(&session, &shape.collection, filter.clone()), facets)?;
     let mut facets = facets;
     if facets.len() > limit as usize {

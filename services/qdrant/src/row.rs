@@ -6,6 +6,7 @@ use std::time::Duration;
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Fit, Push};
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::data::v1::{Column, ResultSet, Row, Value};
 use qdrant_client::qdrant::{
@@ -157,6 +158,12 @@ impl Table {
         let fits = columns.shown().map(|(_, _, fit)| fit).collect();
         let answer = Answer::new(columns.columns(), caps).fitted(fits);
         Self { columns, answer }
+    }
+
+    /// Counts the points that come.
+    pub(crate) fn counted(mut self, counter: Counter) -> Self {
+        self.answer = self.answer.counted(counter);
+        self
     }
 
     /// Adds a point, if it fits.

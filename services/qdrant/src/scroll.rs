@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Caps, Push};
-use mcp_hub_chassis::arguments::{self, Bounds};
+use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_chassis::progress::{self, Counter};
+use mcp_hub_chassis::stream::Stream;
+use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::qdrant::v1 as pb;
 use prost::Message;
 
@@ -40,11 +42,44 @@ pub(crate) async fn scroll(
     request: &pb::ScrollRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::ScrollResponse, Fault> {
+    let mut notices = vec![];
+    let timeout = TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    page(database, request, timeout, notices, Counter::default()).await
+}
+
+/// Does the same for a caller that wants to know how far it is, and so waits longer. A caller that goes away cancels it.
+///
+/// # Errors
+/// A wrong `timeout_ms`; everything else comes down the stream.
+pub(crate) fn follow(
+    database: Database,
+    request: pb::ScrollRequest,
+    remaining: Option<Duration>,
+    lifecycle: &Lifecycle,
+) -> Result<Stream<pb::FollowScrollResponse>, Fault> {
+    let mut notices = vec![];
+    let timeout = FOLLOWED_TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    let message = |progress, response| pb::FollowScrollResponse { progress, response };
+    Ok(progress::follow(
+        lifecycle,
+        timeout,
+        message,
+        move |counter| async move { page(&database, &request, timeout, notices, counter).await },
+    ))
+}
+
+/// Reads a page within `timeout`, and counts the points that come.
+async fn page(
+    database: &Database,
+    request: &pb::ScrollRequest,
+    timeout: Duration,
+    mut notices: Vec<String>,
+    counter: Counter,
+) -> Result<pb::ScrollResponse, Fault> {
     let begun = Instant::now();
-    let mut notices = Vec::new();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let session = database.read(timeout);
+    counter.phase("looking at the collection");
     let columns = Columns {
         payload: filter::keys("payload_fields", &request.payload_fields)?,
         vectors: request.with_vectors(),
@@ -68,7 +103,8 @@ pub(crate) async fn scroll(
         notices.push(format!("points without \"{}\" are left out", order.key()));
     }
 
-    let mut table = Table::new(columns, Caps::rows(limit));
+    counter.phase("reading points");
+    let mut table = Table::new(columns, Caps::rows(limit)).counted(counter);
     for notice in notices {
         table.notice(notice);
     }

@@ -5,10 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Caps, Push};
-use mcp_hub_chassis::arguments::{self, Bounds};
+use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
+use mcp_hub_chassis::progress::{self, Counter};
+use mcp_hub_chassis::stream::Stream;
+use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::qdrant::v1 as pb;
 use prost::Message as _;
@@ -68,15 +70,58 @@ pub(crate) async fn search(
     request: &pb::SearchRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::SearchResponse, Fault> {
-    let begun = Instant::now();
     let mut notices = vec![];
+    let timeout = TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    run(
+        database,
+        embeddings,
+        request,
+        timeout,
+        notices,
+        &Counter::default(),
+    )
+    .await
+}
+
+/// Does the same for a caller that wants to know what is done, and so waits longer. A caller that goes away cancels it.
+///
+/// # Errors
+/// A wrong `timeout_ms`; everything else comes down the stream.
+pub(crate) fn follow(
+    database: Database,
+    embeddings: Embeddings,
+    request: pb::SearchRequest,
+    remaining: Option<Duration>,
+    lifecycle: &Lifecycle,
+) -> Result<Stream<pb::FollowSearchResponse>, Fault> {
+    let mut notices = vec![];
+    let timeout = FOLLOWED_TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    let message = |progress, response| pb::FollowSearchResponse { progress, response };
+    Ok(progress::follow(
+        lifecycle,
+        timeout,
+        message,
+        move |counter| async move { run(&database, &embeddings, &request, timeout, notices, &counter).await },
+    ))
+}
+
+/// Searches within `timeout`, and says what is done now.
+async fn run(
+    database: &Database,
+    embeddings: &Embeddings,
+    request: &pb::SearchRequest,
+    timeout: Duration,
+    mut notices: Vec<String>,
+    counter: &Counter,
+) -> Result<pb::SearchResponse, Fault> {
+    let begun = Instant::now();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
     let group_size = GROUP_SIZE.apply(request.group_size, &mut notices)?;
-    let timeout = arguments::timeout(request.timeout_ms, remaining, &mut notices)?;
     let wanted = Wanted::of(request)?;
     let score_threshold = threshold(request.score_threshold)?;
 
     let session = database.read(timeout);
+    counter.phase("looking at the collection");
     let shape = session.shape(&request.collection).await?;
     let filter = filter::parse(request.filter.as_ref(), &shape, &mut notices)?;
     let bindings = Bindings::of(&shape, embeddings);
@@ -86,6 +131,7 @@ pub(crate) async fn search(
         embeddings,
         request,
         scored: score_threshold.is_some(),
+        counter,
     };
     let legs = search.legs(wanted, &mut notices).await?;
     if let [leg] = legs.as_slice() {
@@ -116,6 +162,7 @@ pub(crate) async fn search(
         group_by: group_by.as_deref().map(|key| (key, group_size)),
         columns: &columns,
     };
+    counter.phase("searching");
     let (points, rows) = Box::pin(asked.send(&session, &shape)).await?;
 
     let mut table = Table::new(columns, Caps::rows(rows));
@@ -141,6 +188,7 @@ struct Search<'a, 's> {
     request: &'a pb::SearchRequest,
     /// Whether scores are compared with a threshold.
     scored: bool,
+    counter: &'a Counter,
 }
 
 impl<'s> Search<'_, 's> {
@@ -157,6 +205,7 @@ impl<'s> Search<'_, 's> {
                     mode: self.request.mode(),
                     using,
                     scored: self.scored,
+                    counter: self.counter,
                 };
                 text.legs(notices).await
             }

@@ -11,14 +11,7 @@ const NOT_POSSIBLE: &str = "not possible";
 /// are not known, it is taken to fit.
 pub(crate) fn describe(shape: &Shape, embeddings: &Embeddings) -> String {
     let bindings = Bindings::of(shape, embeddings);
-    let (mut dense, mut misfits) = (vec![], vec![]);
-    for bound in bindings.dense() {
-        let dimensions = embeddings.known_dimensions(&bound.model);
-        match dimensions.map_or(Ok(()), |dimensions| bindings.check(bound, dimensions)) {
-            Ok(()) => dense.push(bound),
-            Err(fault) => misfits.push((bound.by, fault.message)),
-        }
-    }
+    let (dense, misfits) = dense(&bindings, embeddings);
     let sparse: Vec<&Bound<'_>> = bindings.sparse().collect();
     let mut text = match (legs(&dense), legs(&sparse)) {
         (Some(dense), Some(sparse)) => {
@@ -43,6 +36,52 @@ pub(crate) fn describe(shape: &Shape, embeddings: &Embeddings) -> String {
         text.push_str(&why);
     }
     text
+}
+
+/// In which ways texts are searched in a collection, as far as is known without asking.
+pub(crate) fn ways(shape: &Shape, embeddings: &Embeddings) -> Ways {
+    let bindings = Bindings::of(shape, embeddings);
+    Ways {
+        meaning: !dense(&bindings, embeddings).0.is_empty(),
+        words: bindings.sparse().next().is_some(),
+    }
+}
+
+/// The ways in which texts are searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ways {
+    /// By the dense vector of a model.
+    pub(crate) meaning: bool,
+    /// By a sparse vector.
+    pub(crate) words: bool,
+}
+
+/// In a few words.
+impl std::fmt::Display for Ways {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match (self.meaning, self.words) {
+            (true, true) => "by meaning and by words",
+            (true, false) => "by meaning",
+            (false, true) => "by words",
+            (false, false) => NOT_POSSIBLE,
+        })
+    }
+}
+
+/// The dense vectors that texts can become, and why others can't.
+fn dense<'b, 's>(
+    bindings: &'b Bindings<'s>,
+    embeddings: &Embeddings,
+) -> (Vec<&'b Bound<'s>>, Vec<(By, String)>) {
+    let (mut dense, mut misfits) = (vec![], vec![]);
+    for bound in bindings.dense() {
+        let dimensions = embeddings.known_dimensions(&bound.model);
+        match dimensions.map_or(Ok(()), |dimensions| bindings.check(bound, dimensions)) {
+            Ok(()) => dense.push(bound),
+            Err(fault) => misfits.push((bound.by, fault.message)),
+        }
+    }
+    (dense, misfits)
 }
 
 /// The model by which text becomes a vector; empty without one.

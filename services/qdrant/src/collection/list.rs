@@ -11,7 +11,7 @@ use mcp_hub_chassis::fault::Reason;
 use mcp_hub_proto::qdrant::v1 as pb;
 use qdrant_client::qdrant::{CollectionInfo, CollectionStatus, GetCollectionInfoRequest};
 
-use super::{shape, timeout};
+use super::{aliases, shape, timeout};
 use crate::database::{Database, Name, Session};
 use crate::error::Error;
 
@@ -22,7 +22,7 @@ const LIMIT: Bounds = Bounds {
 };
 
 /// How many collections are asked about at the same time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// The most characters of a list: what an answer may have, with room for its frame.
 const CHARACTERS: usize = 58_000;
@@ -102,33 +102,15 @@ pub(crate) async fn list_collections(
     })
 }
 
-/// The aliases of each collection, sorted; `None` when the API key may not know them.
-async fn aliases(session: &Session) -> Result<Option<BTreeMap<String, Vec<String>>>, Error> {
-    let aliases = match session.aliases().await {
-        Err(Error::Server(_)) => return Ok(None),
-        aliases => aliases?,
-    };
-    let mut of: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for alias in aliases {
-        of.entry(alias.collection_name)
-            .or_default()
-            .push(alias.alias_name);
-    }
-    for names in of.values_mut() {
-        names.sort_unstable();
-    }
-    Ok(Some(of))
-}
-
 /// What can be known of a collection.
-enum Known {
+pub(super) enum Known {
     Info(Box<CollectionInfo>),
     /// It was deleted since the list of names.
     Gone,
     Forbidden,
 }
 
-async fn info(session: &Session, name: &Name) -> Result<Known, Error> {
+pub(super) async fn info(session: &Session, name: &Name) -> Result<Known, Error> {
     let answer = session.ask(name, GetCollectionInfoRequest::default()).await;
     match answer.map_err(Fault::from) {
         Ok(answer) => Ok(answer

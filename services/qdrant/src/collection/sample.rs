@@ -36,6 +36,29 @@ const EXAMPLE: usize = 60;
 const KEYWORD_CHARACTERS: usize = 60;
 const KEYWORD_WORDS: usize = 8;
 
+/// How many points are looked at for keys that hold texts.
+const TEXTS: usize = 100;
+
+/// The payload keys of a collection that hold texts, as far as its first points tell: long ones before short ones.
+///
+/// # Errors
+/// `OBJECT_NOT_FOUND` for the collection, the server's error, time-outs.
+pub(crate) async fn text_keys(session: &Session, collection: &str) -> Result<Vec<String>, Error> {
+    let shape = session.shape(collection).await?;
+    let (keys, _) = Sample::take(session, &shape, TEXTS).await?.keys(&shape);
+    let of = |kind: &'static str| {
+        let keys = keys.iter().filter(move |key| key.r#type.contains(kind));
+        keys.map(|key| key.key.clone())
+    };
+    let mut texts: Vec<String> = of("text").collect();
+    texts.extend(
+        of("keyword")
+            .filter(|key| !texts.contains(key))
+            .collect::<Vec<_>>(),
+    );
+    Ok(texts)
+}
+
 /// What a number of payloads have in them.
 #[derive(Debug, Default)]
 pub(super) struct Sample {

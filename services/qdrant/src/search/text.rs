@@ -2,6 +2,7 @@
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::qdrant::v1::SearchMode;
 use qdrant_client::qdrant as q;
 
@@ -40,6 +41,8 @@ pub(super) struct Text<'a, 's> {
     pub(super) using: Option<&'a str>,
     /// Whether scores are compared with a threshold, which ranks are no use for.
     pub(super) scored: bool,
+    /// Told before a model is asked.
+    pub(super) counter: &'a Counter,
 }
 
 impl<'s> Text<'_, 's> {
@@ -117,16 +120,18 @@ impl<'s> Text<'_, 's> {
     /// By meaning; `None` when no vector of the collection is a model's.
     async fn dense(&self) -> Result<Option<Leg<'s>>, Error> {
         let wanted: Vec<&Bound<'s>> = self.wanted(Way::Meaning).collect();
-        let bound = match wanted.as_slice() {
-            [] => return Ok(None),
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        self.counter.phase("embedding the text");
+        let bound = if let [one] = wanted.as_slice() {
             // Its dimensions show when the text is embedded.
-            [one] => one,
-            _ => {
-                let fitting = within(self.session, self.bindings.fitting(self.embeddings)).await?;
-                match one_of(&fitting)? {
-                    Some(bound) => bound,
-                    None => return Ok(None),
-                }
+            one
+        } else {
+            let fitting = within(self.session, self.bindings.fitting(self.embeddings)).await?;
+            match one_of(&fitting)? {
+                Some(bound) => bound,
+                None => return Ok(None),
             }
         };
         let texts = [self.words.to_owned()];

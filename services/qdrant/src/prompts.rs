@@ -1,0 +1,81 @@
+//! Prompts: how a conversation about the server begins, with what is in it now.
+//!
+//! A prompt is there also when the server is not: then it tells how to find out what it would have said. So nothing here fails, and
+//! nothing here waits longer than [`PATIENCE`] for the server and as long for a model.
+
+use std::time::Duration;
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::prompt::{Text, quoted};
+
+use crate::binding;
+use crate::collection::Shape;
+use crate::embedding::Embeddings;
+
+mod explore;
+mod semantic_search;
+
+pub(crate) use explore::explore;
+pub(crate) use semantic_search::set_up_semantic_search;
+
+/// How long a prompt waits for the server.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How the tools are called. Only the facade knows the key.
+const TOOLS: &str = "with the tools of this server, whose names begin with its key, as in KEY_search";
+
+/// The most payload indexes of a collection that are named.
+const INDEXES: usize = 8;
+
+/// The most names of vectors, and of aliases, of a collection.
+const NAMES: usize = 6;
+
+/// Says why something that belongs to a prompt is not in it. The words may hold what collections are called.
+fn told(text: Text, what: &str, fault: &Fault) -> Text {
+    let similar = fault.metadata.get("did_you_mean");
+    let similar = similar.map(|names| format!("it may mean {names}"));
+    text.facts(what, [&fault.message].into_iter().chain(&similar), 0)
+}
+
+/// An optional argument; a client may send an empty one for one that was left out.
+fn given(argument: Option<&String>) -> Option<&str> {
+    argument.map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+/// A collection in a line.
+fn line(shape: &Shape, embeddings: &Embeddings) -> String {
+    let aliases = shape.aliases.iter().map(|alias| quoted(alias));
+    let also = match shape.aliases.as_slice() {
+        [] => String::new(),
+        _ => format!(" (also {})", listed(aliases, NAMES)),
+    };
+    let points = match shape.points {
+        Some(1) => "1 point".to_owned(),
+        Some(points) => format!("{points} points"),
+        None => "points unknown".to_owned(),
+    };
+    let vectors = shape.vectors.iter().map(|vector| quoted(&vector.to_string()));
+    let vectors = match shape.vectors.as_slice() {
+        [] => "none".to_owned(),
+        _ => listed(vectors, NAMES),
+    };
+    let ways = binding::ways(shape, embeddings);
+    let keys = shape.indexes.iter();
+    let keys = keys.map(|(key, index)| format!("{} {}", quoted(key), index.kind.as_str()));
+    let indexed = match shape.indexes.len() {
+        0 => String::new(),
+        _ => format!("; indexed: {}", listed(keys, INDEXES)),
+    };
+    let name = quoted(shape.name());
+    format!("{name}{also}: {points}; vectors: {vectors}; text search: {ways}{indexed}")
+}
+
+/// As many as `most`, and how many more there are.
+fn listed(all: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = all.len().saturating_sub(most);
+    let listed = all.take(most).collect::<Vec<_>>().join(", ");
+    match more {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}

@@ -1,0 +1,160 @@
+//! `Explore`: what is in the server, or in one collection, and how to find out more.
+
+use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_proto::json;
+use mcp_hub_proto::prompt::v1::PromptMessage;
+use mcp_hub_proto::qdrant::v1 as pb;
+
+use super::{NAMES, PATIENCE, TOOLS, given, line, listed, told};
+use crate::collection::{self, Overview};
+use crate::database::Database;
+use crate::embedding::Embeddings;
+use crate::error::Error;
+
+/// The most payload keys of a collection, and the most examples of each.
+const KEYS: usize = 30;
+const EXAMPLES: usize = 2;
+
+/// The longest question that is repeated.
+const QUESTION: usize = 2_000;
+
+/// Begins an exploration.
+pub(crate) async fn explore(
+    database: &Database,
+    embeddings: &Embeddings,
+    request: &pb::ExploreRequest,
+) -> Vec<PromptMessage> {
+    let wanted = given(request.collection.as_ref());
+    let mut text = Text::new(
+        "Get to know this Qdrant server, and tell me in plain words what is in it: what its collections hold and whom they serve, and \
+         what can be searched and asked there.",
+    );
+    if let Some(wanted) = wanted {
+        text = text.paragraph(&format!("Look at the collection {} only.", quoted(wanted)));
+    }
+    if let Some(question) = given(request.question.as_ref()) {
+        text = text
+            .paragraph("What I want to find out:")
+            .code("text", question, QUESTION);
+    }
+    if let Some(description) = &database.config().description {
+        text = text.paragraph(&format!("Its operator says of it: {}", quoted(description)));
+    }
+    let text = match wanted {
+        Some(wanted) => match one(database, embeddings, wanted).await {
+            Ok(info) => described(text, &info),
+            Err(fault) => told(text, "The collection could not be looked at", &fault),
+        },
+        None => match all(database).await {
+            Ok((version, found)) => overview(text, embeddings, &version, &found),
+            Err(fault) => told(text, "The server could not be looked at", &fault),
+        },
+    };
+    text.paragraph(&format!(
+        "Go on {TOOLS}:\n\
+         1. list_collections for what is not named above.\n\
+         2. collection_info for each collection that matters, before you search or filter it: it has the payload keys with examples.\n\
+         3. count, with facet_key on an indexed key, for how the points are spread.\n\
+         4. scroll, with limit 5, for a few points as they are.\n\
+         5. search: with query_text where text can be searched, else with like_ids, the ids of points that scroll showed."
+    ))
+    .paragraph(
+        "Then tell me what you found, say which collections it is from, and what you did not look at. End with three questions that this \
+         data can answer.",
+    )
+    .user()
+}
+
+/// What is in the server, and its version.
+async fn all(database: &Database) -> Result<(String, Overview), Fault> {
+    let session = database.read(PATIENCE);
+    let found = async { tokio::try_join!(session.version(), collection::overview(&session)) };
+    found.await.map_err(|error: Error| error.into())
+}
+
+fn overview(text: Text, embeddings: &Embeddings, version: &str, found: &Overview) -> Text {
+    let count = found.collections.len() + found.more;
+    if count == 0 {
+        return text
+            .facts("Server", [format!("Qdrant {version}")], 0)
+            .paragraph(
+                "It has no collection that can be asked. If there should be some, tell me that the API key may lack rights, or that the \
+                 settings hide them (QDRANT_ALLOW_COLLECTIONS, QDRANT_DENY_COLLECTIONS).",
+            );
+    }
+    let collections = if count == 1 { "collection" } else { "collections" };
+    text.facts("Server", [format!("Qdrant {version}, {count} {collections}")], 0)
+        .facts(
+            "Collections, the biggest first",
+            found.collections.iter().map(|shape| line(shape, embeddings)),
+            found.more,
+        )
+}
+
+/// What is known of one collection.
+async fn one(
+    database: &Database,
+    embeddings: &Embeddings,
+    wanted: &str,
+) -> Result<pb::CollectionInfoResponse, Fault> {
+    let request = pb::CollectionInfoRequest {
+        collection: wanted.to_owned(),
+        sample: None,
+    };
+    collection::collection_info(database, embeddings, &request, Some(PATIENCE)).await
+}
+
+fn described(text: Text, info: &pb::CollectionInfoResponse) -> Text {
+    let mut lines = vec![];
+    let points = info
+        .points
+        .map_or("unknown".to_owned(), |points| points.to_string());
+    lines.push(format!(
+        "{}: points: {points}; {}",
+        quoted(&info.name),
+        info.status
+    ));
+    if !info.aliases.is_empty() {
+        let aliases = info.aliases.iter().map(|alias| quoted(alias));
+        lines.push(format!("also called {}", listed(aliases, NAMES)));
+    }
+    lines.extend(info.vectors.iter().take(NAMES).map(vector));
+    lines.push(format!("text search: {}", info.text_search));
+    let more = info.vectors.len().saturating_sub(NAMES);
+    let keys = info.payload.iter().take(KEYS).map(key);
+    text.facts("Collection", lines, more).facts(
+        "Payload keys, of the first 100 points",
+        keys,
+        info.payload.len().saturating_sub(KEYS),
+    )
+}
+
+fn vector(vector: &pb::Vector) -> String {
+    let name = match vector.name.as_str() {
+        "" => "the unnamed vector".to_owned(),
+        name => format!("vector {}", quoted(name)),
+    };
+    let size = vector
+        .size
+        .map(|size| format!(", {size} dimensions, {}", vector.distance));
+    let model = match vector.model.as_str() {
+        "" => String::new(),
+        model => format!(", of the model {}", quoted(model)),
+    };
+    format!("{name}: {}{}{model}", vector.kind, size.unwrap_or_default())
+}
+
+fn key(key: &pb::PayloadKey) -> String {
+    let indexed = if key.indexed { ", indexed" } else { "" };
+    let examples = key.examples.iter().take(EXAMPLES).map(|value| {
+        let mut shown = String::new();
+        json::write_value(&mut shown, value);
+        shown
+    });
+    let examples = match key.examples.as_slice() {
+        [] => String::new(),
+        _ => format!(", such as {}", listed(examples, EXAMPLES)),
+    };
+    format!("{}: {}{indexed}{examples}", quoted(&key.key), key.r#type)
+}
