@@ -5,10 +5,14 @@ know) or "http-legacy" (initialize). `url`, or `command`, `args` and `env`, say 
 every request. `version` is the version that a legacy session asks for.
 
 The first line on stdout describes the connection. Then each line on stdin is a command and is answered by one line:
-{"op": "list"}, {"op": "call", "name": .., "arguments": {..}}, {"op": "list_changed", "seconds": ..}, and
-{"op": "calls", "calls": [{"name": .., "arguments": {..}}, ..], "concurrency": ..}, whose answer has the `answers` of
-all in their order and the `seconds` that each took. A call that the server refused is an `error`; one that got no
-answer is a `failure`. End of input ends the session.
+  {"op": "ask", "method": .., "params": {..}}: any of the methods below that only ask, such as "prompts/get".
+  {"op": "call", "name": .., "arguments": {..}}, and with "progress": true a callback for progress: the result of the
+    tool, or in that case {"result": .., "progress": [{"progress": .., "total": .., "message": ..}, ..]}.
+  {"op": "calls", "calls": [{"name": .., "arguments": {..}}, ..], "concurrency": ..}: the `answers` of all in their
+    order and the `seconds` that each took.
+  {"op": "list_changed", "kind": "tools", "seconds": ..}: whether a list (of tools, prompts or resources) has been said
+    to be another since this was asked the last time, or is so within this time.
+What the server refused is an `error`; a call that got no answer is a `failure`. End of input ends the session.
 """
 
 import asyncio
@@ -20,8 +24,21 @@ import mcp.client.session
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp_types import ToolListChangedNotification
+from mcp_types import (
+    PromptListChangedNotification,
+    PromptReference,
+    ResourceListChangedNotification,
+    ResourceTemplateReference,
+    ToolListChangedNotification,
+)
+
+CHANGES = {
+    "tools": (ToolListChangedNotification, ToolsListChanged),
+    "prompts": (PromptListChangedNotification, PromptsListChanged),
+    "resources": (ResourceListChangedNotification, ResourcesListChanged),
+}
 
 
 def target(options):
@@ -41,7 +58,7 @@ class Session:
         if version := options.get("version"):
             # The SDK always asks for the newest legacy version; there is no parameter for it.
             mcp.client.session.LATEST_HANDSHAKE_VERSION = version
-        self.changed = asyncio.Event()
+        self.changed = {kind: asyncio.Event() for kind in CHANGES}
         self.client = Client(
             target(options),
             mode="legacy" if legacy else "auto",
@@ -50,25 +67,27 @@ class Session:
         )
 
     async def on_message(self, message):
-        if isinstance(message, ToolListChangedNotification):
-            self.changed.set()
+        for kind, types in CHANGES.items():
+            if isinstance(message, types):
+                self.changed[kind].set()
 
-    async def listen(self):
+    async def listen(self, kinds):
         """A 2026-07-28 client asks for changes; an older one gets them by itself."""
-        async with self.client.listen(tools_list_changed=True) as subscription:
+        async with self.client.listen(**{f"{kind}_list_changed": True for kind in kinds}) as subscription:
             self.listening.set()
-            async for _ in subscription:
-                self.changed.set()
+            async for event in subscription:
+                await self.on_message(event)
 
     async def run(self):
         async with self.client as client:
             listener = None
             self.listening = asyncio.Event()
-            if client.protocol_version >= "2026" and client.server_capabilities.tools.list_changed:
-                listener = asyncio.create_task(self.listen())
+            capabilities = client.server_capabilities
+            told = [kind for kind in CHANGES if getattr(getattr(capabilities, kind), "list_changed", False)]
+            if client.protocol_version >= "2026" and told:
+                listener = asyncio.create_task(self.listen(told))
                 await self.listening.wait()
             info = client.server_info
-            capabilities = client.server_capabilities
             say(
                 protocol_version=client.protocol_version,
                 server=info and plain(info),
@@ -81,30 +100,51 @@ class Session:
                 listener.cancel()
 
     async def answer(self, command):
-        try:
-            match command["op"]:
-                case "list":
-                    return plain(await self.client.list_tools())
-                case "call":
-                    return await self.call(command)
-                case "calls":
-                    return await self.calls(command["calls"], command["concurrency"])
-                case "list_changed":
-                    await asyncio.wait_for(self.changed.wait(), command["seconds"])
-                    self.changed.clear()
-                    return {"changed": True}
-        except MCPError as error:
-            return {"error": plain(error.error)}
-        except TimeoutError:
-            return {"changed": False}
+        match command["op"]:
+            case "ask":
+                return await answered(self.ask(command["method"], **command["params"]))
+            case "call":
+                return await self.call(command)
+            case "calls":
+                return await self.calls(command["calls"], command["concurrency"])
+            case "list_changed":
+                return await self.list_changed(self.changed[command["kind"]], command["seconds"])
+
+    async def ask(self, method, **params):
+        match method:
+            case "tools/list":
+                return plain(await self.client.list_tools(**params))
+            case "prompts/list":
+                return plain(await self.client.list_prompts(**params))
+            case "prompts/get":
+                return plain(await self.client.get_prompt(params["name"], params.get("arguments")))
+            case "resources/list":
+                return plain(await self.client.list_resources(**params))
+            case "resources/templates/list":
+                return plain(await self.client.list_resource_templates(**params))
+            case "resources/read":
+                return plain(await self.client.read_resource(params["uri"]))
+            case "completion/complete":
+                return plain(await self.complete(params))
+
+    async def complete(self, params):
+        kind = PromptReference if params["ref"]["type"] == "ref/prompt" else ResourceTemplateReference
+        context = params.get("context", {}).get("arguments")
+        return await self.client.complete(kind.model_validate(params["ref"]), params["argument"], context)
 
     async def call(self, command):
-        try:
-            return plain(await self.client.call_tool(command["name"], command["arguments"]))
-        except MCPError as error:
-            return {"error": plain(error.error)}
-        except Exception as error:
-            return {"failure": repr(error)}
+        progress = []
+
+        async def on_progress(done, total, message):
+            progress.append({"progress": done, "total": total, "message": message})
+
+        async def call():
+            callback = on_progress if command.get("progress") else None
+            name, arguments = command["name"], command["arguments"]
+            return plain(await self.client.call_tool(name, arguments, progress_callback=callback))
+
+        result = await answered(call())
+        return {"result": result, "progress": progress} if command.get("progress") else result
 
     async def calls(self, calls, concurrency):
         answers, seconds = [None] * len(calls), [None] * len(calls)
@@ -118,6 +158,23 @@ class Session:
 
         await asyncio.gather(*(work() for _ in range(concurrency)))
         return {"answers": answers, "seconds": seconds}
+
+    async def list_changed(self, changed, seconds):
+        try:
+            await asyncio.wait_for(changed.wait(), seconds)
+        except TimeoutError:
+            return {"changed": False}
+        changed.clear()
+        return {"changed": True}
+
+
+async def answered(result):
+    try:
+        return await result
+    except MCPError as error:
+        return {"error": plain(error.error)}
+    except Exception as error:
+        return {"failure": repr(error)}
 
 
 def plain(model):

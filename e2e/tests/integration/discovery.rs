@@ -69,7 +69,7 @@ async fn the_list_follows_an_adapter_that_comes_changes_and_goes() {
     // It comes.
     let read_only = adapter(upstream, &file, &[]);
     assert!(
-        sse.list_changed(FOLLOWS).await && modern.list_changed(FOLLOWS).await,
+        sse.list_changed("tools", FOLLOWS).await && modern.list_changed("tools", FOLLOWS).await,
         "{}",
         read_only.output()
     );

@@ -2,6 +2,8 @@
 
 mod catalogue;
 mod chaos;
+mod clients;
+mod conformance;
 mod demo;
 mod discovery;
 mod doors;
