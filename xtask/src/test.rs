@@ -28,7 +28,8 @@ const LIMIT: Duration = Duration::from_mins(8);
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
     /// The parts to run, all when none is given: proto, chassis, facade, hub, one per adapter (mariadb,
-    /// neo4j, postgres, qdrant, sqlite), clients (real MCP clients against the whole), repository (the tests' own tools), docs.
+    /// neo4j, postgres, qdrant, sqlite), clients (real MCP clients and the conformance suite against the whole), repository (the
+    /// tests' own tools), docs.
     parts: Vec<String>,
     /// Install what is missing with the system's package manager, which takes root or sudo.
     #[arg(long)]
