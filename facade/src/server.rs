@@ -35,6 +35,7 @@ mod lists;
 mod prompts;
 mod refusal;
 mod resources;
+mod progress;
 mod tools;
 
 /// The longest that any call may take; its upstream usually allows less.

@@ -21,6 +21,8 @@ pub(crate) struct Caller {
     pub(crate) tools: ToolFilter,
     /// The trace context of the transport.
     pub(crate) traceparent: Option<String>,
+    /// Whether messages may come before the answer. A client that takes nothing but JSON can read no more than that.
+    pub(crate) hears: bool,
     /// Whether the client has a stream on which notifications reach it unasked.
     pub(crate) streams: bool,
     /// Stopped when the client is gone or the process ends.

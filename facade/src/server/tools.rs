@@ -4,8 +4,9 @@ use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, ErrorData
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
-use super::{Server, caller, circumstances, is_modern, shown};
+use super::{Server, caller, circumstances, is_modern, progress, shown};
 use crate::outcome::Outcome;
+use crate::progress::{Reporter, Teller};
 use crate::tool::Tool;
 
 impl Server {
@@ -34,11 +35,20 @@ impl Server {
                 )),
             };
         };
-        let call = circumstances(caller, &context);
+        let mut call = circumstances(caller, &context);
         let cancelled = &context.ct;
         let started = Instant::now();
         let arguments = request.arguments.unwrap_or_default();
-        let outcome = tool.call_by(&caller.principal, arguments, call).await;
+        let token = context.meta.get_progress_token().filter(|_| caller.hears);
+        let outcome = match token.zip(tool.upstream.as_deref()) {
+            Some((token, upstream)) => {
+                let (reporter, seen) = Reporter::new();
+                call.progress = Some(reporter);
+                let answer = tool.call_by(&caller.principal, arguments, call);
+                progress::told(answer, Teller::new(seen, upstream), &token, &context.peer).await
+            }
+            None => tool.call_by(&caller.principal, arguments, call).await,
+        };
         let elapsed_ms = started.elapsed().as_millis();
         let principal = caller.principal.name();
         if cancelled.is_cancelled() {

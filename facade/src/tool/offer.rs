@@ -15,9 +15,11 @@ use crate::json::{content, snake_case};
 use crate::schema::{Comments, Schemas, Unfit, option};
 use crate::words;
 use prompt::Argument;
+use stream::{Follower, Parts, Unfollowed};
 
 pub(crate) mod prompt;
 pub(crate) mod shared;
+pub(crate) mod stream;
 
 /// The numbers of our extensions of methods in `tool.proto` and `prompt.proto`.
 const TOOL_OPTION: u32 = 50001;
@@ -69,7 +71,12 @@ pub(crate) struct Offer {
     pub(crate) idempotent: bool,
     /// `/package.Service/Method`.
     pub(crate) path: PathAndQuery,
+    /// How its messages are read, where the answer comes as a stream.
+    pub(crate) parts: Option<Parts>,
+    /// What tells the progress of a call.
+    pub(crate) follower: Option<Follower>,
     pub(crate) input: MessageDescriptor,
+    /// The answer; of a stream, what its messages are parts of.
     pub(crate) output: MessageDescriptor,
     /// Identifies all that a client sees of it.
     pub(crate) digest: [u8; 32],
@@ -78,8 +85,14 @@ pub(crate) struct Offer {
 /// Why an annotated RPC is not offered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Unusable {
-    #[error("a streaming RPC can't be a tool")]
+    #[error("an RPC with a stream of requests can't be offered")]
     Streaming,
+    #[error("a prompt is not a stream")]
+    StreamingPrompt,
+    #[error("its messages are not of two fields, a mcphub.progress.v1.Progress and the answer")]
+    Parts,
+    #[error("its progress can't be told by {0}: {1}")]
+    Unfollowed(String, Unfollowed),
     #[error("it says both that it is a tool and that it is a prompt")]
     Both,
     #[error("the argument {0} of a prompt is not a string")]
@@ -154,18 +167,21 @@ pub(crate) fn offers(pool: &DescriptorPool, services: &[String]) -> (Vec<Arc<Off
             break;
         }
         let offer = says.and_then(|says| Offer::new(&method, &says, &comments));
-        let offer = offer.and_then(|(offer, size)| {
+        let offer = offer.and_then(|(offer, size, without)| {
             if offers.iter().any(|other| other.rpc == offer.rpc) {
                 Err(Unusable::Taken)
             } else if list + size > MAX_LIST {
                 Err(Unusable::ListTooLarge)
             } else {
                 list += size;
-                Ok(offer)
+                Ok((offer, without))
             }
         });
         match offer {
-            Ok(offer) => offers.push(Arc::new(offer)),
+            Ok((offer, without)) => {
+                left_out.extend(without.map(|error| reason(&method, &error)));
+                offers.push(Arc::new(offer));
+            }
             Err(error) => left_out.push(reason(&method, &error)),
         }
     }
@@ -179,13 +195,13 @@ fn reason(method: &MethodDescriptor, error: &Unusable) -> String {
 }
 
 impl Offer {
-    /// The offer of a method, and the size of its entry.
+    /// The offer of a method, the size of its entry, and what it is left without.
     fn new(
         method: &MethodDescriptor,
         declared: &Declared,
         comments: &Comments,
-    ) -> Result<(Self, usize), Unusable> {
-        if method.is_client_streaming() || method.is_server_streaming() {
+    ) -> Result<(Self, usize, Option<Unusable>), Unusable> {
+        if method.is_client_streaming() {
             return Err(Unusable::Streaming);
         }
         let service = method.parent_service();
@@ -226,7 +242,24 @@ impl Offer {
             return Err(Unusable::Contradiction);
         }
         let schemas = Schemas::new(comments);
-        let (input, output) = (method.input(), method.output());
+        let input = method.input();
+        let (parts, output) = match declared {
+            _ if !method.is_server_streaming() => (None, method.output()),
+            Declared::Tool(_) => {
+                let (parts, answer) = stream::parts(&method.output()).ok_or(Unusable::Parts)?;
+                (Some(parts), answer)
+            }
+            Declared::Prompt(_) => return Err(Unusable::StreamingPrompt),
+        };
+        let (follower, without) = match declared {
+            Declared::Tool(tool) if !tool.progress.is_empty() => {
+                match stream::follower(method, &tool.progress) {
+                    Ok(follower) => (Some(follower), None),
+                    Err(error) => (None, Some(Unusable::Unfollowed(tool.progress.clone(), error))),
+                }
+            }
+            _ => (None, None),
+        };
         let input_schema = schemas.input(&input).map_err(Unusable::Request)?;
         let (output_schema, arguments) = match declared {
             Declared::Tool(_) => {
@@ -254,6 +287,8 @@ impl Offer {
             idempotent: read_only || level != IdempotencyLevel::IdempotencyUnknown,
             rpc,
             path: path(method)?,
+            parts,
+            follower,
             input,
             output,
             digest: [0; 32],
@@ -263,7 +298,7 @@ impl Offer {
             return Err(Unusable::TooLarge);
         }
         offer.digest = Sha256::digest(&entry).into();
-        Ok((offer, entry.len()))
+        Ok((offer, entry.len(), without))
     }
 
     /// Whether it is an RPC of `service`.

@@ -185,6 +185,7 @@ impl Conversation {
             principal: self.principal.clone(),
             tools: self.tools.clone(),
             traceparent,
+            hears: true,
             streams: true,
             life: self.life.clone(),
         });

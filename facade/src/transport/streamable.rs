@@ -56,7 +56,8 @@ pub(super) async fn post(State(doors): State<Doors>, request: Request) -> Respon
 async fn prepare(doors: &Doors, request: Request) -> Result<(Request, Option<RequestId>), Refusal> {
     let (mut parts, body) = request.into_parts();
     let accepts = |media| media::accepts(&parts.headers, &ACCEPT, media);
-    if !accepts(media::JSON) && !accepts(media::EVENT_STREAM) {
+    let events = accepts(media::EVENT_STREAM);
+    if !accepts(media::JSON) && !events {
         let sentence = "Accept must allow application/json and text/event-stream";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, sentence));
     }
@@ -66,7 +67,8 @@ async fn prepare(doors: &Doors, request: Request) -> Result<(Request, Option<Req
         Kind::Request(id) => Some(id),
         Kind::Notification | Kind::Response => None,
     };
-    // Either type counts as both: the clients that name only one can read either, or do not read at all.
+    // Either type counts as both: the clients that name only one can read either, or do not read at all. But what comes before the
+    // answer is sent to those only that say that they can read it.
     parts.headers.insert(
         ACCEPT,
         HeaderValue::from_static("application/json, text/event-stream"),
@@ -75,6 +77,7 @@ async fn prepare(doors: &Doors, request: Request) -> Result<(Request, Option<Req
         principal: admission::principal(&parts.extensions),
         tools: ToolFilter::of_query(parts.uri.query()),
         traceparent: super::traceparent(&parts.headers),
+        hears: events,
         streams: false,
         life: doors.server.lifecycle().clone(),
     });

@@ -2,7 +2,8 @@
 //!
 //! A write is sent once and never again; what was surely not handled was not sent. A read that got no answer is sent once more, to
 //! another endpoint if there is one. An RPC that an endpoint does not know was not run there, so that another one is asked. Each of the
-//! rules has its file: the turn in [`admission`], the endpoint in [`choice`], one attempt in [`mod@attempt`], what is told in [`failure`].
+//! rules has its file: the turn in [`admission`], the endpoint in [`choice`], one attempt in [`mod@attempt`], an answer that comes in parts in
+//! [`stream`], what is told in [`failure`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +25,13 @@ pub(super) mod admission;
 pub(super) mod attempt;
 mod choice;
 pub(super) mod failure;
+mod stream;
 
-/// The longest that a call may take, whatever anybody says: clients give up after 60 s.
+/// The longest that a call may take of which its client hears nothing: it gives up after 60 s.
 pub(crate) const LONGEST: Duration = Duration::from_secs(55);
+
+/// The longest that any call may take. That of an upstream which is given less than [`LONGEST`] never takes more than it is given.
+pub(crate) const LONGEST_TOLD: Duration = Duration::from_mins(5);
 
 /// How long a call waits for an endpoint that was there a moment ago. A restarted adapter is back within it; nothing was sent, so writes
 /// wait as well.
@@ -54,7 +59,10 @@ impl Backend {
             outcome: "cancelled",
         };
         let limits = self.limits.load_full();
-        let limit = limits.settings.timeout.min(LONGEST);
+        let limit = match limits.settings.timeout.min(LONGEST) {
+            LONGEST if call.progress.is_some() => LONGEST_TOLD,
+            limit => limit,
+        };
         let deadline = call.deadline.min(Instant::now() + limit);
         let answer = async {
             // Held until the answer is there, and given back however the call ends.

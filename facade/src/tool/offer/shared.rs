@@ -49,6 +49,8 @@ pub(super) fn offer(method: &MethodDescriptor) -> Option<Offer> {
         idempotent: true,
         digest: Sha256::digest(rpc).into(),
         path,
+        parts: None,
+        follower: None,
         input: method.input(),
         output: method.output(),
     })

@@ -3,18 +3,25 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http::uri::PathAndQuery;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use tokio::time::{Instant, timeout_at};
+use tonic::client::Grpc;
 use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use super::choice::Chosen;
 use super::failure::Failure;
+use super::stream;
 use crate::json::answer::{self, Unreadable};
 use crate::json::wire::Malformed;
+use crate::progress::Reporter;
 use crate::tool::Call;
 use crate::tool::offer::Offer;
+use crate::tool::offer::stream::Parts;
 use crate::upstream::codec::Encoded;
 
 /// What tonic's server says when it sheds load, as ours do beyond 256 calls on one connection: no handler has seen the call.
@@ -109,20 +116,72 @@ pub(super) async fn attempt<T: Send + 'static>(
     result
 }
 
+/// Sends the request the way that the endpoint's version of the offer takes it, and gives the encoded answer.
 async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<Bytes, Failure> {
-    let offer = &chosen.offer;
-    let channel = chosen.connection.channel.clone();
-    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(answer::MAX_BYTES);
-    client.ready().await.map_err(|_| Failure::Unsent)?;
-    let mut request = Request::new(chosen.message.clone());
-    request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-    if let Some(context) = &call.traceparent
-        && let Ok(context) = MetadataValue::try_from(context)
-    {
-        request.metadata_mut().insert("traceparent", context);
+    let (offer, reporter) = (&chosen.offer, call.progress.as_ref());
+    let request = |message| {
+        let mut request = Request::new(message);
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+        if let Some(context) = &call.traceparent
+            && let Ok(context) = MetadataValue::try_from(context)
+        {
+            request.metadata_mut().insert("traceparent", context);
+        }
+        request
+    };
+    if let Some(parts) = offer.parts {
+        return streamed(
+            chosen,
+            request(chosen.message.clone()),
+            &offer.path,
+            parts,
+            reporter,
+        )
+        .await;
     }
-    let response = client.unary(request, offer.path.clone(), Encoded).await;
+    if let Some(follower) = offer.follower.as_ref().filter(|_| reporter.is_some()) {
+        let message = wrapped(follower.request, &chosen.message);
+        let answer = streamed(chosen, request(message), &follower.path, follower.parts, reporter).await;
+        // It was not run, and another process may listen at the address by now: one of a version that tells no progress.
+        let Err(Failure::UnknownRpc) = answer else {
+            return answer;
+        };
+        chosen.endpoint.reflect_soon();
+    }
+    let mut client = client(chosen).await?;
+    let response = client
+        .unary(request(chosen.message.clone()), offer.path.clone(), Encoded)
+        .await;
     response.map(tonic::Response::into_inner).map_err(judge)
+}
+
+async fn streamed(
+    chosen: &Chosen,
+    request: Request<Bytes>,
+    path: &PathAndQuery,
+    parts: Parts,
+    reporter: Option<&Reporter>,
+) -> Result<Bytes, Failure> {
+    let mut client = client(chosen).await?;
+    let response = client.server_streaming(request, path.clone(), Encoded).await;
+    stream::collect(response.map_err(judge)?.into_inner(), parts, reporter).await
+}
+
+/// A client whose connection takes a call.
+async fn client(chosen: &Chosen) -> Result<Grpc<Channel>, Failure> {
+    let channel = chosen.connection.channel.clone();
+    let mut client = Grpc::new(channel).max_decoding_message_size(answer::MAX_BYTES);
+    client.ready().await.map_err(|_| Failure::Unsent)?;
+    Ok(client)
+}
+
+/// A message whose field `number` has `message`.
+fn wrapped(number: u32, message: &Bytes) -> Bytes {
+    let mut wrapped = BytesMut::with_capacity(message.len() + 16);
+    encode_key(number, WireType::LengthDelimited, &mut wrapped);
+    encode_varint(message.len() as u64, &mut wrapped);
+    wrapped.extend_from_slice(message);
+    wrapped.freeze()
 }
 
 /// Reads the answer: a large one on a thread that serves nobody else, and one at a time of each connection, so that an adapter
@@ -157,7 +216,7 @@ async fn answer<T: Send + 'static>(
 }
 
 /// What a status means: the adapter's, its server's, or tonic's own for what happened on the way.
-fn judge(status: Status) -> Failure {
+pub(super) fn judge(status: Status) -> Failure {
     if status.get_details_error_info().is_some() {
         return Failure::Refused(status);
     }
