@@ -14,8 +14,8 @@ pub(crate) use slow_query::explain_slow_query;
 const REPEATED: usize = 8_000;
 
 /// How tools are called in a text: what stands in front of their names is the facade's.
-const TOOLS: &str = "Use the tools of the service that this prompt is of. Here they stand without the key of the service, which their names \
-     begin with, as this prompt's does: `query` is KEY_query.";
+const TOOLS: &str = "Use the tools of this prompt's service. Their names stand here without the service's key, which they begin with as \
+     this prompt's name does: `query` is KEY_query.";
 
 /// Whether the text is of use without what failed. A wrong argument has to be mended first.
 fn can_do_without(fault: &Fault) -> bool {

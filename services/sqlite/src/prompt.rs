@@ -15,5 +15,5 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const REPEATED: usize = 8_000;
 
 /// How tools are called in a text: what stands in front of their names is the facade's.
-const TOOLS: &str = "Use the tools of the service that this prompt is of. Here they stand without the key of the service, which their names \
-     begin with, as this prompt's does: `query` is KEY_query.";
+const TOOLS: &str = "Use the tools of this prompt's service. Their names stand here without the service's key, which they begin with as \
+     this prompt's name does: `query` is KEY_query.";

@@ -64,22 +64,23 @@ fn facts(text: Text, overview: &Overview, description: Option<&str>) -> Text {
     about.extend(description.map(|description| format!("in its operator's words: {}", quoted(description))));
     about.extend(commented("its comment", &overview.comment));
     about.extend(overview.schemas.iter().map(schema));
+    about.extend(overview.tables.iter().map(table));
     let shown = overview.tables.len() as u64;
     let more = usize::try_from(overview.all_tables.saturating_sub(shown)).unwrap_or(usize::MAX);
-    let tables = overview.tables.iter().map(table);
-    text.facts("The database", about, 0).facts(
-        "Its tables, those with the most foreign keys first",
-        tables,
+    text.facts(
+        "What there is, tables with the most foreign keys first",
+        about,
         more,
     )
 }
 
 fn schema(schema: &Schema) -> String {
-    let fact = format!(
-        "schema {}: {} tables and views",
-        quoted(&schema.name),
-        schema.tables
-    );
+    let tables = if schema.tables == 1 {
+        "table or view"
+    } else {
+        "tables and views"
+    };
+    let fact = format!("schema {}: {} {tables}", quoted(&schema.name), schema.tables);
     [Some(fact), commented("comment", &schema.comment)]
         .into_iter()
         .flatten()
@@ -90,9 +91,14 @@ fn schema(schema: &Schema) -> String {
 fn table(related: &Related) -> String {
     let table = &related.table;
     let name = quoted(&format!("{}.{}", table.schema, table.name));
-    let mut fact = vec![match (table.kind, table.estimated_rows) {
-        ("table", Some(rows)) => format!("{name}: about {rows} rows"),
-        (kind, Some(rows)) => format!("{name}: {kind}, about {rows} rows"),
+    let rows = table.estimated_rows.map(|rows| match rows {
+        0 => "no rows".to_owned(),
+        1 => "about 1 row".to_owned(),
+        rows => format!("about {rows} rows"),
+    });
+    let mut fact = vec![match (table.kind, rows) {
+        ("table", Some(rows)) => format!("{name}: {rows}"),
+        (kind, Some(rows)) => format!("{name}: {kind}, {rows}"),
         (kind, None) => format!("{name}: {kind}"),
     }];
     fact.extend(related.references.iter().map(|reference| quoted(reference)));

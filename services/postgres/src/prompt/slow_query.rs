@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The most characters of a plan that are shown; `explain_query` gives all of it.
 const PLAN: usize = 2_500;
 
+/// The most characters of why there is no plan.
+const WHY: usize = 500;
+
 /// Begins a conversation that makes a statement faster. The statement is planned and not run.
 ///
 /// # Errors
@@ -76,18 +79,22 @@ fn planned(text: Text, explained: &pb::ExplainQueryResponse) -> Text {
 fn unplanned(text: Text, fault: &Fault) -> Text {
     let go_on = match fault.reason {
         Reason::WriteNotAllowed => {
-            "Only statements that read can be explained. If it changes rows, explain the SELECT that finds them, and look at what else \
-             a change costs: indexes, triggers, and foreign keys that refer to the table without an index."
+            "If it changes rows, explain the SELECT that finds them instead, and look at what else a change costs: indexes, triggers, and foreign keys that refer to the table without an index."
         }
         Reason::StatementInvalid | Reason::ArgumentInvalid => {
             "If it is clear what is meant, mend it and tell me; else ask me."
         }
-        Reason::AccessDenied => "Tell me which right or table is missing, and go on with what can be seen.",
+        Reason::AccessDenied => "Tell me what may not be read, and go on with what may.",
         Reason::StatementTimedOut => "Planning it takes long already, which may itself be the cause.",
         _ => "Try `explain_query` yourself, and if that fails as well, tell me so.",
     };
-    let hint = fault.metadata.get("hint").map(|hint| format!(" {hint}"));
+    // What a tool says of writes is about tools.
+    let hint = fault
+        .metadata
+        .get("hint")
+        .filter(|_| fault.reason != Reason::WriteNotAllowed);
+    let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
     text.paragraph("It could not be explained here:")
-        .code("", &format!("{fault}{}", hint.unwrap_or_default()), 500)
+        .code("", &format!("{fault}{hint}"), WHY)
         .paragraph(go_on)
 }

@@ -51,19 +51,24 @@ fn facts(text: Text, overview: &Overview, name: &str, description: &str) -> Text
     if !description.is_empty() {
         about.push(format!("in its operator's words: {}", quoted(description)));
     }
+    about.extend(overview.tables.iter().map(table));
     let more = overview.all - overview.tables.len();
-    text.facts("The database", about, 0).facts(
-        "Its tables, those with the most foreign keys first",
-        overview.tables.iter().map(table),
+    text.facts(
+        "What there is, tables with the most foreign keys first",
+        about,
         more,
     )
 }
 
 fn table(related: &Related) -> String {
     let name = quoted(&related.table.name);
-    let mut fact = vec![match (related.table.kind, related.estimated_rows) {
-        ("table", Some(rows)) => format!("{name}: {rows} rows"),
-        (kind, Some(rows)) => format!("{name}: {kind}, {rows} rows"),
+    let rows = related.estimated_rows.map(|rows| match rows {
+        1 => "1 row".to_owned(),
+        rows => format!("{rows} rows"),
+    });
+    let mut fact = vec![match (related.table.kind, rows) {
+        ("table", Some(rows)) => format!("{name}: {rows}"),
+        (kind, Some(rows)) => format!("{name}: {kind}, {rows}"),
         (kind, None) => format!("{name}: {kind}"),
     }];
     fact.extend(related.references.iter().map(|reference| quoted(reference)));

@@ -12,6 +12,9 @@ use crate::explain;
 /// The most characters of a plan that are shown; `explain_query` gives all of it.
 const PLAN: usize = 2_500;
 
+/// The most characters of why there is no plan.
+const WHY: usize = 500;
+
 /// Begins a conversation that makes a statement faster. The statement is planned and not run.
 ///
 /// # Errors
@@ -60,8 +63,7 @@ fn planned(text: Text, explained: &pb::ExplainQueryResponse) -> Text {
 fn unplanned(text: Text, fault: &Fault) -> Text {
     let go_on = match fault.reason {
         Reason::WriteNotAllowed => {
-            "Only statements that read can be explained. If it changes rows, explain the SELECT that finds them, and look at what else \
-             a change costs: indexes, triggers, and foreign keys that refer to the table without an index."
+            "If it changes rows, explain the SELECT that finds them instead, and look at what else a change costs: indexes, triggers, and foreign keys that refer to the table without an index."
         }
         Reason::StatementInvalid | Reason::ArgumentInvalid => {
             "If it is clear what is meant, mend it and tell me; else ask me."
@@ -69,6 +71,6 @@ fn unplanned(text: Text, fault: &Fault) -> Text {
         _ => "Try `explain_query` yourself, and if that fails as well, tell me so.",
     };
     text.paragraph("It could not be explained here:")
-        .code("", &fault.message, 500)
+        .code("", &fault.message, WHY)
         .paragraph(go_on)
 }

@@ -3,9 +3,12 @@
 mod cancel;
 mod catalogue;
 mod file;
+mod follow;
 mod harness;
+mod prompts;
 mod query;
 mod reads_only;
 mod reflection;
+mod resources;
 mod values;
 mod write;

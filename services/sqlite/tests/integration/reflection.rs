@@ -44,6 +44,9 @@ async fn both_versions_list_the_services_that_are_registered() {
         [
             "grpc.health.v1.Health",
             "mcphub.adapter.v1.AdapterService",
+            "mcphub.completion.v1.CompletionService",
+            "mcphub.resource.v1.ResourceService",
+            "mcphub.sqlite.v1.SqlitePromptService",
             "mcphub.sqlite.v1.SqliteService",
         ]
         .map(str::to_owned),
