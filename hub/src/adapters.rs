@@ -318,15 +318,33 @@ mod tests {
         Database::of(table).map_err(|error| error.to_string())
     }
 
+    /// Whether a service is an adapter for tests only, as its manifest says.
+    fn is_fixture(folder: &Path) -> bool {
+        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+        let manifest: toml::Table = manifest.parse().expect("TOML");
+        let told = ["metadata", "mcp-hub", "fixture"]
+            .iter()
+            .try_fold(&manifest["package"], |value, name| value.get(name));
+        told.and_then(toml::Value::as_bool).unwrap_or_default()
+    }
+
     #[test]
-    fn every_service_has_a_kind() {
+    fn every_service_but_the_fixtures_has_a_kind() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
         let services = std::fs::read_dir(folder).expect("the services");
-        let services: BTreeSet<String> = services
-            .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
-            .collect();
+        let (mut adapters, mut fixtures) = (BTreeSet::new(), BTreeSet::new());
+        for service in services {
+            let service = service.expect("an entry");
+            let name = service.file_name().into_string().expect("UTF-8");
+            if is_fixture(&service.path()) {
+                fixtures.insert(name);
+            } else {
+                adapters.insert(name);
+            }
+        }
         let kinds: BTreeSet<String> = Kind::adapters().map(|kind| kind.name().to_owned()).collect();
-        assert_eq!(services, kinds);
+        assert_eq!(adapters, kinds);
+        assert_eq!(fixtures, BTreeSet::from(["testkit".to_owned()]));
     }
 
     #[test]

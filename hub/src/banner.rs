@@ -169,6 +169,7 @@ mod tests {
             mode: "read only".to_owned(),
             posture: vec![],
             tools,
+            prompts: 0,
             left_out: vec![],
             latency_ms: Some(0.4),
         }

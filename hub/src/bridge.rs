@@ -140,11 +140,27 @@ impl Relay {
             id: message.id.filter(|_| message.is_request()).map(ToOwned::to_owned),
             headers: message.headers(negotiated),
             is_initialize: method == "initialize",
-            repeatable: method != "tools/call",
+            repeatable: changes_nothing(method),
             endless: method == "subscriptions/listen",
             text,
         })
     }
+}
+
+/// Whether a message may be carried out twice. Of methods that are not known nobody can tell.
+fn changes_nothing(method: &str) -> bool {
+    method.starts_with("notifications/")
+        || method.ends_with("/list")
+        || matches!(
+            method,
+            "initialize"
+                | "server/discover"
+                | "ping"
+                | "prompts/get"
+                | "resources/read"
+                | "completion/complete"
+                | "subscriptions/listen"
+        )
 }
 
 struct Bridge<'a, W> {

@@ -7,9 +7,9 @@ use comfy_table::{Table, presets};
 use mcp_hub_chassis::arguments::similar;
 use serde_json::{Map, Value, json};
 
-use crate::client::Target;
+use crate::client::{Client, List, Target};
 use crate::error::{Error, Result};
-use crate::tools;
+use crate::text::{self, cell};
 
 /// The settings of `mcp-hub call`.
 #[derive(clap::Args, Clone, Debug)]
@@ -28,16 +28,16 @@ pub struct Options {
 /// Calls the tool and prints its answer. An answer that is an error is this command's error.
 pub async fn run(options: Options) -> Result<()> {
     let client = options.target.client()?;
-    let tools = tools::list(&client).await?;
+    let tools = client.list(List::TOOLS).await?;
     let tool = tools
         .iter()
         .find(|tool| tool["name"] == options.tool.as_str())
         .ok_or_else(|| no_tool(&options.tool, &tools))?;
     let arguments = arguments(&options.arguments, &tool["inputSchema"])?;
     let params = json!({ "name": options.tool, "arguments": arguments });
-    let result = client.request("tools/call", params).await?;
-    let texts = result["content"].as_array().into_iter().flatten();
-    let text: String = texts.filter_map(|part| part["text"].as_str()).collect();
+    let result = called(&client, params).await?;
+    let blocks = result["content"].as_array().into_iter().flatten();
+    let text = blocks.map(text::block).collect::<Vec<_>>().join("\n");
     if result["isError"] == true {
         return Err(Error::Tool(text));
     }
@@ -46,6 +46,32 @@ pub async fn run(options: Options) -> Result<()> {
         return crate::say(&format!("{}\n", text.trim_end()));
     }
     crate::say(&for_people(answer))
+}
+
+/// Calls the tool, and tells a person at a terminal how far it is, in one line that is gone in the end. Nobody else is told, and then the
+/// answer has to come within the time that a call may take that tells nothing.
+async fn called(client: &Client, params: Value) -> Result<Value> {
+    if !std::io::stderr().is_terminal() {
+        return client.request("tools/call", params).await;
+    }
+    // To the left edge, and the rest of the line cleared.
+    const BEGIN: &str = "\r\u{1b}[K";
+    let mut tell = |progress: &Value| {
+        // It matters less than the answer.
+        let _ = crate::tell(&format!("{BEGIN}{}", progress_line(progress)));
+    };
+    let result = client.request_telling("tools/call", params, &mut tell).await;
+    crate::tell(BEGIN)?;
+    result
+}
+
+/// How far a call is: what is said of it, or the number.
+fn progress_line(progress: &Value) -> String {
+    match (progress["message"].as_str(), &progress["total"]) {
+        (Some(message), _) => cell(&message.into()),
+        (None, Value::Null) => progress["progress"].to_string(),
+        (None, total) => format!("{} of {total}", progress["progress"]),
+    }
 }
 
 fn no_tool(name: &str, tools: &[Value]) -> Error {
@@ -116,21 +142,6 @@ fn for_people(answer: &Value) -> String {
     out
 }
 
-/// A value in one line. Control characters, which could steer the terminal, are shown by their names.
-fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "NULL".to_owned(),
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    };
-    let shown = |character: char| match character {
-        '\n' => "↵".to_owned(),
-        control if control.is_control() => control.escape_default().to_string(),
-        other => other.to_string(),
-    };
-    text.chars().map(shown).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +181,24 @@ mod tests {
         assert_eq!(read(&[]), Ok(json!({})));
         for wrong in ["{", "select 1"] {
             assert!(read(&[wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn progress_is_one_line_that_cannot_steer_the_terminal() {
+        for (progress, expected) in [
+            (
+                json!({ "progress": 2, "message": "2 s: 5 rows read" }),
+                "2 s: 5 rows read",
+            ),
+            (
+                json!({ "progress": 2, "message": "a\u{1b}[2J\nb" }),
+                "a\\u{1b}[2J↵b",
+            ),
+            (json!({ "progress": 2, "total": 10 }), "2 of 10"),
+            (json!({ "progress": 2.5 }), "2.5"),
+        ] {
+            assert_eq!(progress_line(&progress), expected);
         }
     }
 

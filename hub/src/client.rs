@@ -1,7 +1,7 @@
 //! A running hub as its command-line clients see it: where it is, how it lets us in, and one POST per message.
 //!
-//! [`bridge`](crate::bridge) relays whole messages with it; [`tools`](crate::tools) and [`call`](crate::call) ask with
-//! [`Client::request`].
+//! [`bridge`](crate::bridge) relays whole messages with it; [`tools`](crate::tools), [`prompts`](crate::prompts),
+//! [`resources`](crate::resources) and [`call`](crate::call) ask with [`Client::request`] and [`Client::list`].
 
 use std::io;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ const PROTOCOL_VERSION: &str = "2026-07-28";
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long a hub may be silent in an answer. A call takes 55 s at most, and a stream is pinged every 15 s.
+/// How long a hub may be silent in an answer. A call that tells nothing takes 55 s at most, and a stream is pinged every 15 s.
 const SILENCE: Duration = Duration::from_secs(90);
 
 /// Shorter than any server closes an idle connection, so that a message rarely meets a connection that is just being closed.
@@ -194,13 +194,28 @@ impl Client {
 
     /// Sends one request of our own and waits for its result.
     pub async fn request(&self, method: &str, params: Value) -> Result<Value> {
+        self.exchange(method, params, &mut |_| {}).await
+    }
+
+    /// The same, and tells the parameters of each notification of its progress.
+    pub async fn request_telling(
+        &self,
+        method: &str,
+        params: Value,
+        tell: &mut impl FnMut(&Value),
+    ) -> Result<Value> {
         let mut params = params;
-        params["_meta"] = json!({
-            "io.modelcontextprotocol/protocolVersion": PROTOCOL_VERSION,
-            "io.modelcontextprotocol/clientInfo": { "name": "mcp-hub", "version": env!("CARGO_PKG_VERSION") },
-            "io.modelcontextprotocol/clientCapabilities": {},
-        });
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        params["_meta"]["progressToken"] = json!(1);
+        self.exchange(method, params, tell).await
+    }
+
+    /// Asks for a whole list, page by page.
+    pub async fn list(&self, list: List) -> Result<Vec<Value>> {
+        list.pages(|params| self.request(list.method, params)).await
+    }
+
+    async fn exchange(&self, method: &str, params: Value, tell: &mut impl FnMut(&Value)) -> Result<Value> {
+        let body = request(method, params).to_string();
         let headers = Message::parse(body.as_bytes())
             .map(|message| message.headers(None))
             .unwrap_or_default();
@@ -208,14 +223,10 @@ impl Client {
         while let Some(text) = incoming.next().await? {
             let answer: Value =
                 serde_json::from_str(&text).map_err(|error| Error::Answer(NoMessage::Json(error)))?;
-            if let Some(error) = answer.get("error") {
-                return Err(Error::Rpc {
-                    code: error["code"].as_i64().unwrap_or_default(),
-                    message: error["message"].as_str().unwrap_or_default().to_owned(),
-                });
-            }
-            if let Some(result) = answer.get("result") {
-                return Ok(result.clone());
+            if answer["method"] == "notifications/progress" {
+                tell(&answer["params"]);
+            } else if let Some(result) = result(answer)? {
+                return Ok(result);
             }
         }
         Err(Error::NoAnswer)
@@ -240,6 +251,81 @@ impl Client {
             Error::Lost { address, cause }
         }
     }
+}
+
+/// One of the lists of a hub.
+#[derive(Clone, Copy, Debug)]
+pub struct List {
+    /// What asks for it.
+    method: &'static str,
+    /// The field of an answer that has the entries.
+    field: &'static str,
+}
+
+impl List {
+    /// The tools.
+    pub const TOOLS: Self = Self::new("tools/list", "tools");
+    /// The prompts.
+    pub const PROMPTS: Self = Self::new("prompts/list", "prompts");
+    /// The resources that are worth listing.
+    pub const RESOURCES: Self = Self::new("resources/list", "resources");
+    /// The forms of the addresses of all resources.
+    pub const TEMPLATES: Self = Self::new("resources/templates/list", "resourceTemplates");
+
+    const fn new(method: &'static str, field: &'static str) -> Self {
+        Self { method, field }
+    }
+
+    /// What asks for it.
+    pub(crate) fn method(self) -> &'static str {
+        self.method
+    }
+
+    /// All entries; `ask` brings a page by its parameters.
+    pub(crate) async fn pages<F>(self, ask: impl Fn(Value) -> F) -> Result<Vec<Value>>
+    where
+        F: Future<Output = Result<Value>>,
+    {
+        let mut entries = Vec::new();
+        let mut params = json!({});
+        loop {
+            let mut page = ask(params).await?;
+            if let Some(Value::Array(more)) = page.get_mut(self.field).map(Value::take) {
+                entries.extend(more);
+            }
+            match page.get("nextCursor") {
+                Some(Value::String(cursor)) => params = json!({ "cursor": cursor }),
+                _ => return Ok(entries),
+            }
+        }
+    }
+}
+
+/// A request of our own.
+pub(crate) fn request(method: &str, params: Value) -> Value {
+    let mut params = params;
+    for (name, value) in [
+        ("protocolVersion", json!(PROTOCOL_VERSION)),
+        (
+            "clientInfo",
+            json!({ "name": "mcp-hub", "version": env!("CARGO_PKG_VERSION") }),
+        ),
+        ("clientCapabilities", json!({})),
+    ] {
+        params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;
+    }
+    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+}
+
+/// The result that an answer brings; `None` when it is no answer.
+pub(crate) fn result(mut answer: Value) -> Result<Option<Value>> {
+    if let Some(error) = answer.get("error") {
+        return Err(Error::Rpc {
+            code: error["code"].as_i64().unwrap_or_default(),
+            message: error["message"].as_str().unwrap_or_default().to_owned(),
+        });
+    }
+    Ok(answer.get_mut("result").map(Value::take))
 }
 
 /// Whether a connection failed in the TLS handshake, which the layers below reqwest wrap as invalid data.

@@ -153,6 +153,9 @@ pub enum Error {
     /// An argument of a tool can't be read.
     #[error("{0:?} is no argument; give one JSON object, or name=value pairs")]
     Argument(String),
+    /// An argument of a prompt can't be read.
+    #[error("{0:?} is no argument; give name=value pairs")]
+    PromptArgument(String),
     /// The tool does not exist.
     #[error("there is no tool {name:?}{hint}")]
     NoTool {
@@ -232,6 +235,9 @@ pub enum Error {
     /// The answer is no JSON-RPC.
     #[error("mcp-hub answered something else than JSON-RPC")]
     Answer(#[source] NoMessage),
+    /// Bytes are not in base64.
+    #[error("mcp-hub sent bytes that are not in base64")]
+    Base64(#[source] base64::DecodeError),
     /// The hub wants authorization.
     #[error(
         "mcp-hub asks who calls (HTTP 401): give a valid token with --token-file, or a header with --header; who runs the hub makes \

@@ -2,7 +2,8 @@
 //!
 //! * [`up`] and [`stdio`] are the hub: [`mod@file`] and the environment say which [`adapters`] there are, each is served on a loopback
 //!   port of its own, and a facade in front of them speaks MCP, on HTTP or on stdin and stdout. [`banner`] says what came up.
-//! * [`bridge`], [`tools`], [`call`] and [`healthcheck`] are clients of a hub that runs elsewhere, through [`client`].
+//! * [`bridge`], [`tools`], [`call`], [`prompts`], [`resources`] and [`healthcheck`] are clients of a hub that runs elsewhere, through
+//!   [`client`].
 //! * [`claude`] prints what to paste, [`mod@token`] makes what a hub lets in, [`mod@reference`] prints documentation.
 //!
 //! Nothing here knows SQL or MCP's server side: that is the adapters' and the facade's.
@@ -23,8 +24,11 @@ pub mod error;
 pub mod file;
 pub mod healthcheck;
 pub mod message;
+pub mod prompts;
 pub mod reference;
+pub mod resources;
 pub mod stdio;
+mod text;
 pub mod token;
 pub mod tools;
 pub mod up;
@@ -50,6 +54,8 @@ async fn main(command: Command, process: Process) -> Result<(), BoxError> {
         Command::Stdio(options) => stdio::run(options, process).await?,
         Command::Tools(options) => tools::run(options).await?,
         Command::Call(options) => call::run(options).await?,
+        Command::Prompts(options) => prompts::run(options).await?,
+        Command::Resources(options) => resources::run(options).await?,
         Command::ClaudeConfig(options) => claude::run(&options)?,
         Command::Token(options) => token::run(options)?,
         Command::Healthcheck(options) => healthcheck::run(options).await?,
@@ -85,6 +91,10 @@ enum Command {
     Tools(tools::Options),
     /// Call a tool of a running hub and print its answer.
     Call(call::Options),
+    /// List the prompts of a running hub, or print one.
+    Prompts(prompts::Options),
+    /// List the resources of a running hub, or print one.
+    Resources(resources::Options),
     /// Print the configuration of Claude Desktop for a running hub.
     ClaudeConfig(claude::Options),
     /// Make, list and revoke the tokens that a hub lets in.

@@ -4,20 +4,10 @@ use mcp_hub_testing::{eventually, free_port};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Reply};
-use crate::support::{DEADLINE, Hub, Program, Speaker, initialize, names, query, request};
-
-const MODERN: &str = "2026-07-28";
+use crate::support::{DEADLINE, Hub, Program, Speaker, initialize, modern, names, query, request};
 
 fn bridge(url: &str, more: &[&str]) -> Speaker {
     Speaker::start(&[&["--url", url], more].concat())
-}
-
-fn modern(mut message: Value) -> Value {
-    message["params"]["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
-    message
 }
 
 fn echo(body: &Value) -> Value {

@@ -12,6 +12,8 @@ async fn help_is_what_people_read() {
         &["stdio", "--help"],
         &["tools", "--help"],
         &["call", "--help"],
+        &["prompts", "--help"],
+        &["resources", "--help"],
         &["claude-config", "--help"],
         &["token", "--help"],
         &["token", "new", "--help"],
@@ -179,6 +181,10 @@ async fn the_reference_lists_all_tools_and_settings() {
         "### `postgres_execute`",
         "### `sqlite_query`",
         "| `sql` | string | required |",
+        "### Prompt `sqlite_explore`",
+        "### Prompt `postgres_explain_slow_query`",
+        "| `sql` | required |",
+        "| `mcphub://postgres/{schema}/{table}` |",
     ] {
         assert!(tools.contains(expected), "no {expected:?} in:\n{tools}");
     }

@@ -3,6 +3,7 @@
 mod bridge;
 mod command;
 mod fake;
+mod offers;
 mod stdio;
 mod support;
 mod token;

@@ -201,6 +201,15 @@ pub(crate) fn request(id: u32, method: &str, params: impl Into<Value>) -> Value 
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
 }
 
+/// The same message as a client of 2026-07-28 sends it.
+pub(crate) fn modern(mut message: Value) -> Value {
+    message["params"]["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    message
+}
+
 pub(crate) fn initialize(version: &str) -> Value {
     let client = json!({ "name": "test", "version": "1" });
     request(
@@ -239,9 +248,13 @@ pub(crate) struct Speaker {
 
 impl Speaker {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let arguments = [&["stdio"], arguments].concat();
-        let mut child = command(folder.path(), &arguments, &[])
+        let mut child = command(folder.path(), &arguments, environment)
             .spawn()
             .expect("the program starts");
         let stderr = Arc::default();
@@ -289,6 +302,18 @@ impl Speaker {
         let answer = self.hear().await;
         assert_eq!(answer["id"], message["id"], "{answer}");
         answer
+    }
+
+    /// The answer to a request, and what was heard before it.
+    pub(crate) async fn hear_until(&mut self, id: u32) -> (Vec<Value>, Value) {
+        let mut told = Vec::new();
+        loop {
+            let message = self.hear().await;
+            if message["id"] == id {
+                return (told, message);
+            }
+            told.push(message);
+        }
     }
 
     /// Closes its stdin and waits for its end; what it still said.
