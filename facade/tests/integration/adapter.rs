@@ -12,6 +12,8 @@ use http::{Request, Response};
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, Mode, State};
+use mcp_hub_proto::completion::v1::completion_service_server::CompletionServiceServer;
+use mcp_hub_proto::resource::v1::resource_service_server::ResourceServiceServer;
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use tokio::net::TcpListener;
@@ -24,6 +26,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::fixture;
+use crate::shelf::Shelf;
 
 /// What a handler gets.
 pub(crate) struct Received {
@@ -48,6 +51,7 @@ pub(crate) struct Plan {
     unknown: Vec<String>,
     handler: Handler,
     responder: Responder,
+    shelf: Option<Shelf>,
     status: GetStatusResponse,
     alpha_only: bool,
     broken: Arc<AtomicBool>,
@@ -70,6 +74,7 @@ impl Plan {
             unknown: vec![],
             handler: Arc::new(|received| Box::pin(async move { Ok(received.response) })),
             responder: Arc::new(|_| None),
+            shelf: None,
             status: GetStatusResponse {
                 kind: "shop".to_owned(),
                 adapter_version: "1.0.0".to_owned(),
@@ -117,6 +122,12 @@ impl Plan {
         self
     }
 
+    /// Lets the adapter have resources and completions; its descriptors have to declare them.
+    pub(crate) fn with(mut self, shelf: &Shelf) -> Self {
+        self.shelf = Some(shelf.clone());
+        self
+    }
+
     /// What the adapter says of itself.
     pub(crate) fn status(mut self, change: impl FnOnce(&mut GetStatusResponse)) -> Self {
         change(&mut self.status);
@@ -161,6 +172,11 @@ impl Plan {
         routes
             .add_service(health)
             .add_service(AdapterServiceServer::new(StatusOf(self.status.clone())));
+        if let Some(shelf) = &self.shelf {
+            routes
+                .add_service(ResourceServiceServer::new(shelf.clone()))
+                .add_service(CompletionServiceServer::new(shelf.clone()));
+        }
         let reflection = || {
             let builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(self.descriptors.leak_copy());
@@ -181,7 +197,8 @@ impl Plan {
             calls: calls.clone(),
         });
         let mut all = routes.routes().into_axum_router();
-        for name in &self.services {
+        let own = |name: &&String| self.shelf.is_none() || !name.starts_with("mcphub.");
+        for name in self.services.iter().filter(own) {
             let shared = shared.clone();
             all = all.route(
                 &format!("/{name}/{{method}}"),

@@ -19,13 +19,13 @@ mod rights;
 mod streams;
 
 /// A tokens file, and the tokens that are in it.
-struct Lock {
+pub(crate) struct Lock {
     folder: tempfile::TempDir,
     entries: Vec<Entry>,
 }
 
 impl Lock {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
             entries: vec![],
@@ -38,7 +38,7 @@ impl Lock {
     }
 
     /// A token with other settings.
-    fn token_with(&mut self, name: &str, change: impl FnOnce(&mut Entry)) -> String {
+    pub(crate) fn token_with(&mut self, name: &str, change: impl FnOnce(&mut Entry)) -> String {
         let token = Token::generate().expect("random bytes");
         let mut entry = Entry {
             name: name.to_owned(),
@@ -79,7 +79,7 @@ impl Lock {
         std::fs::rename(new, self.path()).expect("replaced");
     }
 
-    async fn serve(&self, arguments: &[&str], upstreams: Upstreams) -> Served {
+    pub(crate) async fn serve(&self, arguments: &[&str], upstreams: Upstreams) -> Served {
         let path = self.path().display().to_string();
         serve(&[&["--tokens-file", &path], arguments].concat(), upstreams).await
     }
@@ -104,7 +104,7 @@ fn somebody() -> String {
 }
 
 /// Posts a message with an `Authorization`.
-async fn ask(served: &Served, authorization: &str, message: &Value) -> Answer {
+pub(crate) async fn ask(served: &Served, authorization: &str, message: &Value) -> Answer {
     let message = post(served.address, "/mcp")
         .header("authorization", authorization)
         .body(message.to_string().into());
