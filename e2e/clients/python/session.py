@@ -16,6 +16,7 @@ What the server refused is an `error`; a call that got no answer is a `failure`.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -160,12 +161,12 @@ class Session:
         return {"answers": answers, "seconds": seconds}
 
     async def list_changed(self, changed, seconds):
-        try:
-            await asyncio.wait_for(changed.wait(), seconds)
-        except TimeoutError:
-            return {"changed": False}
+        if not changed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), seconds)
+        seen = changed.is_set()
         changed.clear()
-        return {"changed": True}
+        return {"changed": seen}
 
 
 async def answered(result):

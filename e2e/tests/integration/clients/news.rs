@@ -30,6 +30,11 @@ impl Listener {
         }
     }
 
+    /// What it heard so far is not what comes next.
+    async fn forgets(&mut self, kind: &str) {
+        self.session.list_changed(kind, 0).await;
+    }
+
     /// Waits until a list has this item. Who hears of changes must have heard of this one.
     async fn finds(&mut self, kind: &str, field: &str, item: &str) {
         if self.hears {
@@ -60,22 +65,31 @@ pub(super) async fn all_hear(stage: &mut Stage, listeners: &mut [Listener]) {
     }
 
     // An adapter of the next version takes the place of one.
+    all_forget(listeners, "tools").await;
     stage.roll_shop().await;
-    for listener in &mut *listeners {
-        listener.finds("tools", "name", "shop_review").await;
-    }
+    all_find(listeners, "tools", "name", "shop_review").await;
 
+    all_forget(listeners, "prompts").await;
     let caller = &mut listeners[0].session;
     let triggered = caller.call("test_trigger_prompt_change", json!({})).await;
     assert_ne!(triggered["isError"], true, "{triggered}");
-    for listener in &mut *listeners {
-        listener.finds("prompts", "name", "test_extra_prompt").await;
-    }
+    all_find(listeners, "prompts", "name", "test_extra_prompt").await;
 
+    all_forget(listeners, "resources").await;
     let coffee = json!({"statements": [{"sql": "create table coffee (name text)"}]});
     let created = listeners[0].session.call("sqlite_execute", coffee).await;
     assert_ne!(created["isError"], true, "{created}");
-    for listener in &mut *listeners {
-        listener.finds("resources", "uri", "mcphub://sqlite/coffee").await;
+    all_find(listeners, "resources", "uri", "mcphub://sqlite/coffee").await;
+}
+
+async fn all_forget(listeners: &mut [Listener], kind: &str) {
+    for listener in listeners {
+        listener.forgets(kind).await;
+    }
+}
+
+async fn all_find(listeners: &mut [Listener], kind: &str, field: &str, item: &str) {
+    for listener in listeners {
+        listener.finds(kind, field, item).await;
     }
 }
