@@ -39,42 +39,58 @@ pub(crate) async fn query(
     request: QueryRequest,
     remaining: Option<Duration>,
 ) -> Result<QueryResponse, Fault> {
-    let mut notices = Vec::new();
-    let timeout = TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
-    read_page(database, &request, timeout, notices, Counter::default()).await
+    let limits = Limits::of(&request, TIMEOUT_MS, remaining)?;
+    read_page(database, &request, limits, Counter::default()).await
 }
 
 /// Does the same for a caller that wants to know how far it is, and so waits longer. A caller that goes away cancels it.
 ///
 /// # Errors
-/// A wrong `timeout_ms`; everything else comes down the stream.
+/// A wrong limit; everything else comes down the stream.
 pub(crate) fn follow(
     database: Database,
     request: QueryRequest,
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<Stream<FollowQueryResponse>, Fault> {
-    let mut notices = Vec::new();
-    let timeout = FOLLOWED_TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    let limits = Limits::of(&request, FOLLOWED_TIMEOUT_MS, remaining)?;
     let message = |progress, response| FollowQueryResponse { progress, response };
+    let timeout = limits.timeout;
     Ok(progress::follow(
         lifecycle,
         timeout,
         message,
-        move |counter| async move { read_page(&database, &request, timeout, notices, counter).await },
+        move |counter| async move { read_page(&database, &request, limits, counter).await },
     ))
 }
 
-/// Runs a read within `timeout`, and counts the rows that come.
+/// The limits of one call.
+struct Limits {
+    rows: u32,
+    timeout: Duration,
+    /// What was lowered.
+    notices: Vec<String>,
+}
+
+impl Limits {
+    fn of(request: &QueryRequest, timeout: Bounds, remaining: Option<Duration>) -> Result<Self, Fault> {
+        let mut notices = Vec::new();
+        Ok(Self {
+            rows: LIMIT.apply(request.limit, &mut notices)?,
+            timeout: timeout.timeout(request.timeout_ms, remaining, &mut notices)?,
+            notices,
+        })
+    }
+}
+
+/// Runs a read within its limits, and counts the rows that come.
 async fn read_page(
     database: &Database,
     request: &QueryRequest,
-    timeout: Duration,
-    mut notices: Vec<String>,
+    limits: Limits,
     counter: Counter,
 ) -> Result<QueryResponse, Fault> {
     let begun = Instant::now();
-    let limit = LIMIT.apply(request.limit, &mut notices)?;
     let read = guard::read(&request.sql)?;
     check_count(&read, request.params.len())?;
     let name = request.database.as_deref();
@@ -82,14 +98,14 @@ async fn read_page(
     let statement = identity(request);
     let page = Page {
         answer: None,
-        caps: Caps::rows(limit),
+        caps: Caps::rows(limits.rows),
         delivered: statement.delivered(request.cursor.as_deref())?,
         skipped: 0,
         counter,
     };
     let delivered = page.delivered;
     let plan = Plan::new(read.text, &request.params);
-    let mut transaction = database.read(name, timeout).await?;
+    let mut transaction = database.read(name, limits.timeout).await?;
     if read.changes_session {
         transaction.taint();
     }
@@ -102,10 +118,10 @@ async fn read_page(
         }
     };
     // A statement without rows can't pass the guard.
-    let mut answer = answer.unwrap_or_else(|| Answer::new(vec![], Caps::rows(limit)));
+    let mut answer = answer.unwrap_or_else(|| Answer::new(vec![], Caps::rows(limits.rows)));
     // The rows are here: a session that is lost now is nothing to the caller.
     let said = transaction.take_notices().await.unwrap_or_default();
-    for notice in notices.into_iter().chain(said) {
+    for notice in limits.notices.into_iter().chain(said) {
         answer.notice(notice);
     }
     let result = answer.finish(begun.elapsed(), |rows| {

@@ -15,8 +15,8 @@ mod slow_query;
 pub(crate) use explore_graph::explore_graph;
 pub(crate) use slow_query::explain_slow_query;
 
-/// How long a prompt waits for the server.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a prompt waits for the server. Planning a look at many labels alone takes seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How the tools are called. Only the facade knows the key.
 const TOOLS: &str = "with the tools of this server, whose names begin with its key, as in KEY_query";

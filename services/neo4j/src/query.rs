@@ -38,54 +38,70 @@ pub(crate) async fn query(
     request: QueryRequest,
     remaining: Option<Duration>,
 ) -> Result<QueryResponse, Fault> {
-    let mut notices = Vec::new();
-    let timeout = TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
-    read_page(database, &request, timeout, notices, Counter::default()).await
+    let limits = Limits::of(&request, TIMEOUT_MS, remaining)?;
+    read_page(database, &request, limits, Counter::default()).await
 }
 
 /// Does the same for a caller that wants to know how far it is, and so waits longer. A caller that goes away cancels it.
 ///
 /// # Errors
-/// A wrong `timeout_ms`; everything else comes down the stream.
+/// A wrong limit; everything else comes down the stream.
 pub(crate) fn follow(
     database: Database,
     request: QueryRequest,
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<Stream<FollowQueryResponse>, Fault> {
-    let mut notices = Vec::new();
-    let timeout = FOLLOWED_TIMEOUT_MS.timeout(request.timeout_ms, remaining, &mut notices)?;
+    let limits = Limits::of(&request, FOLLOWED_TIMEOUT_MS, remaining)?;
     let message = |progress, response| FollowQueryResponse { progress, response };
+    let timeout = limits.timeout;
     Ok(progress::follow(
         lifecycle,
         timeout,
         message,
-        move |counter| async move { read_page(&database, &request, timeout, notices, counter).await },
+        move |counter| async move { read_page(&database, &request, limits, counter).await },
     ))
 }
 
-/// Runs a read within `timeout`, and counts the rows that come.
+/// The limits of one call.
+struct Limits {
+    rows: u32,
+    timeout: Duration,
+    /// What was lowered.
+    notices: Vec<String>,
+}
+
+impl Limits {
+    fn of(request: &QueryRequest, timeout: Bounds, remaining: Option<Duration>) -> Result<Self, Fault> {
+        let mut notices = Vec::new();
+        Ok(Self {
+            rows: LIMIT.apply(request.limit, &mut notices)?,
+            timeout: timeout.timeout(request.timeout_ms, remaining, &mut notices)?,
+            notices,
+        })
+    }
+}
+
+/// Runs a read within its limits, and counts the rows that come.
 async fn read_page(
     database: &Database,
     request: &QueryRequest,
-    timeout: Duration,
-    mut notices: Vec<String>,
+    limits: Limits,
     counter: Counter,
 ) -> Result<QueryResponse, Fault> {
     let begun = Instant::now();
-    let limit = LIMIT.apply(request.limit, &mut notices)?;
     guard::read(&request.cypher)?;
     let statement = identity(request);
     let page = Page {
         cypher: &request.cypher,
         params: params::encode(&request.params)?,
         delivered: statement.delivered(request.cursor.as_deref())?,
-        caps: Caps::rows(limit),
+        caps: Caps::rows(limits.rows),
         counter,
     };
-    let mut transaction = database.read(request.database.as_deref(), timeout).await?;
+    let mut transaction = database.read(request.database.as_deref(), limits.timeout).await?;
     let mut table = transaction.page(&page).await?;
-    for notice in notices {
+    for notice in limits.notices {
         table.notice(notice);
     }
     let result = table.finish(begun.elapsed(), |rows| {

@@ -9,7 +9,7 @@ use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
 use crate::catalogue;
 use crate::database::Database;
 
-/// The most labels, patterns and properties of a label that are named.
+/// The most labels, patterns, and properties of a label that are named.
 const LABELS: usize = 30;
 const PATTERNS: usize = 40;
 const PROPERTIES: usize = 8;
@@ -98,7 +98,7 @@ fn facts(text: Text, found: &pb::SchemaResponse) -> Text {
         );
     }
     let size = format!(
-        "{} nodes, {} relationships",
+        "{} nodes and {} relationships",
         count(found.node_count),
         count(found.relationship_count)
     );
@@ -122,20 +122,21 @@ fn facts(text: Text, found: &pb::SchemaResponse) -> Text {
         .indexes
         .iter()
         .filter(|index| ["fulltext", "vector"].contains(&index.r#type.as_str()));
-    let searchable = searchable.map(|index| format!("{} ({})", quoted(&index.name), index.r#type));
-    text.facts("Size", [size], 0)
-        .facts(
-            "Labels, the most frequent first, with some of their properties",
-            labels,
-            found.labels.len().saturating_sub(LABELS),
-        )
-        .facts(
-            "How they are connected",
-            patterns,
-            found.patterns.len().saturating_sub(PATTERNS),
-        )
-        .facts("Indexes for the search tool", searchable, 0)
-        .facts("Notes", &found.notices, 0)
+    let searchable = searchable.map(|index| {
+        let name = quoted(&index.name);
+        format!("the search tool can use the index {name} ({})", index.r#type)
+    });
+    text.facts(
+        &format!("Labels of all {size}, the most frequent first, with some of their properties"),
+        labels,
+        found.labels.len().saturating_sub(LABELS),
+    )
+    .facts(
+        "How they are connected",
+        patterns,
+        found.patterns.len().saturating_sub(PATTERNS),
+    )
+    .facts("Notes", searchable.chain(found.notices.iter().cloned()), 0)
 }
 
 /// One label: how many nodes have it, and what they have.

@@ -23,7 +23,7 @@ pub(crate) async fn explain_slow_query(
 ) -> Result<pb::ExplainSlowQueryResponse, Fault> {
     if request.cypher.trim().is_empty() {
         return Err(Fault::argument(
-            "sql",
+            "cypher",
             "sql is empty: give the statement that is slow",
         ));
     }

@@ -2,14 +2,18 @@
 
 mod adapter;
 mod cancel;
+mod completions;
 mod corpus;
 mod explain;
+mod follow;
 mod guard;
 mod lists;
 mod login;
 mod memory;
 mod params;
+mod prompts;
 mod query;
+mod resources;
 mod restart;
 mod routing;
 mod schema;
