@@ -11,6 +11,9 @@ use crate::client::{Client, List, Target};
 use crate::error::{Error, Result};
 use crate::text::{self, cell};
 
+/// Takes a terminal to the left edge and clears the line.
+const BEGIN: &str = "\r\u{1b}[K";
+
 /// The settings of `mcp-hub call`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
@@ -54,14 +57,16 @@ async fn called(client: &Client, params: Value) -> Result<Value> {
     if !std::io::stderr().is_terminal() {
         return client.request("tools/call", params).await;
     }
-    // To the left edge, and the rest of the line cleared.
-    const BEGIN: &str = "\r\u{1b}[K";
+    let mut told = false;
     let mut tell = |progress: &Value| {
+        told = true;
         // It matters less than the answer.
         let _ = crate::tell(&format!("{BEGIN}{}", progress_line(progress)));
     };
     let result = client.request_telling("tools/call", params, &mut tell).await;
-    crate::tell(BEGIN)?;
+    if told {
+        crate::tell(BEGIN)?;
+    }
     result
 }
 
@@ -133,7 +138,8 @@ fn for_people(answer: &Value) -> String {
     for row in rows.iter().filter_map(Value::as_array) {
         table.add_row(row.iter().map(cell));
     }
-    let mut out = format!("{table}\n{} rows\n", rows.len());
+    let counted = if rows.len() == 1 { "row" } else { "rows" };
+    let mut out = format!("{table}\n{} {counted}\n", rows.len());
     let fields = answer.as_object().into_iter().flatten();
     for (name, value) in fields.filter(|(name, _)| !matches!(name.as_str(), "columns" | "rows")) {
         // Writing to a `String` can't fail.

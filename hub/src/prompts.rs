@@ -1,5 +1,6 @@
 //! `mcp-hub prompts`: the prompts of a running hub, or one of them.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use serde_json::{Map, Value, json};
@@ -54,11 +55,12 @@ fn entry(prompt: &Value) -> [String; 3] {
     let [mut called, title, sentence] = text::entry(prompt, "name");
     for argument in prompt["arguments"].as_array().into_iter().flatten() {
         let name = text::cell(&argument["name"]);
-        called.push_str(&if argument["required"] == true {
-            format!(" {name}=")
+        // Writing to a `String` can't fail.
+        let _ = if argument["required"] == true {
+            write!(called, " {name}=")
         } else {
-            format!(" [{name}=]")
-        });
+            write!(called, " [{name}=]")
+        };
     }
     [called, title, sentence]
 }
