@@ -32,10 +32,10 @@ mod caller;
 mod completions;
 mod listen;
 mod lists;
+mod progress;
 mod prompts;
 mod refusal;
 mod resources;
-mod progress;
 mod tools;
 
 /// The longest that any call may take; its upstream usually allows less.
@@ -153,17 +153,16 @@ impl ServerHandler for Server {
         result.instructions = Some(self.instructions(caller));
         if !caller.streams {
             // Between two POSTs nothing can be sent, so nothing is promised.
-            let ServerCapabilities {
-                tools,
-                prompts,
-                resources,
-                ..
-            } = &mut result.capabilities;
-            tools.iter_mut().for_each(|tools| tools.list_changed = None);
-            prompts.iter_mut().for_each(|prompts| prompts.list_changed = None);
-            resources
-                .iter_mut()
-                .for_each(|resources| resources.list_changed = None);
+            let all = &mut result.capabilities;
+            let tools = all.tools.as_mut().map(|tools| &mut tools.list_changed);
+            let prompts = all.prompts.as_mut().map(|prompts| &mut prompts.list_changed);
+            let resources = all
+                .resources
+                .as_mut()
+                .map(|resources| &mut resources.list_changed);
+            for promise in [tools, prompts, resources].into_iter().flatten() {
+                *promise = None;
+            }
         }
         context.peer.set_peer_info(request);
         Ok(result)
@@ -192,7 +191,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let result = answered(self.call(request, context)).await;
+        let result = Box::pin(answered(self.call(request, context))).await;
         result.map(CallToolResponse::from)
     }
 

@@ -110,11 +110,7 @@ impl Server {
             call,
         );
         let listed = listed.await.map_err(fault)?;
-        if !listed
-            .entries
-            .iter()
-            .any(|listed| listed.uri_template == template)
-        {
+        if !listed.shown.iter().any(|listed| listed.uri_template == template) {
             return Err(unknown());
         }
         own.clone_into(&mut question.uri_template);

@@ -37,7 +37,7 @@ pub(in crate::server) trait Entry: Send + Sized + 'static {
 /// One answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::server) struct Entries<T> {
-    pub(in crate::server) entries: Vec<T>,
+    pub(in crate::server) shown: Vec<T>,
     /// How many are not among them.
     pub(super) left_out: usize,
     /// Continues the list; `None` at its end.
@@ -76,7 +76,7 @@ impl Entry for ResourceTemplate {
 /// Reads a message whose first field is the entries and whose second is the cursor.
 fn read<T>(bytes: &[u8], shown: impl Fn(&[u8]) -> Option<T>) -> Result<Entries<T>, Unreadable> {
     let mut read = Entries {
-        entries: Vec::new(),
+        shown: Vec::new(),
         left_out: 0,
         next: None,
     };
@@ -84,9 +84,9 @@ fn read<T>(bytes: &[u8], shown: impl Fn(&[u8]) -> Option<T>) -> Result<Entries<T
         match field? {
             (1, Raw::Bytes(entry)) => {
                 // Counted before it is decoded.
-                let room = read.entries.len() < MAX_ENTRIES;
+                let room = read.shown.len() < MAX_ENTRIES;
                 match Some(entry).filter(|_| room).and_then(&shown) {
-                    Some(entry) => read.entries.push(entry),
+                    Some(entry) => read.shown.push(entry),
                     None => read.left_out += 1,
                 }
             }
@@ -152,7 +152,7 @@ mod tests {
             content::link("shop", &ResourceLink::decode(bytes).ok()?)
         });
         let read = read.expect("a list");
-        let uris = read.entries.into_iter().map(|resource| resource.uri).collect();
+        let uris = read.shown.into_iter().map(|resource| resource.uri).collect();
         (uris, read.left_out, read.next)
     }
 

@@ -122,7 +122,7 @@ pub(super) async fn walk<T: Entry>(
         match answer {
             Ok(answer) => {
                 let next = following(source, &answer, cursor.as_deref(), pages + 1);
-                page.entries.extend(answer.entries);
+                page.entries.extend(answer.shown);
                 page.next =
                     next.and_then(|next| Position::new::<T>(source.key(), Some(next), pages + 1).write());
             }
