@@ -49,11 +49,7 @@ fn line(shape: &Shape, embeddings: &Embeddings) -> String {
         [] => String::new(),
         _ => format!(" (also {})", listed(aliases, NAMES)),
     };
-    let points = match shape.points {
-        Some(1) => "1 point".to_owned(),
-        Some(points) => format!("{points} points"),
-        None => "points unknown".to_owned(),
-    };
+    let points = points(shape.points);
     let vectors = shape.vectors.iter().map(|vector| quoted(&vector.to_string()));
     let vectors = match shape.vectors.as_slice() {
         [] => "none".to_owned(),
@@ -68,6 +64,15 @@ fn line(shape: &Shape, embeddings: &Embeddings) -> String {
     };
     let name = quoted(shape.name());
     format!("{name}{also}: {points}; vectors: {vectors}; text search: {ways}{indexed}")
+}
+
+/// How many points there are.
+fn points(count: Option<u64>) -> String {
+    match count {
+        Some(1) => "1 point".to_owned(),
+        Some(count) => format!("{count} points"),
+        None => "points unknown".to_owned(),
+    }
 }
 
 /// As many as `most`, and how many more there are.

@@ -6,7 +6,7 @@ use mcp_hub_proto::json;
 use mcp_hub_proto::prompt::v1::PromptMessage;
 use mcp_hub_proto::qdrant::v1 as pb;
 
-use super::{NAMES, PATIENCE, TOOLS, given, line, listed, told};
+use super::{NAMES, PATIENCE, TOOLS, given, line, listed, points, told};
 use crate::collection::{self, Overview};
 use crate::database::Database;
 use crate::embedding::Embeddings;
@@ -41,12 +41,17 @@ pub(crate) async fn explore(
     if let Some(description) = &database.config().description {
         text = text.paragraph(&format!("Its operator says of it: {}", quoted(description)));
     }
+    // What is said of text search rests on what the model's vectors are; it is asked once.
+    let learnt = learn(embeddings);
     let text = match wanted {
-        Some(wanted) => match one(database, embeddings, wanted).await {
-            Ok(info) => described(text, &info),
-            Err(fault) => told(text, "The collection could not be looked at", &fault),
-        },
-        None => match all(database).await {
+        Some(wanted) => {
+            learnt.await;
+            match one(database, embeddings, wanted).await {
+                Ok(info) => described(text, &info),
+                Err(fault) => told(text, "The collection could not be looked at", &fault),
+            }
+        }
+        None => match tokio::join!(all(database), learnt).0 {
             Ok((version, found)) => overview(text, embeddings, &version, &found),
             Err(fault) => told(text, "The server could not be looked at", &fault),
         },
@@ -64,6 +69,16 @@ pub(crate) async fn explore(
          data can answer.",
     )
     .user()
+}
+
+/// Learns how many dimensions the default model's vectors have. When it can't be learnt, the model is taken to fit, as everywhere.
+async fn learn(embeddings: &Embeddings) {
+    if let Some(model) = embeddings.default_model() {
+        let asked = tokio::time::timeout(PATIENCE / 2, embeddings.dimensions(model)).await;
+        if let Ok(Err(fault)) = asked {
+            tracing::debug!(error = fault.message, "the default model can't be asked");
+        }
+    }
 }
 
 /// What is in the server, and its version.
@@ -107,14 +122,8 @@ async fn one(
 
 fn described(text: Text, info: &pb::CollectionInfoResponse) -> Text {
     let mut lines = vec![];
-    let points = info
-        .points
-        .map_or("unknown".to_owned(), |points| points.to_string());
-    lines.push(format!(
-        "{}: points: {points}; {}",
-        quoted(&info.name),
-        info.status
-    ));
+    let points = points(info.points);
+    lines.push(format!("{}: {points}, {}", quoted(&info.name), info.status));
     if !info.aliases.is_empty() {
         let aliases = info.aliases.iter().map(|alias| quoted(alias));
         lines.push(format!("also called {}", listed(aliases, NAMES)));

@@ -87,6 +87,15 @@ enum Found {
 }
 
 impl Found {
+    /// The collections that were looked at.
+    fn shapes(&self) -> &[Shape] {
+        match self {
+            Self::One(shape) => std::slice::from_ref(shape),
+            Self::All(found) => &found.collections,
+            Self::None(_) | Self::Unknown(_) => &[],
+        }
+    }
+
     async fn look(session: &Session, wanted: Option<&str>) -> Self {
         let found = async {
             Ok::<_, Error>(match wanted {
@@ -167,7 +176,12 @@ impl State<'_> {
         if facts.is_empty() {
             facts.push("by meaning: no model makes vectors of texts".to_owned());
         }
-        let bindings = self.embeddings.bindings();
+        // Of collections that are there for the caller, or what is hidden would be named here.
+        let shapes = self.found.shapes();
+        let bindings = self.embeddings.bindings().iter();
+        let bindings: Vec<_> = bindings
+            .filter(|bound| shapes.iter().any(|shape| shape.is_called(&bound.collection)))
+            .collect();
         facts.extend(bindings.iter().take(BINDINGS).map(|bound| {
             let vector = bound.vector.as_deref().map(|vector| format!("/{vector}"));
             let target = format!("{}{}", bound.collection, vector.unwrap_or_default());
@@ -196,8 +210,10 @@ impl State<'_> {
         match self.found {
             Found::One(shape) => {
                 let how = binding::describe(shape, self.embeddings);
-                let line = line(shape, self.embeddings);
-                text.facts("The collection", [line, format!("text search here: {how}")], 0)
+                let mut facts = vec![line(shape, self.embeddings), format!("text search here: {how}")];
+                let missing = self.vector.filter(|name| binding::vector(shape, name).is_none());
+                facts.extend(missing.map(|name| format!("it has no vector {}", quoted(name))));
+                text.facts("The collection", facts, 0)
             }
             Found::All(found) => {
                 let lines = found.collections.iter();
@@ -219,12 +235,7 @@ impl State<'_> {
             );
         }
         if self.models.is_empty() {
-            steps.push(
-                "By meaning: QDRANT_EMBEDDINGS_URL, an OpenAI-compatible API (Ollama: http://HOST:11434/v1, vLLM, \
-                 text-embeddings-inference, OpenAI), with QDRANT_EMBEDDINGS_MODEL, and QDRANT_EMBEDDINGS_API_KEY_FILE where it wants a \
-                 key; or QDRANT_EMBEDDINGS_DIR, a folder with a model2vec model, which needs no server."
-                    .to_owned(),
-            );
+            steps.push(MODEL.to_owned());
         }
         if self.models.iter().any(|(_, asked)| asked.is_err()) {
             steps.push(
@@ -234,18 +245,7 @@ impl State<'_> {
         match self.found {
             Found::One(shape) => self.steps_of(shape, &mut steps),
             Found::All(found) if !found.collections.is_empty() => {
-                let missing = |of: fn(Ways) -> bool| {
-                    let ways = found.collections.iter();
-                    ways.filter(|shape| of(binding::ways(shape, self.embeddings)))
-                        .count()
-                };
-                if missing(|ways| !ways.meaning) > 0 {
-                    steps.push(BIND.to_owned());
-                }
-                if missing(|ways| !ways.words) > 0 {
-                    steps.push(WORDS.to_owned());
-                }
-                steps.push("Begin with one collection, best the one that I ask most about.".to_owned());
+                self.steps_of_all(&found.collections, &mut steps);
             }
             Found::All(_) | Found::None(_) => steps.push(self.create()),
             Found::Unknown(_) => steps.push(BIND.to_owned()),
@@ -255,33 +255,56 @@ impl State<'_> {
 
     fn steps_of(&self, shape: &Shape, steps: &mut Vec<String>) {
         let ways = binding::ways(shape, self.embeddings);
-        let has_dense = shape.vectors.iter().any(|vector| vector.form == Form::Dense);
-        if has_dense && !ways.meaning {
-            steps.push(BIND.to_owned());
-        } else if has_dense {
-            steps.push(
+        match (has_dense(shape), self.models.is_empty()) {
+            (true, false) if ways.meaning => steps.push(
                 "The model above must be the one that made the vectors of these points; that the size is the same does not tell. If it is \
                  another one, bind the collection to it by QDRANT_COLLECTION_MODELS (collection=model, or collection/vector=model)."
                     .to_owned(),
-            );
+            ),
+            (true, false) => steps.push(BIND.to_owned()),
+            _ => {}
         }
         if !ways.words {
             steps.push(WORDS.to_owned());
         }
-        if !has_dense || shape.points == Some(0) {
+        if !has_dense(shape) {
             steps.push(self.create());
+        } else if shape.points == Some(0) {
+            steps.push(self.written(
+                "It has no points: upsert with `text` embeds each text and keeps it in the payload",
+            ));
         }
     }
 
-    /// How texts come into a collection.
+    fn steps_of_all(&self, shapes: &[Shape], steps: &mut Vec<String>) {
+        let without = |way: fn(Ways) -> bool| {
+            let mut shapes = shapes.iter();
+            shapes.any(|shape| has_dense(shape) && !way(binding::ways(shape, self.embeddings)))
+        };
+        if !self.models.is_empty() && without(|ways| ways.meaning) {
+            steps.push(BIND.to_owned());
+        }
+        if without(|ways| ways.words) {
+            steps.push(WORDS.to_owned());
+        }
+        steps.push("Begin with one collection, best the one that I ask most about.".to_owned());
+    }
+
+    /// How texts come into a collection that is not there.
     fn create(&self) -> String {
-        let make = "create_collection makes a collection for both ways (its vector is the default model's, and `bm25` is its sparse one); \
-                    upsert with `text` embeds each point's text and keeps it in the payload";
+        self.written(
+            "create_collection makes a collection for both ways (its vector is the default model's, and `bm25` is its sparse one); upsert \
+             with `text` embeds each text and keeps it in the payload",
+        )
+    }
+
+    /// What is done by writing, and what that needs.
+    fn written(&self, what: &str) -> String {
         if self.allow_writes {
-            format!("{make}. Ask me before you write.")
+            format!("{what}. Ask me before you write.")
         } else {
             format!(
-                "{make}. Both need QDRANT_ALLOW_WRITES=true, best with a key of its own for writes, QDRANT_WRITE_API_KEY_FILE."
+                "{what}. That needs QDRANT_ALLOW_WRITES=true, best with an API key of its own for writes, QDRANT_WRITE_API_KEY_FILE."
             )
         }
     }
@@ -306,6 +329,17 @@ impl State<'_> {
         ]
     }
 }
+
+fn has_dense(shape: &Shape) -> bool {
+    shape.vectors.iter().any(|vector| vector.form == Form::Dense)
+}
+
+/// How texts become vectors at all.
+const MODEL: &str = "By meaning: QDRANT_EMBEDDINGS_URL, an OpenAI-compatible API (Ollama: http://HOST:11434/v1, vLLM, \
+    text-embeddings-inference, OpenAI), with QDRANT_EMBEDDINGS_MODEL, and QDRANT_EMBEDDINGS_API_KEY_FILE where it wants a key; or \
+    QDRANT_EMBEDDINGS_DIR, a folder with a model2vec model, which needs no server. It must be the model that made the vectors of the \
+    points. A collection of another model is bound to that by QDRANT_COLLECTION_MODELS: collection=model, or collection/vector=model, \
+    several separated by commas.";
 
 /// How a collection comes to its model.
 const BIND: &str = "Where a collection is not searched by meaning, its dense vectors are of another model than the default one: \

@@ -23,6 +23,8 @@ pub(crate) enum Reply {
     Message(Vec<u8>),
     /// Fails with this code and message.
     Status(tonic::Code, &'static str),
+    /// Answers with this message the first time, and then does not.
+    Once(Vec<u8>),
     /// Does not answer.
     Nothing,
 }
@@ -113,11 +115,17 @@ impl Fake {
                 headers: parts.headers,
                 message,
             };
-            seen.lock().expect("no panic").push(call);
+            let first = {
+                let mut seen = seen.lock().expect("no panic");
+                let first = seen.iter().all(|other| other.path != call.path);
+                seen.push(call);
+                first
+            };
             match replies.get(&name).cloned().unwrap_or(Reply::Message(vec![])) {
                 Reply::Message(message) => framed(&message),
+                Reply::Once(message) if first => framed(&message),
                 Reply::Status(code, text) => failed(code, text),
-                Reply::Nothing => {
+                Reply::Once(_) | Reply::Nothing => {
                     waiting.fetch_add(1, Ordering::AcqRel);
                     let _waiting = Waiting(waiting.clone());
                     std::future::pending().await

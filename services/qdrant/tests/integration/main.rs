@@ -3,13 +3,17 @@
 mod adapter;
 mod cancel;
 mod collection;
+mod completions;
 mod embedding;
 mod embedding_api;
 mod fake;
 mod filter;
+mod follow;
 mod login;
 mod points;
+mod prompts;
 mod readonly;
+mod resources;
 mod restart;
 mod scroll;
 mod search;
