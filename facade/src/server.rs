@@ -257,10 +257,10 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         // A known method whose parameters rmcp could not read arrives here as well.
-        if is_known_method(&request.method) {
+        if is_known_method(&request.method, is_modern(&context)) {
             let sentence = format!(
                 "the params of {} do not have the form that it takes",
                 request.method
@@ -301,22 +301,22 @@ fn is_modern(context: &RequestContext<RoleServer>) -> bool {
         .is_some_and(|version| !version.has_initialize())
 }
 
-fn is_known_method(method: &str) -> bool {
-    matches!(
-        method,
-        "initialize"
-            | "server/discover"
-            | "ping"
-            | "tools/list"
-            | "tools/call"
-            | "prompts/list"
-            | "prompts/get"
-            | "resources/list"
-            | "resources/templates/list"
-            | "resources/read"
-            | "completion/complete"
-            | "subscriptions/listen"
-    )
+fn is_known_method(method: &str, modern: bool) -> bool {
+    match method {
+        // The stateless era has done away with them.
+        "initialize" | "ping" => !modern,
+        "server/discover"
+        | "tools/list"
+        | "tools/call"
+        | "prompts/list"
+        | "prompts/get"
+        | "resources/list"
+        | "resources/templates/list"
+        | "resources/read"
+        | "completion/complete"
+        | "subscriptions/listen" => true,
+        _ => false,
+    }
 }
 
 /// A name that a client sent, fit for an error message.

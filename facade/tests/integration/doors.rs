@@ -119,7 +119,7 @@ async fn the_stateless_era_discovers_and_lists() {
         );
     }
     // What this era has done away with.
-    for method in ["ping", "logging/setLevel", "resources/subscribe"] {
+    for method in ["initialize", "ping", "logging/setLevel", "resources/subscribe"] {
         let answer = call_modern(
             served.address,
             "/mcp",
