@@ -134,6 +134,77 @@ async fn a_client_that_dies_takes_its_statement_along() {
 }
 
 #[tokio::test]
+async fn what_is_in_it_is_offered_to_people_as_well() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let settings = [
+        ("POSTGRES_URL", postgres.url()),
+        ("POSTGRES_ALLOW_WRITES", "true"),
+        ("POSTGRES_ALLOW_SCHEMAS", "offered"),
+    ];
+    let hub = Hub::start(&[], &settings).await;
+    let Some(mut session) = Session::python(&Door::Sse(hub.url("/sse"))).await else {
+        return;
+    };
+    let statements = json!({"statements": [
+        {"sql": "create schema offered"},
+        {"sql": "create table offered.\"a/b\" (id int primary key)"},
+        {"sql": "create table offered.orders (id int, other int references offered.\"a/b\")"},
+    ]});
+    let made = session.call("postgres_execute", statements).await;
+    assert_eq!(made["structuredContent"]["committed"], true, "{made}");
+    assert!(session.list_changed("resources", 10).await, "the list of resources has changed");
+
+    let list = session.ask("resources/list", json!({})).await;
+    let addresses: Vec<&str> = list["resources"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|resource| resource["uri"].as_str())
+        .collect();
+    assert_eq!(
+        addresses,
+        ["mcphub://postgres/offered/a%2Fb", "mcphub://postgres/offered/orders"]
+    );
+    for (address, name) in addresses.iter().zip(["a/b", "orders"]) {
+        let read = session.ask("resources/read", json!({"uri": address})).await;
+        let contents = &read["contents"][0];
+        assert_eq!(contents["mimeType"], "application/json", "{read}");
+        let resource: Value = serde_json::from_str(contents["text"].as_str().expect("a text")).expect("JSON");
+        let arguments = json!({"schema": "offered", "table_name": name});
+        let described = session.call("postgres_describe_table", arguments).await;
+        assert_eq!(resource, described["structuredContent"], "{address}");
+    }
+    let typed = json!({
+        "ref": {"type": "ref/resource", "uri": "mcphub://postgres/{schema}/{table}"},
+        "argument": {"name": "table", "value": "OR"},
+        "context": {"arguments": {"schema": "offered"}},
+    });
+    let completed = session.ask("completion/complete", typed).await;
+    assert_eq!(completed["completion"]["values"], json!(["orders"]), "{completed}");
+
+    let explore = json!({"name": "postgres_explore", "arguments": {"schema": "offered"}});
+    let prompt = session.ask("prompts/get", explore).await;
+    let text = prompt["messages"][0]["content"]["text"].as_str().expect("a text");
+    assert!(text.contains("\"offered.orders\": table; \"other -> offered.a/b\""), "{text}");
+    let slow = json!({"name": "postgres_explain_slow_query", "arguments": {"sql": "select * from offered.orders"}});
+    let prompt = session.ask("prompts/get", slow).await;
+    let text = prompt["messages"][0]["content"]["text"].as_str().expect("a text");
+    assert!(text.contains("Seq Scan on orders"), "{text}");
+
+    let waiting = json!({"sql": "select pg_sleep(2.5)", "timeout_ms": 100_000});
+    let (answer, steps) = session.call_with_progress("postgres_query", waiting).await;
+    assert_eq!(rows(&answer), [json!([""])]);
+    assert!(
+        steps.iter().any(|step| step.total == Some(100.0)
+            && step.message.as_deref() == Some("1 s: waiting for the database")),
+        "{steps:?}"
+    );
+    session.close().await;
+}
+
+#[tokio::test]
 async fn two_in_the_settings_file_are_two_services() {
     let Some(postgres) = Postgres::shared().await else {
         return;
