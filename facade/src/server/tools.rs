@@ -63,15 +63,15 @@ impl Server {
 
     /// What a call came to, in rmcp's form.
     fn result(&self, outcome: Outcome, context: &RequestContext<RoleServer>) -> CallToolResult {
-        let mut content = Vec::with_capacity(1 + outcome.content.len());
+        let mut blocks = Vec::with_capacity(1 + outcome.content.len());
         if !outcome.text.is_empty() {
-            content.push(ContentBlock::text(outcome.text));
+            blocks.push(ContentBlock::text(outcome.text));
         }
-        content.extend(outcome.content);
+        blocks.extend(outcome.content);
         let mut result = if outcome.is_error {
-            CallToolResult::error(content)
+            CallToolResult::error(blocks)
         } else {
-            CallToolResult::success(content)
+            CallToolResult::success(blocks)
         };
         result.structured_content = outcome.structured;
         result.meta = is_modern(context).then(|| self.identity().clone());

@@ -11,7 +11,7 @@ use mcp_hub_chassis::Fault;
 use serde_json::Value;
 
 use super::Object;
-use super::offer::{Kind, Offer};
+use super::offer::Offer;
 use crate::json::answer::Unreadable;
 use crate::json::arguments;
 

@@ -2,23 +2,22 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::Response;
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, Mode, State};
 use mcp_hub_proto::completion::v1::completion_service_server::CompletionServiceServer;
 use mcp_hub_proto::resource::v1::resource_service_server::ResourceServiceServer;
-use prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -27,6 +26,9 @@ use tonic_health::server::HealthReporter;
 
 use crate::fixture;
 use crate::shelf::Shelf;
+use serve::{Shared, serve};
+
+mod serve;
 
 /// What a handler gets.
 pub(crate) struct Received {
@@ -38,7 +40,23 @@ pub(crate) struct Received {
     pub(crate) response: DynamicMessage,
 }
 
+impl Received {
+    fn of(method: &MethodDescriptor, request: tonic::Request<Bytes>) -> Self {
+        let (metadata, _, message) = request.into_parts();
+        Self {
+            method: method.name().to_owned(),
+            message: DynamicMessage::decode(method.input(), message).expect("a valid request"),
+            metadata,
+            response: DynamicMessage::new(method.output()),
+        }
+    }
+}
+
+/// Takes the messages of a stream: dropped at its end, closed when the caller has gone.
+pub(crate) type Messages = mpsc::Sender<Answer>;
+
 type Answer = Result<DynamicMessage, Fault>;
+type Streamer = Arc<dyn Fn(Received, Messages) -> BoxFuture<'static, ()> + Send + Sync>;
 type Handler = Arc<dyn Fn(Received) -> BoxFuture<'static, Answer> + Send + Sync>;
 type Responder = Arc<dyn Fn(&str) -> Option<Response<axum::body::Body>> + Send + Sync>;
 
@@ -50,6 +68,7 @@ pub(crate) struct Plan {
     services: Vec<String>,
     unknown: Vec<String>,
     handler: Handler,
+    streamer: Streamer,
     responder: Responder,
     shelf: Option<Shelf>,
     status: GetStatusResponse,
@@ -73,6 +92,7 @@ impl Plan {
             services: services.iter().map(|name| (*name).to_owned()).collect(),
             unknown: vec![],
             handler: Arc::new(|received| Box::pin(async move { Ok(received.response) })),
+            streamer: Arc::new(|_, _| Box::pin(async {})),
             responder: Arc::new(|_| None),
             shelf: None,
             status: GetStatusResponse {
@@ -98,6 +118,16 @@ impl Plan {
         Fut: Future<Output = Answer> + Send + 'static,
     {
         self.handler = Arc::new(move |received| Box::pin(handler(received)));
+        self
+    }
+
+    /// What all RPCs with a stream of responses do.
+    pub(crate) fn stream<F, Fut>(mut self, streamer: F) -> Self
+    where
+        F: Fn(Received, Messages) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.streamer = Arc::new(move |received, messages| Box::pin(streamer(received, messages)));
         self
     }
 
@@ -193,6 +223,7 @@ impl Plan {
             unknown: self.unknown,
             broken: self.broken,
             handler: self.handler,
+            streamer: self.streamer,
             responder: self.responder,
             calls: calls.clone(),
         });
@@ -286,113 +317,6 @@ impl AdapterService for StatusOf {
         _: tonic::Request<GetStatusRequest>,
     ) -> Result<tonic::Response<GetStatusResponse>, Status> {
         Ok(tonic::Response::new(self.0.clone()))
-    }
-}
-
-struct Shared {
-    pool: DescriptorPool,
-    unknown: Vec<String>,
-    broken: Arc<AtomicBool>,
-    handler: Handler,
-    responder: Responder,
-    calls: Arc<Mutex<Vec<String>>>,
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an adapter that breaks the contract is the point"
-)]
-async fn serve(shared: Arc<Shared>, request: Request<axum::body::Body>) -> Response<axum::body::Body> {
-    let path = request.uri().path().to_owned();
-    let method = path.rsplit('/').next().unwrap_or_default().to_owned();
-    if shared.unknown.contains(&method) {
-        let status = Status::unimplemented("");
-        return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
-    }
-    if shared.broken.load(Ordering::SeqCst) {
-        shared.calls.lock().expect("unpoisoned").push(method);
-        let status = Status::internal("thread panicked at 10.0.0.7");
-        return status.into_http::<tonic::body::Body>().map(axum::body::Body::new);
-    }
-    if let Some(response) = (shared.responder)(&method) {
-        shared.calls.lock().expect("unpoisoned").push(method);
-        return response;
-    }
-    let mut grpc = tonic::server::Grpc::new(Raw);
-    let response = grpc.unary(Unary { shared, path, method }, request).await;
-    response.map(axum::body::Body::new)
-}
-
-struct Unary {
-    shared: Arc<Shared>,
-    path: String,
-    method: String,
-}
-
-impl tonic::server::UnaryService<Bytes> for Unary {
-    type Response = Bytes;
-    type Future = BoxFuture<'static, Result<tonic::Response<Bytes>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let shared = self.shared.clone();
-        let (path, name) = (self.path.clone(), self.method.clone());
-        Box::pin(async move {
-            shared.calls.lock().expect("unpoisoned").push(name.clone());
-            let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-            let service = shared.pool.get_service_by_name(service).expect("the service");
-            let method = service
-                .methods()
-                .find(|method| method.name() == name)
-                .expect("the method");
-            let (metadata, _, message) = request.into_parts();
-            let message = DynamicMessage::decode(method.input(), message).expect("a valid request");
-            let response = DynamicMessage::new(method.output());
-            let received = Received {
-                method: name,
-                message,
-                metadata,
-                response,
-            };
-            let response = (shared.handler)(received).await?;
-            Ok(tonic::Response::new(response.encode_to_vec().into()))
-        })
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
     }
 }
 

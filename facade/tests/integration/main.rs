@@ -11,6 +11,7 @@ mod catalog;
 mod changes;
 mod client;
 mod completions;
+mod content;
 mod doors;
 mod faults;
 #[path = "../../src/fixture.rs"]
@@ -23,6 +24,7 @@ mod leaving;
 mod liars;
 mod lifetime;
 mod offers;
+mod progress;
 mod prompts;
 mod refresh;
 mod relay;
