@@ -14,6 +14,8 @@ use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, health_check_response};
 
+mod offers;
+
 /// An adapter whose database and whose answers the test controls.
 #[derive(Default)]
 struct Double {
@@ -42,6 +44,14 @@ impl Adapter for Double {
     }
 }
 
+/// A connection to a server that will take it from `listener`.
+fn connect(listener: &TcpListener) -> Channel {
+    let address = listener.local_addr().expect("an address");
+    Channel::from_shared(format!("http://{address}"))
+        .expect("a URI")
+        .connect_lazy()
+}
+
 struct Running {
     channel: Channel,
     lifecycle: Lifecycle,
@@ -50,14 +60,9 @@ struct Running {
 
 async fn serve(double: Arc<Double>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
     let lifecycle = Lifecycle::new();
+    let channel = connect(&listener);
     let server = lifecycle.spawn(AdapterServer::new(double).serve(listener, lifecycle.clone()));
-    let channel = Channel::from_shared(format!("http://{address}"))
-        .expect("a URI")
-        .connect()
-        .await
-        .expect("connects");
     Running {
         channel,
         lifecycle,

@@ -106,6 +106,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         r#"progress: "FollowQuery""#,
+        "",
+        "ShopService.Query: nobody can follow it",
+    ),
+    (
+        r#"progress: "FollowQuery""#,
         r#"progress: "Count""#,
         "ShopService.Count: what follows a tool is none",
     ),

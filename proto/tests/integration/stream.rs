@@ -36,6 +36,10 @@ pub(crate) fn mistakes(contract: &Contract) -> Vec<String> {
         }
         let follower = text(&option, "progress");
         if follower.is_empty() {
+            // It takes as long as a caller's statement does.
+            if tool.name() == "Query" {
+                mistakes.push(format!("{name}: nobody can follow it"));
+            }
             continue;
         }
         if tool.is_server_streaming() {
