@@ -57,6 +57,9 @@ impl Server {
         };
         let mut completion = CompletionInfo::default();
         if let Some(source) = source {
+            // The values are names in the database, whatever the argument is of.
+            let allowed = caller.principal.may_read("this completion");
+            allowed.map_err(|fault| refusal::of_fault(&fault, &call))?;
             let answer = source
                 .ask(COMPLETE, question.encode_to_vec().into(), read, &call)
                 .await;

@@ -1,6 +1,7 @@
 //! Prompts: who has them, how they are got, and what is said when they are not.
 
 use mcp_hub_facade::auth::token::Scope;
+use mcp_hub_facade::registry::State;
 use mcp_hub_facade::upstream::{Upstream, Upstreams};
 use mcp_hub_testing::{eventually, free_port};
 use serde_json::{Value, json};
@@ -250,14 +251,16 @@ async fn prompts_follow_their_adapters_as_tools_do() {
     assert!(catalog.prompt("shop_new").is_some() && catalog.prompt("shop_old").is_none());
     old.serving(false).await;
     lists(&hub, &["shop_explore", "shop_new"]).await;
-    // While all are away, nothing changes.
+    // They stay while all are away: when one is back, no list has changed.
     let before = *hub.registry.changes().borrow();
+    let address = new.address;
     old.stop().await;
     new.stop().await;
-    eventually(SOON, async || {
-        hub.service("shop").await.state == mcp_hub_facade::registry::State::Unreachable
-    })
-    .await;
+    let is = async |state: State| eventually(SOON, async || hub.service("shop").await.state == state).await;
+    is(State::Unreachable).await;
+    lists(&hub, &["shop_explore", "shop_new"]).await;
+    let _new = Shelf::of(&[]).plan(&["Explore", "New"]).start_at(address).await;
+    is(State::Serving).await;
     lists(&hub, &["shop_explore", "shop_new"]).await;
     assert_eq!(*hub.registry.changes().borrow(), before);
 }
@@ -319,6 +322,16 @@ async fn a_caller_sees_its_prompts_and_no_others() {
             .expect("text")
             .contains("db:read")
     );
+
+    let complete = json!({
+        "ref": {"type": "ref/prompt", "name": "shop_explore"},
+        "argument": {"name": "topic", "value": "te"},
+    });
+    let complete = request(3, "completion/complete", complete);
+    let values = ask(&served, &reader, &complete).await.json();
+    assert!(values["result"]["completion"]["values"].is_array(), "{values}");
+    let denied = ask(&served, &writer, &complete).await.json();
+    assert_eq!(denied["error"]["data"]["reason"], "ACCESS_DENIED", "{denied}");
 
     let open = serve(&[], all).await;
     assert_eq!(names(&open, "/mcp").await, ["depot_explore", "shop_explore"]);
