@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::{Fault, Lifecycle, fault};
+use mcp_hub_chassis::{Fault, Lifecycle};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -23,11 +23,13 @@ use crate::upstream::backend::Backend;
 use crate::watched::Watched;
 use catalog::Part;
 use own::Own;
+use reload::touched;
 
 mod catalog;
 mod changes;
 mod listing;
 pub(crate) mod own;
+mod reload;
 mod report;
 mod source;
 
@@ -333,49 +335,11 @@ impl Shared {
         }
         due
     }
-
-    /// Reads the upstreams file again. What can't be used leaves everything as it was.
-    async fn reload(&self, upstreams: &mut Upstreams, lifecycle: &Lifecycle) {
-        let before = upstreams.clone();
-        let read = tokio::task::spawn_blocking(move || before.read_again()).await;
-        match read {
-            Ok(Ok(None)) => self.notice("upstreams", None),
-            Ok(Ok(Some(new))) => {
-                tracing::info!("the upstreams file changed");
-                self.notice("upstreams", None);
-                self.apply(&new, lifecycle);
-                *upstreams = new;
-            }
-            Ok(Err(error)) => {
-                let told = self
-                    .notices
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .contains_key("upstreams");
-                if !told {
-                    tracing::error!(
-                        error = fault::chain(&error),
-                        "the upstreams file can't be used; the older one stays in force"
-                    );
-                }
-                let notice = "the upstreams file was changed and can't be used; the older one stays in force: see the log";
-                self.notice("upstreams", Some(notice.to_owned()));
-            }
-            Err(_) => tracing::error!("reading the upstreams file failed"),
-        }
-    }
 }
 
 async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn touched(file: &mut Option<Watched>) {
-    match file {
-        Some(file) => file.touched().await,
         None => std::future::pending().await,
     }
 }

@@ -1,8 +1,8 @@
 //! Clients are told which list has changed, where their era has a way to be told, and of nothing else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mcp_hub_facade::registry::List;
+use mcp_hub_facade::registry::{List, State};
 use mcp_hub_facade::upstream::{Upstream, Upstreams};
 use serde_json::{Value, json};
 
@@ -139,6 +139,28 @@ async fn replicas_that_see_one_change_at_different_times_tell_it_once() {
     shelves[0].digest.send_replace(b"three");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(count(), before + 3);
+}
+
+#[tokio::test]
+async fn an_adapter_that_says_something_else_all_the_time_is_told_now_and_then() {
+    let shelf = Shelf::of(&["a"]);
+    let adapter = shelf.plan(&[]).start().await;
+    let hub = Hub::of(&[("shop", adapter.url())]).await;
+    let before = hub.registry.changes().borrow().of(List::Resources);
+    let started = Instant::now();
+    let mut said = 0_u32;
+    while started.elapsed() < Duration::from_secs(4) {
+        shelf
+            .digest
+            .send_replace(if said % 2 == 0 { b"one" } else { b"two" });
+        said += 1;
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    let told = hub.registry.changes().borrow().of(List::Resources) - before;
+    assert!((1..=6).contains(&told), "{told} changes of {said}");
+    // It is as good as any other for all that.
+    let service = hub.service("shop").await;
+    assert_eq!((service.state, service.tools), (State::Serving, 1));
 }
 
 #[tokio::test]

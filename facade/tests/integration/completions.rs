@@ -1,8 +1,10 @@
 //! Completions of prompts' arguments and templates' variables.
 
+use mcp_hub_facade::auth::token::Scope;
 use mcp_hub_facade::upstream::{Upstream, Upstreams};
 use serde_json::{Value, json};
 
+use crate::auth::{Lock, ask};
 use crate::client::{Served, call, call_modern, modern_request, request, serve};
 use crate::shelf::Shelf;
 use crate::shop::Gate;
@@ -129,5 +131,30 @@ async fn no_more_values_are_given_than_a_client_takes() {
             "{answer}"
         );
         assert_eq!(completion["hasMore"], true);
+    }
+}
+
+#[tokio::test]
+async fn values_are_for_those_who_may_read() {
+    let adapter = Shelf::of(&[]).plan(&["Explore"]).start().await;
+    let mut upstreams = Upstreams::default();
+    upstreams
+        .add("shop", Upstream::at(adapter.url()))
+        .expect("a usable upstream");
+    let mut lock = Lock::new();
+    let elsewhere = lock.token_with("elsewhere", |entry| {
+        entry.upstreams = Some(vec!["depot".to_owned()])
+    });
+    let writer = lock.token_with("writer", |entry| entry.scopes = vec![Scope::Write]);
+    let served = lock.serve(&[], upstreams).await;
+    for (of, argument) in [
+        (prompt("shop_explore"), "topic"),
+        (template("mcphub://shop/{kind}/{item}"), "kind"),
+    ] {
+        let complete = request(1, "completion/complete", params(&of, argument, "te"));
+        let denied = ask(&served, &writer, &complete).await.json();
+        assert_eq!(denied["error"]["data"]["reason"], "ACCESS_DENIED", "{denied}");
+        let unknown = ask(&served, &elsewhere, &complete).await;
+        assert_eq!(unknown.error(), (200, -32602));
     }
 }

@@ -119,13 +119,16 @@ pub(super) async fn walk<T: Entry>(
     let mut asked = sources.iter().copied();
     while let (Some(source), Some(answer)) = (asked.next(), answers.next().await) {
         let (cursor, pages) = place(source);
+        // A client may have written whatever number it likes.
+        let pages = pages.saturating_add(1);
         match answer {
             Ok(answer) => {
-                let next = following(source, &answer, cursor.as_deref(), pages + 1);
+                let next = following(source, &answer, cursor.as_deref(), pages);
                 page.entries.extend(answer.shown);
-                page.next =
-                    next.and_then(|next| Position::new::<T>(source.key(), Some(next), pages + 1).write());
+                page.next = next.and_then(|next| Position::new::<T>(source.key(), Some(next), pages).write());
             }
+            // It says nothing of the upstream, and nobody reads the page.
+            Err(fault) if call.cancelled.is_cancelled() => return Err(refusal::of_fault(&fault, call)),
             Err(fault) if cursor.is_some() && fault.reason == Reason::ArgumentInvalid => {
                 return Err(refusal::unknown_cursor());
             }
