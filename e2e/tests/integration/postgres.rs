@@ -154,7 +154,10 @@ async fn what_is_in_it_is_offered_to_people_as_well() {
     ]});
     let made = session.call("postgres_execute", statements).await;
     assert_eq!(made["structuredContent"]["committed"], true, "{made}");
-    assert!(session.list_changed("resources", 10).await, "the list of resources has changed");
+    assert!(
+        session.list_changed("resources", 10).await,
+        "the list of resources has changed"
+    );
 
     let list = session.ask("resources/list", json!({})).await;
     let addresses: Vec<&str> = list["resources"]
@@ -165,7 +168,10 @@ async fn what_is_in_it_is_offered_to_people_as_well() {
         .collect();
     assert_eq!(
         addresses,
-        ["mcphub://postgres/offered/a%2Fb", "mcphub://postgres/offered/orders"]
+        [
+            "mcphub://postgres/offered/a%2Fb",
+            "mcphub://postgres/offered/orders"
+        ]
     );
     for (address, name) in addresses.iter().zip(["a/b", "orders"]) {
         let read = session.ask("resources/read", json!({"uri": address})).await;
@@ -182,13 +188,21 @@ async fn what_is_in_it_is_offered_to_people_as_well() {
         "context": {"arguments": {"schema": "offered"}},
     });
     let completed = session.ask("completion/complete", typed).await;
-    assert_eq!(completed["completion"]["values"], json!(["orders"]), "{completed}");
+    assert_eq!(
+        completed["completion"]["values"],
+        json!(["orders"]),
+        "{completed}"
+    );
 
     let explore = json!({"name": "postgres_explore", "arguments": {"schema": "offered"}});
     let prompt = session.ask("prompts/get", explore).await;
     let text = prompt["messages"][0]["content"]["text"].as_str().expect("a text");
-    assert!(text.contains("\"offered.orders\": table; \"other -> offered.a/b\""), "{text}");
-    let slow = json!({"name": "postgres_explain_slow_query", "arguments": {"sql": "select * from offered.orders"}});
+    assert!(
+        text.contains("\"offered.orders\": table; \"other -> offered.a/b\""),
+        "{text}"
+    );
+    let slow =
+        json!({"name": "postgres_explain_slow_query", "arguments": {"sql": "select * from offered.orders"}});
     let prompt = session.ask("prompts/get", slow).await;
     let text = prompt["messages"][0]["content"]["text"].as_str().expect("a text");
     assert!(text.contains("Seq Scan on orders"), "{text}");

@@ -134,6 +134,15 @@ fn relation_type(relkind: &str) -> &'static str {
     }
 }
 
+/// An estimate in words.
+pub(crate) fn about_rows(rows: u64) -> String {
+    match rows {
+        0 => "no rows".to_owned(),
+        1 => "about 1 row".to_owned(),
+        rows => format!("about {rows} rows"),
+    }
+}
+
 /// Says that a schema is not there, or nothing when it is there and just empty.
 async fn check_schema(database: &Database, name: Option<&str>, schema: &str) -> Result<(), Fault> {
     let schemas = Schemas::of(database.config());

@@ -23,7 +23,7 @@ impl Resources for Tables {
     /// Only of the default database: the others are reached by the template.
     async fn list(&self, cursor: Option<&str>) -> Result<Page, Fault> {
         let listed = catalogue::list_resources(&self.0).await?;
-        Page::of(listed.into_iter().map(link).collect(), cursor)
+        Page::of(listed.iter().map(link).collect(), cursor)
     }
 
     fn templates(&self) -> Vec<ResourceTemplate> {
@@ -59,11 +59,11 @@ impl Resources for Tables {
     }
 }
 
-fn link(table: Listed) -> ResourceLink {
+fn link(table: &Listed) -> ResourceLink {
     ResourceLink {
         uri: Address::of(&[&table.schema, &table.name]),
         name: format!("{}.{}", table.schema, table.name),
-        description: description(&table),
+        description: description(table),
         mime_type: JSON.to_owned(),
         ..ResourceLink::default()
     }
@@ -79,7 +79,7 @@ fn description(table: &Listed) -> String {
         };
     }
     match table.estimated_rows {
-        Some(rows) => format!("{}, about {rows} rows", table.kind),
+        Some(rows) => format!("{}, {}", table.kind, catalogue::about_rows(rows)),
         None => table.kind.to_owned(),
     }
 }
@@ -100,6 +100,7 @@ mod tests {
             })
         };
         assert_eq!(of("", None), "table");
+        assert_eq!(of("", Some(0)), "table, no rows");
         assert_eq!(of(" \n", Some(12)), "table, about 12 rows");
         assert_eq!(of("\n What was bought \nand when", Some(12)), "What was bought");
         assert_eq!(of(&"é".repeat(101), None), format!("{}..", "é".repeat(100)));

@@ -85,8 +85,10 @@ impl Service {
 impl SqliteService for Service {
     async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
         let (limit, question) = Question::of(request.into_inner(), TIMEOUT_MS, None)?;
-        self.read(limit, move |session| question.answer(session, Counter::default()))
-            .await
+        self.read(limit, move |session| {
+            question.answer(session, &Counter::default())
+        })
+        .await
     }
 
     type FollowQueryStream = Following<FollowQueryResponse>;
@@ -102,7 +104,7 @@ impl SqliteService for Service {
         let database = self.database.clone();
         let message = |progress, response| FollowQueryResponse { progress, response };
         let stream = progress::follow(&self.lifecycle, limit, message, move |counter| async move {
-            let answer = database.read(limit, move |session| question.answer(session, counter));
+            let answer = database.read(limit, move |session| question.answer(session, &counter));
             Ok(answer.await?)
         });
         Ok(Response::new(stream))
@@ -238,8 +240,8 @@ impl Question {
         Ok((limit, Self { query, page }))
     }
 
-    fn answer(self, session: &Session<'_>, counter: Counter) -> Result<QueryResponse, Error> {
-        let result = query::page(session, &self.query, self.page, &counter)?;
+    fn answer(self, session: &Session<'_>, counter: &Counter) -> Result<QueryResponse, Error> {
+        let result = query::page(session, &self.query, self.page, counter)?;
         Ok(QueryResponse { result: Some(result) })
     }
 }

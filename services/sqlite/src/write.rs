@@ -56,7 +56,7 @@ pub(crate) fn execute(
     let outcomes = result?;
     ended?;
     // What was done is done, also when this can't be told any more.
-    if commit && session.internal(schema_version).ok() != Some(schema) {
+    if session.internal(schema_version).ok() != Some(schema) {
         list_changed.perhaps();
     }
     Ok(ExecuteResponse {

@@ -91,11 +91,7 @@ fn schema(schema: &Schema) -> String {
 fn table(related: &Related) -> String {
     let table = &related.table;
     let name = quoted(&format!("{}.{}", table.schema, table.name));
-    let rows = table.estimated_rows.map(|rows| match rows {
-        0 => "no rows".to_owned(),
-        1 => "about 1 row".to_owned(),
-        rows => format!("about {rows} rows"),
-    });
+    let rows = table.estimated_rows.map(catalogue::about_rows);
     let mut fact = vec![match (table.kind, rows) {
         ("table", Some(rows)) => format!("{name}: {rows}"),
         (kind, Some(rows)) => format!("{name}: {kind}, {rows}"),
