@@ -1,6 +1,6 @@
 //! MariaDB, and the same adapter under the name of MySQL.
 
-use mcp_hub_e2e::{Door, Session};
+use mcp_hub_e2e::{Door, Session, ask, request};
 use mcp_hub_testing::MariaDb;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -107,4 +107,81 @@ async fn two_in_the_settings_file_are_two_services() {
     let databases = [json!(["information_schema"]), json!(["app"])];
     let settings = [&*settings[0], &*settings[1]];
     promises::two_of_a_kind_are_two_services("mariadb", SQL, settings, "select database()", databases).await;
+}
+
+/// Under the name of MySQL, so that the key is seen in each name and address.
+#[tokio::test]
+async fn tables_are_documents_prompts_know_them_and_a_long_query_tells_its_progress() {
+    let Some(mariadb) = MariaDb::shared().await else {
+        return;
+    };
+    let url = mariadb.url_of("information_schema");
+    let hub = Hub::start(&[], &[("MYSQL_URL", &url)]).await;
+    let door = hub.url("/mcp");
+    let headers = [("MCP-Protocol-Version", "2025-11-25")];
+    let asked = async |method: &str, params| {
+        let answer = ask(&door, &headers, method, params).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error:#}"))
+    };
+    let uri = "mcphub://mysql/information_schema/SCHEMATA";
+    let read = asked("resources/read", json!({"uri": uri})).await;
+    let text = read["contents"][0]["text"].as_str().expect("a text");
+    let document: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let arguments = json!({"table_name": "SCHEMATA", "database": "information_schema"});
+    let tool = asked(
+        "tools/call",
+        json!({"name": "mysql_describe_table", "arguments": arguments}),
+    )
+    .await;
+    assert_eq!(document, tool["structuredContent"], "what the tool answers");
+
+    let templates = asked("resources/templates/list", json!({})).await;
+    let template = &templates["resourceTemplates"][0]["uriTemplate"];
+    assert_eq!(template, "mcphub://mysql/{schema}/{table}");
+    let completion = json!({
+        "ref": {"type": "ref/resource", "uri": template},
+        "argument": {"name": "table", "value": "schemat"},
+        "context": {"arguments": {"schema": "information_schema"}},
+    });
+    let completed = asked("completion/complete", completion).await;
+    assert_eq!(completed["completion"]["values"], json!(["SCHEMATA"]));
+
+    let prompt = asked(
+        "prompts/get",
+        json!({"name": "mysql_explore", "arguments": {"question": "What is here?"}}),
+    )
+    .await;
+    let text = prompt["messages"][0]["content"]["text"].as_str().expect("a text");
+    assert!(
+        text.contains("connected to \"information_schema\"") && text.contains("What is here?"),
+        "{text}"
+    );
+
+    let call = json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {
+            "name": "mysql_query",
+            "arguments": {"sql": "select sleep(2.5)", "timeout_ms": 100_000},
+            "_meta": {"progressToken": "token"},
+        },
+    });
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("MCP-Protocol-Version", "2025-11-25"),
+    ];
+    let told = request("POST", &door, &headers, &call.to_string())
+        .await
+        .expect("an answer")
+        .body;
+    assert!(
+        told.contains("\"message\":\"2 s: waiting for the database\""),
+        "{told}"
+    );
+    assert!(
+        told.contains("\"total\":100") && told.contains("\"rows\":[[0]]"),
+        "{told}"
+    );
 }
