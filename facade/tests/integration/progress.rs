@@ -120,6 +120,12 @@ fn steps(steps: &Arc<Semaphore>) -> impl Fn(Received, Messages) -> BoxFuture<'st
     move |received, messages| {
         let steps = steps.clone();
         Box::pin(async move {
+            if received.method == "FollowFind" {
+                let find = received.message.get_field_by_name("find").expect("the field");
+                let find = find.as_message().expect("the request of the tool");
+                let what = find.get_field_by_name("what").expect("the field");
+                assert_eq!(what.as_str(), Some("hat"));
+            }
             let say = Say(&received, &messages);
             for (progress, names) in [
                 (Some(0.0), &[][..]),
