@@ -19,8 +19,8 @@ pub use session::{Answers, Progress, Session};
 
 use crate::process::variable;
 
-/// How long any one step of a client may take.
-const STEP: Duration = Duration::from_mins(1);
+/// How long any one step of a client may take. Other tests run at the same time on the same cores, and some clients start two programs.
+const STEP: Duration = Duration::from_mins(2);
 
 /// A way into the hub.
 #[derive(Clone, Debug)]

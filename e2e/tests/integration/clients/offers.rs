@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::hub::{rows, text};
 
+/// How a PNG begins in base64.
+const PNG: &str = "iVBORw0KGgo";
+
 pub(super) async fn works(session: &mut Session) {
     tools(session).await;
     prompts(session).await;
@@ -24,9 +27,12 @@ async fn tools(session: &mut Session) {
     assert_eq!(rows(&answer), [json!(["oolong", 42])]);
 
     let answer = session.call("test_multiple_content_types", json!({})).await;
-    let kinds = answer["content"].as_array().expect("content").iter();
-    let kinds: Vec<&str> = kinds.filter_map(|block| block["type"].as_str()).collect();
+    let blocks = answer["content"].as_array().expect("content");
+    let kinds: Vec<&str> = blocks.iter().filter_map(|block| block["type"].as_str()).collect();
     assert_eq!(kinds, ["text", "image", "resource"], "{answer}");
+    assert_eq!(blocks[1]["mimeType"], "image/png", "{answer}");
+    let picture = blocks[1]["data"].as_str();
+    assert!(picture.is_some_and(|data| data.starts_with(PNG)), "{answer}");
     assert!(
         answer.get("structuredContent").is_none_or(Value::is_null),
         "{answer}"
@@ -77,12 +83,9 @@ async fn resources(session: &mut Session) {
             .is_some_and(|text| text.contains("static text")),
         "{read}"
     );
-    // A PNG, in base64.
     let read = contents(session, "test://static-binary").await;
     assert!(
-        read["blob"]
-            .as_str()
-            .is_some_and(|blob| blob.starts_with("iVBORw0KGgo")),
+        read["blob"].as_str().is_some_and(|blob| blob.starts_with(PNG)),
         "{read}"
     );
     let read = contents(session, "test://template/42/data").await;
