@@ -84,3 +84,10 @@ fn listed(all: impl ExactSizeIterator<Item = String>, most: usize) -> String {
         more => format!("{listed} and {more} more"),
     }
 }
+
+/// Steps, one a line.
+fn numbered<T: std::fmt::Display>(steps: &[T]) -> String {
+    let steps = steps.iter().zip(1..);
+    let lines = steps.map(|(step, number)| format!("{number}. {step}"));
+    lines.collect::<Vec<_>>().join("\n")
+}

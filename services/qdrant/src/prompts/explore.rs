@@ -6,7 +6,7 @@ use mcp_hub_proto::json;
 use mcp_hub_proto::prompt::v1::PromptMessage;
 use mcp_hub_proto::qdrant::v1 as pb;
 
-use super::{NAMES, PATIENCE, TOOLS, given, line, listed, points, told};
+use super::{NAMES, PATIENCE, TOOLS, given, line, listed, numbered, points, told};
 use crate::collection::{self, Overview};
 use crate::database::Database;
 use crate::embedding::Embeddings;
@@ -18,6 +18,15 @@ const EXAMPLES: usize = 2;
 
 /// The longest question that is repeated.
 const QUESTION: usize = 2_000;
+
+/// How to go on; the first two are for who does not know a collection yet.
+const STEPS: [&str; 5] = [
+    "list_collections for what is not named above.",
+    "collection_info for each collection that matters, before you search or filter it: it has the payload keys with examples.",
+    "count, with facet_key on an indexed key, for how the points are spread.",
+    "scroll, with limit 5, for a few points as they are.",
+    "search: with query_text where text can be searched, else with like_ids, the ids of points that scroll showed.",
+];
 
 /// Begins an exploration.
 pub(crate) async fn explore(
@@ -43,27 +52,21 @@ pub(crate) async fn explore(
     }
     // What is said of text search rests on what the model's vectors are; it is asked once.
     let learnt = learn(embeddings);
-    let text = match wanted {
+    let (text, known) = match wanted {
         Some(wanted) => {
             learnt.await;
             match one(database, embeddings, wanted).await {
-                Ok(info) => described(text, &info),
-                Err(fault) => told(text, "The collection could not be looked at", &fault),
+                Ok(info) => (described(text, &info), true),
+                Err(fault) => (told(text, "The collection could not be looked at", &fault), false),
             }
         }
         None => match tokio::join!(all(database), learnt).0 {
-            Ok((version, found)) => overview(text, embeddings, &version, &found),
-            Err(fault) => told(text, "The server could not be looked at", &fault),
+            Ok((version, found)) => (overview(text, embeddings, &version, &found), false),
+            Err(fault) => (told(text, "The server could not be looked at", &fault), false),
         },
     };
-    text.paragraph(&format!(
-        "Go on {TOOLS}:\n\
-         1. list_collections for what is not named above.\n\
-         2. collection_info for each collection that matters, before you search or filter it: it has the payload keys with examples.\n\
-         3. count, with facet_key on an indexed key, for how the points are spread.\n\
-         4. scroll, with limit 5, for a few points as they are.\n\
-         5. search: with query_text where text can be searched, else with like_ids, the ids of points that scroll showed."
-    ))
+    let steps = if known { &STEPS[2..] } else { &STEPS };
+    text.paragraph(&format!("Go on {TOOLS}:\n{}", numbered(steps)))
     .paragraph(
         "Then tell me what you found, say which collections it is from, and what you did not look at. End with three questions that this \
          data can answer.",

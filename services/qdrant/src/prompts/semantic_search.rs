@@ -9,7 +9,7 @@ use mcp_hub_chassis::prompt::{Text, quoted};
 use mcp_hub_proto::prompt::v1::PromptMessage;
 use mcp_hub_proto::qdrant::v1 as pb;
 
-use super::{PATIENCE, TOOLS, given, line, told};
+use super::{PATIENCE, TOOLS, given, line, numbered, told};
 use crate::binding::{self, Ways};
 use crate::collection::{self, Form, Overview, Shape};
 use crate::database::{Database, Session};
@@ -268,7 +268,10 @@ impl State<'_> {
             steps.push(WORDS.to_owned());
         }
         if !has_dense(shape) {
-            steps.push(self.create());
+            let create = self.create();
+            steps.push(format!(
+                "It has no vector to search by meaning, and gets none later: that takes another collection. {create}"
+            ));
         } else if shape.points == Some(0) {
             steps.push(self.written(
                 "It has no points: upsert with `text` embeds each text and keeps it in the payload",
@@ -349,9 +352,3 @@ const BIND: &str = "Where a collection is not searched by meaning, its dense vec
 /// How a collection comes to be searched by words.
 const WORDS: &str = "By words: a collection needs a sparse vector with the modifier idf, whose points qdrant/bm25 made. One that was made \
     otherwise gets it as a new collection: create_collection, then scroll the old one and upsert its points with `text`.";
-
-fn numbered(steps: &[String]) -> String {
-    let steps = steps.iter().zip(1..);
-    let lines = steps.map(|(step, number)| format!("{number}. {step}"));
-    lines.collect::<Vec<_>>().join("\n")
-}
