@@ -270,3 +270,50 @@ async fn a_watch_ends_with_the_process_and_is_never_silent_for_good() {
     assert!(watch.next().await.expect("told").is_err());
     assert!(watch.next().await.is_none());
 }
+
+/// A list that has always one more page, of so many resources.
+struct Endless(usize, AtomicUsize);
+
+#[tonic::async_trait]
+impl Resources for Endless {
+    async fn list(&self, _: Option<&str>) -> Result<Page, Fault> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Ok(Page {
+            resources: links(self.0),
+            next_cursor: Some("more".to_owned()),
+        })
+    }
+
+    fn templates(&self) -> Vec<ResourceTemplate> {
+        vec![]
+    }
+
+    async fn read(&self, uri: &str) -> Result<Vec<ResourceContents>, Fault> {
+        Err(not_found(uri))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_has_an_end_also_when_the_list_has_none() {
+    for (size, pages) in [(PAGE, LISTED / PAGE), (0, 1)] {
+        let list = Arc::new(Endless(size, AtomicUsize::new(0)));
+        let service = Service::new(list.clone(), Changed::default(), Lifecycle::new());
+        let watch = service
+            .watch_resources(Request::new(WatchResourcesRequest {}))
+            .await;
+        next(&mut watch.expect("watches").into_inner()).await;
+        assert_eq!(list.1.load(Ordering::Relaxed), pages);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_one_text_of_a_resource_ends_matters() {
+    let digest = async |uri: &str, name: &str| {
+        let watched = Watched::new();
+        let mut resource = link(uri);
+        resource.name = name.to_owned();
+        watched.list.set(vec![resource]);
+        next(&mut watched.watch().await).await
+    };
+    assert_ne!(digest("ab", "").await, digest("a", "b").await);
+}
