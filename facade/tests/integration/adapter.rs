@@ -153,8 +153,8 @@ impl Plan {
     }
 
     /// Lets the adapter have resources and completions; its descriptors have to declare them.
-    pub(crate) fn with(mut self, shelf: &Shelf) -> Self {
-        self.shelf = Some(shelf.clone());
+    pub(crate) fn with(mut self, offered: &Shelf) -> Self {
+        self.shelf = Some(offered.clone());
         self
     }
 

@@ -112,7 +112,7 @@ async fn replicas_that_see_one_change_at_different_times_tell_it_once() {
     ];
     let urls = adapters.each_ref().map(crate::adapter::Adapter::url);
     let hub = Hub::with(&[("shop", urls[0].clone())], |upstream| {
-        upstream.addresses = urls.to_vec()
+        upstream.addresses = urls.to_vec();
     })
     .await;
     // Both are watched: each says something that it takes back.
@@ -152,7 +152,7 @@ async fn an_adapter_that_says_something_else_all_the_time_is_told_now_and_then()
     while started.elapsed() < Duration::from_secs(4) {
         shelf
             .digest
-            .send_replace(if said % 2 == 0 { b"one" } else { b"two" });
+            .send_replace(if said.is_multiple_of(2) { b"one" } else { b"two" });
         said += 1;
         tokio::time::sleep(Duration::from_millis(3)).await;
     }

@@ -54,7 +54,7 @@ fn read(uri: &str) -> Value {
 #[tokio::test]
 async fn lists_go_through_all_upstreams_page_by_page() {
     // Two pages of 80, then 30, then 3.
-    let paged = Shelf::listing(|cursor| {
+    let first = Shelf::listing(|cursor| {
         let from = cursor.map_or(0, |cursor| cursor.parse().expect("a cursor of ours"));
         let links: Vec<_> = (from..from + 80)
             .map(|index| link(&format!("a/{index}")))
@@ -65,12 +65,12 @@ async fn lists_go_through_all_upstreams_page_by_page() {
     let middle = Shelf::of(&middle.iter().map(String::as_str).collect::<Vec<_>>());
     let last =
         Shelf::of(&["1", "last://2", "3"]).templates(&["{a}{?b}", "last://x/{y}", "other://{z}", "{+all}"]);
-    let (paged, middle, last) = (
-        paged.plan(&[]).start().await,
+    let (first, middle, last) = (
+        first.plan(&[]).start().await,
         middle.plan(&[]).start().await,
         last.plan(&[]).start().await,
     );
-    let all_of_them = [("aa", paged.url()), ("bb", middle.url()), ("last", last.url())];
+    let all_of_them = [("aa", first.url()), ("bb", middle.url()), ("last", last.url())];
     let served = serve(&[], upstreams(&all_of_them)).await;
     let (addresses, pages) = resources(&served).await;
     assert_eq!(pages, [80, 110, 3]);
