@@ -18,20 +18,21 @@ pub(super) async fn told<T>(
     let mut call = std::pin::pin!(call);
     loop {
         let progress = tokio::select! {
+            // In this order: a call that is never short of work would leave the teller no turn, which itself seldom takes one.
             biased;
-            answer = &mut call => return answer,
             progress = teller.next() => progress,
+            answer = &mut call => return answer,
         };
         // A client that does not read holds up no call. One that is gone has cancelled it.
         let mut telling = std::pin::pin!(client.notify_progress(notification(token, progress)));
         tokio::select! {
             biased;
+            _ = &mut telling => {}
             answer = &mut call => {
                 // It is on its way already, and the answer must not overtake it.
                 let _ = telling.await;
                 return answer;
             }
-            _ = &mut telling => {}
         }
     }
 }

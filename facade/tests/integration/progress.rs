@@ -329,6 +329,8 @@ async fn a_client_is_told_ten_times_a_second_at_most() {
         while started.elapsed() < Duration::from_millis(1050) {
             done += 1.0;
             say.say(Some(done), &[]).await;
+            // As fast as a database gives rows, and not as fast as this machine's one thread for all of it.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         say.say(Some(1e9), &["a"]).await;
     });
@@ -341,7 +343,7 @@ async fn a_client_is_told_ten_times_a_second_at_most() {
         .collect();
     assert_found(&messages.pop().expect("an answer"), &["a"]);
     let told = told(&messages, &json!("t"));
-    assert!((2..=12).contains(&told.len()), "{told:?}");
+    assert!((5..=12).contains(&told.len()), "{told:?}");
     assert!(told.is_sorted_by(|one, next| one < next), "{told:?}");
 }
 

