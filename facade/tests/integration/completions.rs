@@ -143,7 +143,7 @@ async fn values_are_for_those_who_may_read() {
         .expect("a usable upstream");
     let mut lock = Lock::new();
     let elsewhere = lock.token_with("elsewhere", |entry| {
-        entry.upstreams = Some(vec!["depot".to_owned()])
+        entry.upstreams = Some(vec!["depot".to_owned()]);
     });
     let writer = lock.token_with("writer", |entry| entry.scopes = vec![Scope::Write]);
     let served = lock.serve(&[], upstreams).await;

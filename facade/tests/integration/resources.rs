@@ -234,7 +234,7 @@ async fn one_that_is_away_or_slow_or_lies_is_left_out_alone() {
         Ok(page(strangers.chain([lie(1), lie(2)]).collect(), None))
     });
     let failing = Shelf::listing(|_| Err(Fault::new(Reason::DatabaseUnavailable, "the database is away")));
-    let slow = Shelf::of(&["never"]).slow(Duration::from_secs(60));
+    let slow = Shelf::of(&["never"]).slow(Duration::from_mins(1));
     let good = Shelf::of(&["0"]);
     let stopped = Shelf::of(&["gone"]).plan(&[]).start().await;
     let mut adapters = vec![];
