@@ -157,7 +157,7 @@ async fn every_request_is_answered_whatever_comes_back() {
     let fake = Fake::start(|seen| match seen.body["params"]["case"].as_str().unwrap_or_default() {
         "401" => Reply::with_status("401 Unauthorized", "text/plain", ""),
         "502" => Reply::with_status("502 Bad Gateway", "text/html", "<h1>Bad Gateway</h1>\nmore"),
-        "moved" => Reply::Send("HTTP/1.1 308 x\r\nLocation: https://other/mcp\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        "moved" => Reply::Send("HTTP/1.1 308 x\r\nLocation: https://other/mcp\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()),
         "no id" => Reply::with_status(
             "400 Bad Request",
             "application/json",
