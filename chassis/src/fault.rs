@@ -149,6 +149,7 @@ impl Fault {
         }
         let (reason, message) = match status.code() {
             Code::InvalidArgument | Code::OutOfRange => (Reason::ArgumentInvalid, status.message()),
+            Code::NotFound => (Reason::ObjectNotFound, status.message()),
             Code::Unavailable => (Reason::UpstreamUnavailable, "the service can't be reached"),
             // tonic says CANCELLED "Timeout expired" where the protocol says DEADLINE_EXCEEDED.
             Code::Cancelled if status.message() != "Timeout expired" => {

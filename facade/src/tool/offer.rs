@@ -87,6 +87,8 @@ pub(crate) struct Offer {
 enum Unusable {
     #[error("an RPC with a stream of requests can't be offered")]
     Streaming,
+    #[error("a prompt has no side effects, and has to say so: NO_SIDE_EFFECTS")]
+    SideEffects,
     #[error("a prompt is not a stream")]
     StreamingPrompt,
     #[error("its messages are not of two fields, a mcphub.progress.v1.Progress and the answer")]
@@ -236,8 +238,11 @@ impl Offer {
             Declared::Tool(tool) => (Kind::Tool, &tool.title, tool.destructive),
             Declared::Prompt(prompt) => (Kind::Prompt, &prompt.title, false),
         };
-        // A prompt has no side effects, whether it says so twice or not.
-        let read_only = kind == Kind::Prompt || level == IdempotencyLevel::NoSideEffects;
+        let read_only = level == IdempotencyLevel::NoSideEffects;
+        // Clients get a prompt without asking anybody, and db:read is enough for it.
+        if kind == Kind::Prompt && !read_only {
+            return Err(Unusable::SideEffects);
+        }
         if read_only && destructive {
             return Err(Unusable::Contradiction);
         }

@@ -162,6 +162,45 @@ async fn what_breaks_the_contract_is_left_out_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_prompt_that_breaks_the_contract_is_left_out_with_a_reason() {
+    let source = r#"
+        syntax = "proto3";
+        package shop.v1;
+        import "mcphub/prompt/v1/prompt.proto";
+        import "mcphub/tool/v1/tool.proto";
+        // ShopService sells.
+        service ShopService {
+          // Fine.
+          rpc Fine(Fine) returns (Fine) { option (mcphub.tool.v1.tool) = {}; }
+          // Changes something, or does not say that it does not.
+          rpc Change(Fine) returns (Talk) { option (mcphub.prompt.v1.prompt) = {}; }
+          // Streams.
+          rpc Flow(Fine) returns (stream Talk) {
+            option idempotency_level = NO_SIDE_EFFECTS;
+            option (mcphub.prompt.v1.prompt) = {};
+          }
+          // Says nothing.
+          rpc Mute(Fine) returns (Fine) {
+            option idempotency_level = NO_SIDE_EFFECTS;
+            option (mcphub.prompt.v1.prompt) = {};
+          }
+          // Counts.
+          rpc Count(Number) returns (Talk) {
+            option idempotency_level = NO_SIDE_EFFECTS;
+            option (mcphub.prompt.v1.prompt) = {};
+          }
+        }
+        message Fine { string name = 1; }
+        message Number { uint32 number = 1; }
+        message Talk { repeated mcphub.prompt.v1.PromptMessage messages = 1; }
+    "#;
+    let adapter = Plan::of(source, &[], &["shop.v1.ShopService"]).start().await;
+    let hub = Hub::of(&[("shop", adapter.url())]).await;
+    hub.lists(&["shop_fine"]).await;
+    insta::assert_snapshot!("prompts_left_out", hub.service("shop").await.left_out.join("\n"));
+}
+
+#[tokio::test]
 async fn of_two_tools_with_one_name_the_one_of_the_longer_key_is_there() {
     let rpc = |name: &str| {
         format!(

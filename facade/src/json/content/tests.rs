@@ -22,7 +22,10 @@ fn offer(rpc: &str) -> std::sync::Arc<Offer> {
           // Plays.
           rpc Play(Nothing) returns (Played) { option (mcphub.tool.v1.tool) = {}; }
           // Talks.
-          rpc Talk(Nothing) returns (Talked) { option (mcphub.prompt.v1.prompt) = {}; }
+          rpc Talk(Nothing) returns (Talked) {
+            option idempotency_level = NO_SIDE_EFFECTS;
+            option (mcphub.prompt.v1.prompt) = {};
+          }
         }
         message Nothing {}
         message Shown {
@@ -191,7 +194,7 @@ fn annotations_are_what_can_be_one() {
     assert_eq!(
         annotated(
             &[assistant, user, assistant, 0, 77],
-            Some(0.9),
+            Some(0.25),
             "2026-07-28T10:00:00Z"
         ),
         json!({"audience": ["user", "assistant"], "priority": 0.25, "lastModified": "2026-07-28T10:00:00Z"})
