@@ -49,7 +49,7 @@ const FIRST_PASS: Duration = Duration::from_secs(3);
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
 pub struct Config {
-    /// How long the tools of a service that can't be reached stay listed, in seconds.
+    /// How long the tools and prompts of a service that can't be reached stay listed, in seconds.
     #[arg(
         long,
         env = "MCP_HUB_TOOLS_KEPT",
