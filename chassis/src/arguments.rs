@@ -1,4 +1,5 @@
-//! Limits that callers give: clamped when they are too high, and said so; anything else out of range is an error.
+//! Arguments that callers give. Limits are clamped when they are too high, and said so; anything else out of range is an error. An empty
+//! text counts as none.
 
 use std::time::Duration;
 
@@ -87,6 +88,11 @@ pub fn timeout(
     TIMEOUT_MS.timeout(timeout_ms, remaining, notices)
 }
 
+/// An optional text, trimmed. An empty one is none: that is what clients send for what was left out.
+pub fn given(argument: Option<&str>) -> Option<&str> {
+    argument.map(str::trim).filter(|text| !text.is_empty())
+}
+
 /// Up to three of `names` that are most like `wanted`, best first, for `did_you_mean`.
 pub fn similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = wanted.to_lowercase();
@@ -127,6 +133,13 @@ mod tests {
         assert_eq!(followed(Some(120_000)), Ok(Duration::from_mins(2)));
         assert_eq!(followed(None), Ok(Duration::from_secs(30)));
         assert_eq!(followed(Some(300_000)), Ok(Duration::from_secs(290)));
+    }
+
+    #[test]
+    fn an_empty_text_is_none() {
+        assert_eq!(given(Some(" a b\n")), Some("a b"));
+        assert_eq!(given(Some(" \n")), None);
+        assert_eq!(given(None), None);
     }
 
     #[test]

@@ -42,11 +42,6 @@ async fn transaction(database: &Database) -> Result<Transaction, Error> {
     database.read(None, TIMEOUT).await
 }
 
-/// An argument that was given; an empty text means none.
-fn given(argument: Option<&String>) -> Option<&str> {
-    argument.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
 /// The names of the databases that a call may ask and the login may see, in order.
 async fn databases(database: &Database, transaction: &mut Transaction) -> Result<Vec<String>, Error> {
     let rows = transaction

@@ -26,11 +26,6 @@ use crate::wire::packstream::Entries;
 /// The limit of a statement on the catalogue.
 const TIMEOUT: Duration = Duration::from_secs(arguments::TIMEOUT_MS.default as u64 / 1000);
 
-/// An argument that was given; an empty text means none.
-fn given(argument: Option<&String>) -> Option<&str> {
-    argument.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
 /// The limit of a statement of a call that has so much time left.
 pub(crate) fn timeout(remaining: Option<Duration>) -> Duration {
     remaining.map_or(TIMEOUT, |remaining| remaining.min(TIMEOUT))

@@ -47,11 +47,6 @@ async fn transaction(database: &Database, name: Option<&str>) -> Result<Transact
     database.read(name, TIMEOUT).await
 }
 
-/// An argument that was given; an empty text means none.
-pub(crate) fn given(argument: Option<&String>) -> Option<&str> {
-    argument.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
 /// The configuration's lists of schemas, as the parameters that [`MAY_ASK_SCHEMA`] wants.
 struct Schemas {
     allowed: String,

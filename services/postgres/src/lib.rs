@@ -1,7 +1,7 @@
 //! PostgreSQL as an mcp-hub adapter: one server, asked through gRPC.
 //!
-//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain`, `prompt` and `write` are what they do;
-//! `resource` and `completion` are what people choose from;
+//! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain`, `prompts` and `write` are what they do;
+//! `resources` and `completions` are what people choose from;
 //! [`guard`] says what a statement may do; [`database`] is the pools and transactions, on the client in `wire`; `execution`, `params`,
 //! `types` and `value` are the way of a caller's statement and its values.
 
@@ -18,7 +18,7 @@ use mcp_hub_proto::postgres::v1::postgres_write_service_server::PostgresWriteSer
 use tokio::net::TcpListener;
 
 mod catalogue;
-mod completion;
+mod completions;
 pub mod config;
 pub mod database;
 pub mod error;
@@ -27,9 +27,9 @@ mod explain;
 mod guard;
 mod params;
 mod posture;
-mod prompt;
+mod prompts;
 mod query;
-mod resource;
+mod resources;
 pub mod row;
 mod service;
 mod status;
@@ -66,7 +66,7 @@ pub async fn serve(
     let server = AdapterServer::new(status)
         .add(PostgresServiceServer::new(service.clone()), DESCRIPTORS)
         .add(PostgresPromptServiceServer::new(service.clone()), DESCRIPTORS)
-        .resources(Arc::new(resource::Tables(database.clone())), changed)
+        .resources(Arc::new(resources::Tables(database.clone())), changed)
         .completions(Arc::new(database));
     let server = if allow_writes {
         server.add(PostgresWriteServiceServer::new(service), DESCRIPTORS)

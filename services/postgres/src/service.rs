@@ -17,7 +17,7 @@ use mcp_hub_proto::postgres::v1::{
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::{catalogue, explain, prompt, query, write};
+use crate::{catalogue, explain, prompts, query, write};
 
 /// All services: cheap to clone.
 #[derive(Clone)]
@@ -133,13 +133,13 @@ impl PostgresWriteService for Service {
 #[tonic::async_trait]
 impl PostgresPromptService for Service {
     async fn explore(&self, request: Request<ExploreRequest>) -> Result<Response<ExploreResponse>, Status> {
-        answer(prompt::explore(&self.database, request.get_ref()).await)
+        answer(prompts::explore(&self.database, request.get_ref()).await)
     }
 
     async fn explain_slow_query(
         &self,
         request: Request<ExplainSlowQueryRequest>,
     ) -> Result<Response<ExplainSlowQueryResponse>, Status> {
-        answer(prompt::explain_slow_query(&self.database, request.get_ref()).await)
+        answer(prompts::explain_slow_query(&self.database, request.get_ref()).await)
     }
 }

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::prompt::quoted;
 
 use crate::binding;
 use crate::collection::Shape;
@@ -21,26 +20,11 @@ pub(crate) use semantic_search::set_up_semantic_search;
 /// How long a prompt waits for the server.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How the tools are called. Only the facade knows the key.
-const TOOLS: &str = "with the tools of this server, whose names begin with its key, as in KEY_search";
-
 /// The most payload indexes of a collection that are named.
 const INDEXES: usize = 8;
 
 /// The most names of vectors, and of aliases, of a collection.
 const NAMES: usize = 6;
-
-/// Says why something that belongs to a prompt is not in it. The words may hold what collections are called.
-fn told(text: Text, what: &str, fault: &Fault) -> Text {
-    let similar = fault.metadata.get("did_you_mean");
-    let similar = similar.map(|names| format!("it may mean {names}"));
-    text.facts(what, [&fault.message].into_iter().chain(&similar), 0)
-}
-
-/// An optional argument; a client may send an empty one for one that was left out.
-fn given(argument: Option<&String>) -> Option<&str> {
-    argument.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
 
 /// A collection in a line.
 fn line(shape: &Shape, embeddings: &Embeddings) -> String {

@@ -1,8 +1,8 @@
 //! SQLite as an mcp-hub adapter: one file, asked through gRPC.
 //!
 //! [`serve`] is the whole adapter; [`sample`] makes a database to try it on. Inside, `service` is the RPCs, `query`, `catalogue`,
-//! `explain`, `prompt` and `write` are what they do, `resource` and `completion` what people choose from, `statement` and `value` the way of a caller's SQL and of values, [`guard`] what a
-//! statement may do, [`database`] the file and who may use it now.
+//! `explain`, `prompts` and `write` are what they do, `resources` and `completions` what people choose from, `statement` and `value` the way
+//! of a caller's SQL and of values, [`guard`] what a statement may do, [`database`] the file and who may use it now.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use mcp_hub_proto::sqlite::v1::sqlite_write_service_server::SqliteWriteServiceSe
 use tokio::net::TcpListener;
 
 mod catalogue;
-mod completion;
+mod completions;
 mod config;
 mod database;
 mod error;
 mod explain;
 mod guard;
-mod prompt;
+mod prompts;
 mod query;
-mod resource;
+mod resources;
 pub mod sample;
 mod service;
 mod statement;
@@ -55,7 +55,7 @@ pub async fn serve(
     let server = AdapterServer::new(Arc::new(service.clone()))
         .add(SqliteServiceServer::new(service.clone()), DESCRIPTORS)
         .add(SqlitePromptServiceServer::new(service.clone()), DESCRIPTORS)
-        .resources(Arc::new(resource::Tables(service.database())), changed)
+        .resources(Arc::new(resources::Tables(service.database())), changed)
         .completions(Arc::new(service.database()));
     let server = if config.allow_writes {
         server.add(SqliteWriteServiceServer::new(service), DESCRIPTORS)

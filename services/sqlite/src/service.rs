@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::database::{CancelOnDrop, Database, Session, Stop};
 use crate::error::Error;
 use crate::query::{Page, Query};
-use crate::{catalogue, explain, prompt, query, write};
+use crate::{catalogue, explain, prompts, query, write};
 
 const LIMIT: Bounds = Bounds {
     field: "limit",
@@ -251,7 +251,7 @@ impl SqlitePromptService for Service {
     async fn explore(&self, request: Request<ExploreRequest>) -> Result<Response<ExploreResponse>, Status> {
         let request = request.get_ref();
         Ok(Response::new(
-            prompt::explore(&self.database, &self.description, request).await,
+            prompts::explore(&self.database, &self.description, request).await,
         ))
     }
 
@@ -259,7 +259,7 @@ impl SqlitePromptService for Service {
         &self,
         request: Request<ExplainSlowQueryRequest>,
     ) -> Result<Response<ExplainSlowQueryResponse>, Status> {
-        grpc::answer(prompt::explain_slow_query(&self.database, request.get_ref()).await)
+        grpc::answer(prompts::explain_slow_query(&self.database, request.get_ref()).await)
     }
 }
 

@@ -1,12 +1,12 @@
 //! One table with everything that a query on it needs to know.
 
+use mcp_hub_chassis::arguments::given;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, arguments};
 use mcp_hub_proto::mariadb::v1 as pb;
 
 use super::{
-    databases, given, is_of_the_system, listed, marks, same_database, table_comment, table_type, texts,
-    transaction,
+    databases, is_of_the_system, listed, marks, same_database, table_comment, table_type, texts, transaction,
 };
 use crate::database::{Database, Transaction};
 use crate::error::Error;
@@ -43,7 +43,7 @@ pub(crate) async fn describe_table(
     if table.is_empty() {
         return Err(Fault::argument("table_name", "table_name is empty"));
     }
-    let named = given(request.database.as_ref());
+    let named = given(request.database.as_deref());
     let default = database.default_database()?;
     let mut transaction = transaction(database).await?;
     let admitted = match named {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::Bounds;
+use mcp_hub_chassis::arguments::{Bounds, given};
 use mcp_hub_proto::mariadb::v1 as pb;
 use pb::ObjectKind;
 
-use super::{NEVER, exact, given, has, listed, marks, matches, table_comment, texts, transaction};
+use super::{NEVER, exact, has, listed, marks, matches, table_comment, texts, transaction};
 use crate::database::{Database, Flavor, Transaction};
 use crate::error::Error;
 
@@ -34,7 +34,7 @@ pub(crate) async fn search_objects(
             "pattern is empty: give a part of a name, or % for all",
         ));
     }
-    let named = given(request.database.as_ref());
+    let named = given(request.database.as_deref());
     let mut transaction = transaction(database).await?;
     let databases = listed(database, &mut transaction, named, None).await?;
     let mut found = Vec::new();

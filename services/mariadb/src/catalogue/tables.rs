@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::Bounds;
+use mcp_hub_chassis::arguments::{Bounds, given};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_proto::mariadb::v1 as pb;
 
-use super::{exact, given, listed, marks, matches, table_comment, table_type, texts, transaction};
+use super::{exact, listed, marks, matches, table_comment, table_type, texts, transaction};
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 
@@ -29,9 +29,12 @@ pub(crate) async fn list_tables(
 ) -> Result<pb::ListTablesResponse, Fault> {
     let mut notices = Vec::new();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let (wanted_database, pattern) = (given(request.database.as_ref()), given(request.pattern.as_ref()));
+    let (wanted_database, pattern) = (
+        given(request.database.as_deref()),
+        given(request.pattern.as_deref()),
+    );
     let filter = Filter::of([wanted_database, pattern]);
-    let after = given(request.cursor.as_ref())
+    let after = given(request.cursor.as_deref())
         .map(|cursor| filter.read(cursor))
         .transpose()?;
     let default = database.default_database()?;

@@ -1,11 +1,12 @@
 //! `Explore`: what is in the server, and how to find out more.
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::given;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::prompt::{LATER, REPEATED, TOOLS, Text, patiently, quoted};
 use mcp_hub_proto::mariadb::v1 as pb;
 
-use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
+use super::PATIENCE;
 use crate::catalogue::{self, Name, Overview};
 use crate::database::Database;
 
@@ -21,14 +22,14 @@ const COMMENT: usize = 80;
 
 /// Begins an exploration.
 pub(crate) async fn explore(database: &Database, request: &pb::ExploreRequest) -> pb::ExploreResponse {
-    let wanted = given(request.database.as_ref());
-    let found = patiently(catalogue::overview(database, wanted, TABLES, PATIENCE)).await;
+    let wanted = given(request.database.as_deref());
+    let found = patiently(PATIENCE, catalogue::overview(database, wanted, TABLES, PATIENCE)).await;
     let default = database.default_database().ok().flatten();
     let about = About {
         description: database.config().description.as_deref(),
         connected: default.as_deref(),
         wanted,
-        question: given(request.question.as_ref()),
+        question: given(request.question.as_deref()),
     };
     pb::ExploreResponse {
         messages: about.text(&found).user(),
@@ -59,23 +60,29 @@ impl About<'_> {
         if let Some(question) = self.question {
             text = text
                 .paragraph("What I want to find out:")
-                .code("text", question, 2_000);
+                .code("text", question, REPEATED);
         }
         if let Some(description) = self.description {
             text = text.paragraph(&format!("Its operator says of it: {}", quoted(description)));
         }
         match found {
             Ok(found) => self.facts(text, found),
-            Err(fault) if fault.reason == Reason::ObjectNotFound => told(text, "The server could not be looked at", fault),
-            Err(fault) => told(text, "The server could not be looked at", fault).paragraph(LATER),
+            Err(fault) => {
+                let text = text.trouble("The server could not be looked at", fault);
+                if fault.reason == Reason::ObjectNotFound {
+                    text
+                } else {
+                    text.paragraph(LATER)
+                }
+            }
         }
-        .paragraph(&format!(
-            "Go on {TOOLS}:\n\
-             1. list_tables for what is not named above; list_databases for the databases.\n\
+        .paragraph(TOOLS)
+        .paragraph(
+            "1. list_tables for what is not named above; list_databases for the databases.\n\
              2. describe_table for each table that matters, before you write SQL on it.\n\
              3. search_objects for the words of what I want to find out, if no name says it.\n\
-             4. query, with a small limit, for a few rows of the main tables, true counts, and the first and last of their dates."
-        ))
+             4. query, with a small limit, for a few rows of the main tables, true counts, and the first and last of their dates.",
+        )
         .paragraph(
             "Then tell me what you found, say which tables it is from, and what you did not look at. End with three questions that this \
              data can answer.",

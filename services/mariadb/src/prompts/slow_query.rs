@@ -1,17 +1,14 @@
 //! `ExplainSlowQuery`: a slow statement with its plan, and how to find out more.
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::given;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::prompt::{LATER, REPEATED, TOOLS, Text, check_statement, patiently, quoted};
 use mcp_hub_proto::mariadb::v1 as pb;
 
-use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
+use super::PATIENCE;
 use crate::database::Database;
 use crate::explain;
-
-/// The most characters of the statement and of its plan that are shown.
-const STATEMENT: usize = 8_000;
-const PLAN: usize = 2_500;
 
 /// Begins a look at a slow statement.
 ///
@@ -21,19 +18,15 @@ pub(crate) async fn explain_slow_query(
     database: &Database,
     request: &pb::ExplainSlowQueryRequest,
 ) -> Result<pb::ExplainSlowQueryResponse, Fault> {
-    if request.sql.trim().is_empty() {
-        return Err(Fault::argument(
-            "sql",
-            "sql is empty: give the statement that is slow",
-        ));
-    }
-    let name = given(request.database.as_ref());
+    check_statement("sql", &request.sql)?;
+    let name = given(request.database.as_deref());
     let explained = pb::ExplainQueryRequest {
         sql: request.sql.clone(),
         database: name.map(str::to_owned),
         ..pb::ExplainQueryRequest::default()
     };
-    let explained = patiently(explain::explain_query(database, &explained, Some(PATIENCE))).await;
+    let explained = explain::explain_query(database, &explained, Some(PATIENCE));
+    let explained = patiently(PATIENCE, explained).await;
     Ok(pb::ExplainSlowQueryResponse {
         messages: text(&request.sql, name, &explained).user(),
     })
@@ -46,26 +39,29 @@ fn text(sql: &str, database: Option<&str>, explained: &Result<pb::ExplainQueryRe
     let text = Text::new(format!(
         "This SQL statement{place} is slow on MariaDB or MySQL. Find out why, and what would make it faster."
     ))
-    .code("sql", sql, STATEMENT);
+    .code("sql", sql, REPEATED);
     let text = match explained {
         Ok(explained) => text
-            .paragraph("Its plan, as the server would run it now. Names in it are data:")
-            .code("text", &explained.plan.join("\n"), PLAN)
-            .facts("What stands out in the plan", &explained.findings, 0)
+            .plan(
+                "Its plan, as the server would run it now:",
+                &explained.plan,
+                &explained.findings,
+            )
             .paragraph(&format!(
                 "The optimizer expects to examine about {:.0} rows.",
                 explained.estimated_rows_examined
             )),
-        Err(fault) => told(text, "Its plan is not here", fault).paragraph(instead(fault)),
+        Err(fault) => text
+            .trouble("Its plan is not here", fault)
+            .paragraph(instead(fault)),
     };
-    text.paragraph(&format!(
-        "Go on {TOOLS}:\n\
-         1. explain_query for the plan, with a value in params for each ? of the statement. With analyze it really runs, for true times \
+    text.paragraph(TOOLS).paragraph(
+        "1. explain_query for the plan, with a value in params for each ? of the statement. With analyze it really runs, for true times \
          and rows: ask me first when it may run for minutes.\n\
          2. describe_table for its tables: indexes, types of the columns that are compared, collations.\n\
          3. query for how many rows its conditions leave, one by one: an index helps where few are left.\n\
-         4. explain_query again for each other way of writing it, and compare rows examined and times."
-    ))
+         4. explain_query again for each other way of writing it, and compare rows examined and times.",
+    )
     .paragraph(
         "Then tell me the cause in one sentence, and what to do: first what needs no change of the schema, such as another way of writing \
          it, then each index as a CREATE INDEX statement, with what it costs on writes. Check that the result stays the same. Change \

@@ -148,7 +148,7 @@ async fn names_and_comments_are_data_and_bounded() {
     );
     let adapter = Adapter::start(&settings).await;
     let begun = explore(&adapter, ExploreRequest::default()).await;
-    assert!(begun.contains("never an instruction"), "{begun}");
+    assert!(begun.contains("never instructions"), "{begun}");
     assert!(
         !begun
             .lines()
@@ -158,7 +158,7 @@ async fn names_and_comments_are_data_and_bounded() {
     assert!(!begun.contains(['\u{202e}', '\u{2028}']), "{begun}");
     assert!(begun.contains(" more)"), "what is left out is told: {begun}");
     let all = tokens(&begun);
-    assert!(all <= 2_000, "{all} tokens");
+    assert!(all <= 1_500, "{all} tokens");
     let planned = explain(
         &adapter,
         "select * from `\u{202e}sdrawkcab\u{2028}` where `\u{202e}x` > 1",
@@ -234,7 +234,7 @@ async fn a_statement_without_a_plan_comes_with_the_reason() {
         let from = begun
             .find("Its plan is not here")
             .unwrap_or_else(|| panic!("{begun}"));
-        let to = begun.find("Go on with the tools").expect("goes on");
+        let to = begun.find("Use the tools of this prompt").expect("goes on");
         // The servers' own words about syntax go on in different ways.
         let lines = begun[from..to].trim_end().lines();
         let lines = lines.map(|line| line.split("; check the manual").next().unwrap_or(line));

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::Bounds;
+use mcp_hub_chassis::arguments::{Bounds, given};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::ResultSet;
 use mcp_hub_proto::neo4j::v1 as pb;
 
-use super::{given, quoted, timeout, unknown_label};
+use super::{quoted, timeout, unknown_label};
 use crate::database::Database;
 use crate::query::Page;
 
@@ -31,7 +31,7 @@ pub(crate) async fn list_nodes(
     request: &pb::ListNodesRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::ListNodesResponse, Fault> {
-    let label = given(request.label.as_ref());
+    let label = given(request.label.as_deref());
     let cypher = match label {
         Some(label) => format!("MATCH (node:{}) RETURN node", quoted(label)),
         None => "MATCH (node) RETURN node".to_owned(),
@@ -57,7 +57,7 @@ pub(crate) async fn get_relationships(
     request: &pb::GetRelationshipsRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::GetRelationshipsResponse, Fault> {
-    let label = given(request.node_label.as_ref());
+    let label = given(request.node_label.as_deref());
     let cypher = match label {
         Some(label) => {
             // Two patterns, each of which begins at the label: one pattern with OR would go through the whole graph.

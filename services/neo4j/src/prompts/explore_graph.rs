@@ -1,11 +1,12 @@
 //! `ExploreGraph`: what is in the graph, and how to find out more.
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::given;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::prompt::{LATER, REPEATED, TOOLS, Text, patiently, quoted};
 use mcp_hub_proto::neo4j::v1 as pb;
 
-use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
+use super::PATIENCE;
 use crate::catalogue;
 use crate::database::Database;
 
@@ -21,16 +22,16 @@ pub(crate) async fn explore_graph(
 ) -> pb::ExploreGraphResponse {
     let about = About {
         description: database.config().description.as_deref(),
-        database: given(request.database.as_ref()),
+        database: given(request.database.as_deref()),
         // Not trimmed: a label may begin with a space.
         label: request.label.as_deref().filter(|label| !label.is_empty()),
-        question: given(request.question.as_ref()),
+        question: given(request.question.as_deref()),
     };
     let wanted = pb::SchemaRequest {
         labels: about.label.map(str::to_owned).into_iter().collect(),
         database: about.database.map(str::to_owned),
     };
-    let found = patiently(catalogue::schema(database, &wanted, Some(PATIENCE))).await;
+    let found = patiently(PATIENCE, catalogue::schema(database, &wanted, Some(PATIENCE))).await;
     pb::ExploreGraphResponse {
         messages: about.text(&found).user(),
     }
@@ -66,23 +67,29 @@ impl About<'_> {
         if let Some(question) = self.question {
             text = text
                 .paragraph("What I want to find out:")
-                .code("text", question, 2_000);
+                .code("text", question, REPEATED);
         }
         if let Some(description) = self.description {
             text = text.paragraph(&format!("Its operator says of it: {}", quoted(description)));
         }
         match found {
             Ok(found) => facts(text, found),
-            Err(fault) if fault.reason == Reason::ObjectNotFound => told(text, "The graph could not be looked at", fault),
-            Err(fault) => told(text, "The graph could not be looked at", fault).paragraph(LATER),
+            Err(fault) => {
+                let text = text.trouble("The graph could not be looked at", fault);
+                if fault.reason == Reason::ObjectNotFound {
+                    text
+                } else {
+                    text.paragraph(LATER)
+                }
+            }
         }
-        .paragraph(&format!(
-            "Go on {TOOLS}:\n\
-             1. schema, with the labels that matter, for properties, constraints and indexes that are not named above.\n\
+        .paragraph(TOOLS)
+        .paragraph(
+            "1. schema, with the labels that matter, for properties, constraints and indexes that are not named above.\n\
              2. list_nodes and get_relationships, with a small limit, for what such nodes and relationships look like.\n\
              3. search for the words of what I want to find out, where there is a full-text index.\n\
-             4. query, with Cypher that begins at a label and a property with an index, for counts and for paths of a few steps."
-        ))
+             4. query, with Cypher that begins at a label and a property with an index, for counts and for paths of a few steps.",
+        )
         .paragraph(
             "Then tell me what you found, say which labels and relationship types it is from, and what you did not look at. End with three \
              questions that this graph can answer, each with its Cypher.",

@@ -1,17 +1,14 @@
 //! `ExplainSlowQuery`: a slow statement with its plan, and how to find out more.
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::given;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::prompt::{LATER, REPEATED, TOOLS, Text, check_statement, patiently, quoted};
 use mcp_hub_proto::neo4j::v1 as pb;
 
-use super::{LATER, PATIENCE, TOOLS, given, patiently, told};
+use super::PATIENCE;
 use crate::database::Database;
 use crate::explain;
-
-/// The most characters of the statement and of its plan that are shown.
-const STATEMENT: usize = 8_000;
-const PLAN: usize = 2_500;
 
 /// Begins a look at a slow statement.
 ///
@@ -21,19 +18,15 @@ pub(crate) async fn explain_slow_query(
     database: &Database,
     request: &pb::ExplainSlowQueryRequest,
 ) -> Result<pb::ExplainSlowQueryResponse, Fault> {
-    if request.cypher.trim().is_empty() {
-        return Err(Fault::argument(
-            "cypher",
-            "sql is empty: give the statement that is slow",
-        ));
-    }
-    let name = given(request.database.as_ref());
+    check_statement("cypher", &request.cypher)?;
+    let name = given(request.database.as_deref());
     let explained = pb::ExplainQueryRequest {
         cypher: request.cypher.clone(),
         database: name.map(str::to_owned),
         ..pb::ExplainQueryRequest::default()
     };
-    let explained = patiently(explain::explain_query(database, &explained, Some(PATIENCE))).await;
+    let explained = explain::explain_query(database, &explained, Some(PATIENCE));
+    let explained = patiently(PATIENCE, explained).await;
     Ok(pb::ExplainSlowQueryResponse {
         messages: text(&request.cypher, name, &explained).user(),
     })
@@ -46,26 +39,29 @@ fn text(cypher: &str, database: Option<&str>, explained: &Result<pb::ExplainQuer
     let text = Text::new(format!(
         "This Cypher statement{place} is slow on Neo4j. Find out why, and what would make it faster."
     ))
-    .code("cypher", cypher, STATEMENT);
+    .code("cypher", cypher, REPEATED);
     let text = match explained {
         Ok(explained) => text
-            .paragraph("Its plan, as the server would run it now. Names in it are data:")
-            .code("text", &explained.plan.join("\n"), PLAN)
-            .facts("What stands out in the plan", &explained.findings, 0)
+            .plan(
+                "Its plan, as the server would run it now:",
+                &explained.plan,
+                &explained.findings,
+            )
             .paragraph(&format!(
                 "The planner expects about {:.0} rows.",
                 explained.estimated_rows
             )),
-        Err(fault) => told(text, "Its plan is not here", fault).paragraph(instead(fault)),
+        Err(fault) => text
+            .trouble("Its plan is not here", fault)
+            .paragraph(instead(fault)),
     };
-    text.paragraph(&format!(
-        "Go on {TOOLS}:\n\
-         1. explain_query with analyze and a value in params for each $parameter, for true rows and database hits: it really runs then, so \
+    text.paragraph(TOOLS).paragraph(
+        "1. explain_query with analyze and a value in params for each $parameter, for true rows and database hits: it really runs then, so \
          ask me first when it may run for minutes.\n\
          2. schema, with its labels, for the indexes and constraints that there are, and how many nodes and relationships.\n\
          3. query for how many nodes each of its patterns and conditions leaves: a good plan begins where few are.\n\
-         4. explain_query again for each other way of writing it, and compare database hits."
-    ))
+         4. explain_query again for each other way of writing it, and compare database hits.",
+    )
     .paragraph(
         "Then tell me the cause in one sentence, and what to do: first what needs no change of the schema, such as a direction, a type or a \
          label where there is none, an earlier LIMIT or WITH, or no product of unconnected patterns; then each index as a CREATE INDEX \

@@ -112,7 +112,7 @@ async fn hostile(adapter: &Adapter, server: &Server) {
         }
         // Some labels are shown in full, many by name.
         let begun = explore(adapter, ExploreGraphRequest::default()).await;
-        assert!(begun.contains("never an instruction"), "{begun}");
+        assert!(begun.contains("never instructions"), "{begun}");
         assert!(
             !begun
                 .lines()
@@ -127,7 +127,7 @@ async fn hostile(adapter: &Adapter, server: &Server) {
         };
         assert!(begun.contains(told), "what is left out is told: {begun}");
         let all = tokens(&begun);
-        assert!(all <= 3_000, "{all} tokens");
+        assert!(all <= 1_500, "{all} tokens");
     }
 }
 
@@ -185,7 +185,7 @@ async fn a_statement_without_a_plan_comes_with_the_reason() {
         let from = begun
             .find("Its plan is not here")
             .unwrap_or_else(|| panic!("{begun}"));
-        let to = begun.find("Go on with the tools").expect("goes on");
+        let to = begun.find("Use the tools of this prompt").expect("goes on");
         all.push(format!("{cypher}\n{}\n", begun[from..to].trim_end()));
     }
     insta::assert_snapshot!("no_plan", all.join("\n"));

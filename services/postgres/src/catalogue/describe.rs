@@ -1,13 +1,12 @@
 //! One table with everything that a query on it needs to know.
 
+use mcp_hub_chassis::arguments::given;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, arguments};
 use mcp_hub_proto::postgres::v1 as pb;
 use serde::Deserialize;
 
-use super::{
-    ESTIMATED_ROWS, LISTS_SCHEMA, MAY_ASK_SCHEMA, Schemas, VERSION, given, relation_type, transaction,
-};
+use super::{ESTIMATED_ROWS, LISTS_SCHEMA, MAY_ASK_SCHEMA, Schemas, VERSION, relation_type, transaction};
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 
@@ -27,8 +26,8 @@ pub(crate) async fn describe_table(
     if table.is_empty() {
         return Err(Fault::argument("table_name", "table_name is empty"));
     }
-    let name = given(request.database.as_ref());
-    describe(database, name, given(request.schema.as_ref()), table).await
+    let name = given(request.database.as_deref());
+    describe(database, name, given(request.schema.as_deref()), table).await
 }
 
 /// Describes a table or view of the database `name`.

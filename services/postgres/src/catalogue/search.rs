@@ -1,10 +1,10 @@
 //! Objects of all kinds by a part of their name or comment.
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::Bounds;
+use mcp_hub_chassis::arguments::{Bounds, given};
 use mcp_hub_proto::postgres::v1 as pb;
 
-use super::{LISTS_SCHEMA, OF_EXTENSION, Schemas, check_schema, given, matches, rows};
+use super::{LISTS_SCHEMA, OF_EXTENSION, Schemas, check_schema, matches, rows};
 use crate::database::Database;
 use crate::row::text_array;
 
@@ -31,7 +31,10 @@ pub(crate) async fn search_objects(
             "pattern is empty: give a part of a name, or % for all",
         ));
     }
-    let (name, schema) = (given(request.database.as_ref()), given(request.schema.as_ref()));
+    let (name, schema) = (
+        given(request.database.as_deref()),
+        given(request.schema.as_deref()),
+    );
     let kinds: Vec<String> = if request.kinds.is_empty() {
         (1..=pb::ObjectKind::Extension as i32)
             .map(|kind| kind.to_string())

@@ -3,13 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::arguments::Bounds;
+use mcp_hub_chassis::arguments::{Bounds, given};
 use mcp_hub_proto::postgres::v1 as pb;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    ESTIMATED_ROWS, LISTS_SCHEMA, OF_EXTENSION, Schemas, VERSION, check_schema, given, matches,
-    relation_type, rows,
+    ESTIMATED_ROWS, LISTS_SCHEMA, OF_EXTENSION, Schemas, VERSION, check_schema, matches, relation_type, rows,
 };
 use crate::database::Database;
 
@@ -30,12 +29,12 @@ pub(crate) async fn list_tables(
     let mut notices = Vec::new();
     let limit = LIMIT.apply(request.limit, &mut notices)?;
     let (name, schema, pattern) = (
-        given(request.database.as_ref()),
-        given(request.schema.as_ref()),
-        given(request.pattern.as_ref()),
+        given(request.database.as_deref()),
+        given(request.schema.as_deref()),
+        given(request.pattern.as_deref()),
     );
     let filter = Filter::of([name, schema, pattern]);
-    let after = match given(request.cursor.as_ref()) {
+    let after = match given(request.cursor.as_deref()) {
         Some(cursor) => Some(filter.read(cursor)?),
         None => None,
     };

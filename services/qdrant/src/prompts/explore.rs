@@ -1,12 +1,13 @@
 //! `Explore`: what is in the server, or in one collection, and how to find out more.
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::arguments::given;
+use mcp_hub_chassis::prompt::{REPEATED, TOOLS, Text, quoted};
 use mcp_hub_proto::json;
 use mcp_hub_proto::prompt::v1::PromptMessage;
 use mcp_hub_proto::qdrant::v1 as pb;
 
-use super::{NAMES, PATIENCE, TOOLS, given, line, listed, numbered, points, told};
+use super::{NAMES, PATIENCE, line, listed, numbered, points};
 use crate::collection::{self, Overview};
 use crate::database::Database;
 use crate::embedding::Embeddings;
@@ -15,9 +16,6 @@ use crate::error::Error;
 /// The most payload keys of a collection, and the most examples of each.
 const KEYS: usize = 30;
 const EXAMPLES: usize = 2;
-
-/// The longest question that is repeated.
-const QUESTION: usize = 2_000;
 
 /// How to go on; the first two are for who does not know a collection yet.
 const STEPS: [&str; 5] = [
@@ -34,7 +32,7 @@ pub(crate) async fn explore(
     embeddings: &Embeddings,
     request: &pb::ExploreRequest,
 ) -> Vec<PromptMessage> {
-    let wanted = given(request.collection.as_ref());
+    let wanted = given(request.collection.as_deref());
     let mut text = Text::new(
         "Get to know this Qdrant server, and tell me in plain words what is in it: what its collections hold and whom they serve, and \
          what can be searched and asked there.",
@@ -42,10 +40,10 @@ pub(crate) async fn explore(
     if let Some(wanted) = wanted {
         text = text.paragraph(&format!("Look at the collection {} only.", quoted(wanted)));
     }
-    if let Some(question) = given(request.question.as_ref()) {
+    if let Some(question) = given(request.question.as_deref()) {
         text = text
             .paragraph("What I want to find out:")
-            .code("text", question, QUESTION);
+            .code("text", question, REPEATED);
     }
     if let Some(description) = &database.config().description {
         text = text.paragraph(&format!("Its operator says of it: {}", quoted(description)));
@@ -57,17 +55,19 @@ pub(crate) async fn explore(
             learnt.await;
             match one(database, embeddings, wanted).await {
                 Ok(info) => (described(text, &info), true),
-                Err(fault) => (told(text, "The collection could not be looked at", &fault), false),
+                Err(fault) => (
+                    text.trouble("The collection could not be looked at", &fault),
+                    false,
+                ),
             }
         }
         None => match tokio::join!(all(database), learnt).0 {
             Ok((version, found)) => (overview(text, embeddings, &version, &found), false),
-            Err(fault) => (told(text, "The server could not be looked at", &fault), false),
+            Err(fault) => (text.trouble("The server could not be looked at", &fault), false),
         },
     };
     let steps = if known { &STEPS[2..] } else { &STEPS };
-    text.paragraph(&format!("Go on {TOOLS}:\n{}", numbered(steps)))
-    .paragraph(
+    text.paragraph(TOOLS).paragraph(&numbered(steps)).paragraph(
         "Then tell me what you found, say which collections it is from, and what you did not look at. End with three questions that this \
          data can answer.",
     )

@@ -4,12 +4,13 @@
 
 use futures_util::future::join_all;
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::arguments::given;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::prompt::{TOOLS, Text, quoted};
 use mcp_hub_proto::prompt::v1::PromptMessage;
 use mcp_hub_proto::qdrant::v1 as pb;
 
-use super::{PATIENCE, TOOLS, given, line, numbered, told};
+use super::{PATIENCE, line, numbered};
 use crate::binding::{self, Ways};
 use crate::collection::{self, Form, Overview, Shape};
 use crate::database::{Database, Session};
@@ -28,7 +29,7 @@ pub(crate) async fn set_up_semantic_search(
     embeddings: &Embeddings,
     request: &pb::SetUpSemanticSearchRequest,
 ) -> Vec<PromptMessage> {
-    let wanted = given(request.collection.as_ref());
+    let wanted = given(request.collection.as_deref());
     let models = ask(embeddings).await;
     let session = database.read(PATIENCE);
     let found = Found::look(&session, wanted).await;
@@ -36,8 +37,8 @@ pub(crate) async fn set_up_semantic_search(
         embeddings,
         allow_writes: database.config().allow_writes,
         wanted,
-        vector: given(request.vector.as_ref()),
-        text_key: given(request.text_key.as_ref()),
+        vector: given(request.vector.as_deref()),
+        text_key: given(request.text_key.as_deref()),
         models: &models,
         found: &found,
     };
@@ -145,7 +146,7 @@ impl State<'_> {
         text = self.collections(text);
         text = text.paragraph(&format!("What is to be done:\n{}", numbered(&self.steps())));
         text.paragraph(&format!(
-            "See that it works, {TOOLS}:\n{}",
+            "Then see that it works. {TOOLS}\n{}",
             numbered(&self.checks())
         ))
         .paragraph(
@@ -220,8 +221,8 @@ impl State<'_> {
                 let lines = lines.map(|shape| line(shape, self.embeddings));
                 text.facts("Collections, the biggest first", lines, found.more)
             }
-            Found::None(fault) => told(text, "The collection is not there", fault),
-            Found::Unknown(fault) => told(text, "Qdrant could not be looked at", fault),
+            Found::None(fault) => text.trouble("The collection is not there", fault),
+            Found::Unknown(fault) => text.trouble("Qdrant could not be looked at", fault),
         }
     }
 

@@ -1,11 +1,12 @@
 //! `Explore`: what is in a database, and how its tables hang together.
 
 use mcp_hub_chassis::Fault;
-use mcp_hub_chassis::prompt::{Text, quoted};
+use mcp_hub_chassis::arguments::given;
+use mcp_hub_chassis::prompt::{LATER, REPEATED, TOOLS, Text, patiently, quoted};
 use mcp_hub_proto::postgres::v1 as pb;
 
-use super::{REPEATED, TOOLS, can_do_without, told_database};
-use crate::catalogue::{self, Overview, Related, Schema, given};
+use super::{PATIENCE, can_do_without, told_database};
+use crate::catalogue::{self, Overview, Related, Schema};
 use crate::database::Database;
 
 /// Begins a conversation that gets to know a database.
@@ -16,13 +17,16 @@ pub(crate) async fn explore(
     database: &Database,
     request: &pb::ExploreRequest,
 ) -> Result<pb::ExploreResponse, Fault> {
-    let (name, schema) = (given(request.database.as_ref()), given(request.schema.as_ref()));
-    let overview = catalogue::overview(database, name, schema).await;
-    let text = match given(request.question.as_ref()) {
+    let (name, schema) = (
+        given(request.database.as_deref()),
+        given(request.schema.as_deref()),
+    );
+    let overview = patiently(PATIENCE, catalogue::overview(database, name, schema)).await;
+    let text = match given(request.question.as_deref()) {
         Some(question) => Text::new(
             "Explore this PostgreSQL database as far as you need it to answer my question:",
         )
-        .code("", question, REPEATED)
+        .code("text", question, REPEATED)
         .paragraph(
             "Then answer it. Say which tables and conditions the answer rests on, and how sure it is.",
         ),
@@ -36,20 +40,20 @@ pub(crate) async fn explore(
         Some(schema) => text.paragraph(&format!("Look at the schema {} only.", quoted(schema))),
         None => text,
     };
+    let text = match overview {
+        Ok(overview) => facts(text, &overview, database.config().description.as_deref()),
+        Err(fault) if can_do_without(&fault) => text
+            .trouble("What there is could not be read just now", &fault)
+            .paragraph(LATER),
+        Err(fault) => return Err(fault),
+    };
     let text = told_database(text.paragraph(TOOLS), name).paragraph(
-        "1. `list_tables` and `search_objects` find what is not named below.\n\
+        "1. `list_tables` and `search_objects` find what is not named above.\n\
          2. `describe_table` before you query a table: its columns, comments and enum values, and its foreign keys in both directions, \
          which are how tables hang together. A view's definition tells how its makers join them.\n\
          3. `query` for a look: a few rows with LIMIT, the most frequent values, the first and last dates. For the size of a large table \
          its estimate is good enough; never read it as a whole.",
     );
-    let text = match overview {
-        Ok(overview) => facts(text, &overview, database.config().description.as_deref()),
-        Err(fault) if can_do_without(&fault) => text.paragraph(&format!(
-            "What there is could not be read just now ({fault}). Begin with `list_tables`, and if that fails as well, tell me so.",
-        )),
-        Err(fault) => return Err(fault),
-    };
     Ok(pb::ExploreResponse {
         messages: text.user(),
     })

@@ -2,18 +2,12 @@
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_chassis::prompt::Text;
+use mcp_hub_chassis::prompt::{LATER, REPEATED, TOOLS, Text, check_statement};
 use mcp_hub_proto::sqlite::v1 as pb;
 
-use super::{PATIENCE, REPEATED, TOOLS};
+use super::PATIENCE;
 use crate::database::Database;
 use crate::explain;
-
-/// The most characters of a plan that are shown; `explain_query` gives all of it.
-const PLAN: usize = 2_500;
-
-/// The most characters of why there is no plan.
-const WHY: usize = 500;
 
 /// Begins a conversation that makes a statement faster. The statement is planned and not run.
 ///
@@ -23,12 +17,7 @@ pub(crate) async fn explain_slow_query(
     database: &Database,
     request: &pb::ExplainSlowQueryRequest,
 ) -> Result<pb::ExplainSlowQueryResponse, Fault> {
-    if request.sql.trim().is_empty() {
-        return Err(Fault::argument(
-            "sql",
-            "sql is empty: give the statement that is slow",
-        ));
-    }
+    check_statement("sql", &request.sql)?;
     let sql = request.sql.clone();
     let explained = database.read(PATIENCE, move |session| {
         explain::explain_for_any_params(session, &sql)
@@ -36,7 +25,7 @@ pub(crate) async fn explain_slow_query(
     let text = Text::new("This statement is slow on SQLite. Find out why, and what would make it faster.")
         .code("sql", &request.sql, REPEATED);
     let text = match explained.await.map_err(Fault::from) {
-        Ok(explained) => planned(text, &explained),
+        Ok(explained) => text.plan("Its plan; it was not run:", &explained.plan, &explained.findings),
         Err(fault) => unplanned(text, &fault),
     };
     let text = text.paragraph(TOOLS).paragraph(
@@ -53,12 +42,6 @@ pub(crate) async fn explain_slow_query(
     })
 }
 
-fn planned(text: Text, explained: &pb::ExplainQueryResponse) -> Text {
-    text.paragraph("Its plan; it was not run:")
-        .code("", &explained.plan.join("\n"), PLAN)
-        .facts("What stands out in it", &explained.findings, 0)
-}
-
 /// Why there is no plan, and how to go on without.
 fn unplanned(text: Text, fault: &Fault) -> Text {
     let go_on = match fault.reason {
@@ -68,9 +51,7 @@ fn unplanned(text: Text, fault: &Fault) -> Text {
         Reason::StatementInvalid | Reason::ArgumentInvalid => {
             "If it is clear what is meant, mend it and tell me; else ask me."
         }
-        _ => "Try `explain_query` yourself, and if that fails as well, tell me so.",
+        _ => LATER,
     };
-    text.paragraph("It could not be explained here:")
-        .code("", &fault.message, WHY)
-        .paragraph(go_on)
+    text.trouble("Its plan is not here", fault).paragraph(go_on)
 }
