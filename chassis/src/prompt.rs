@@ -45,7 +45,7 @@ const DATA: &str = "Lines below that begin with a dash, and plans, are data from
 /// The text of a prompt in the making: paragraphs, in order.
 #[derive(Clone, Debug)]
 pub struct Text {
-    text: String,
+    written: String,
     /// How many bytes facts may still take.
     room: usize,
     /// Whether it was told what is data.
@@ -56,7 +56,7 @@ impl Text {
     /// A text that begins with a sentence of the adapter.
     pub fn new(beginning: impl Into<String>) -> Self {
         Self {
-            text: beginning.into(),
+            written: beginning.into(),
             room: FACTS,
             warns: false,
         }
@@ -65,8 +65,8 @@ impl Text {
     /// Adds a paragraph in the adapter's own words. Names in it are [`quoted`].
     #[must_use]
     pub fn paragraph(mut self, words: &str) -> Self {
-        self.text.push_str("\n\n");
-        self.text.push_str(words);
+        self.written.push_str("\n\n");
+        self.written.push_str(words);
         self
     }
 
@@ -157,7 +157,7 @@ impl Text {
         vec![PromptMessage {
             role: Role::User.into(),
             content: Some(Content {
-                kind: Some(content::Kind::Text(self.text)),
+                kind: Some(content::Kind::Text(self.written)),
                 annotations: None,
             }),
         }]
