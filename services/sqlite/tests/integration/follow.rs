@@ -19,6 +19,8 @@ const NO_ROW: &str = "with recursive n(i) as (select 1 union all select i + 1 fr
 fn request(sql: &str) -> QueryRequest {
     QueryRequest {
         sql: sql.to_owned(),
+        // So that what gives rows for ever is not over before its progress was told once.
+        limit: Some(10_000),
         ..QueryRequest::default()
     }
 }
