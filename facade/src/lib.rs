@@ -25,6 +25,7 @@ mod schema;
 mod server;
 pub mod tool;
 mod transport;
+mod unhandled;
 pub mod upstream;
 mod watched;
 mod words;

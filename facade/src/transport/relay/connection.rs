@@ -26,6 +26,7 @@ use tonic::{Code, Status};
 
 use super::identity::Ends;
 use crate::transport::accept::Tracked;
+use crate::unhandled::{Cause, root_cause};
 
 /// How long a connection may take to be made, until the peer has taken our proof.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -72,7 +73,7 @@ pub(super) enum Sent {
     Unknown,
     /// The peer may have it.
     Unclear,
-    /// The connection had ended before.
+    /// The connection had ended before, or the peer has surely not looked at it.
     NotAtAll,
 }
 
@@ -176,6 +177,10 @@ fn judge(status: &Status) -> Sent {
     let source = std::error::Error::source(status).and_then(|source| source.downcast_ref::<Failed>());
     match (source, status.code()) {
         (Some(Failed::BeforeSending), _) => Sent::NotAtAll,
+        // It crossed the peer's word that it takes no more: at a change of keys, or at the end of its process.
+        (Some(Failed::AfterSending(error)), _) if root_cause(error) == Some(Cause::Unhandled) => {
+            Sent::NotAtAll
+        }
         // The peer's own words: it has no such stream, or (another version) no such method.
         (None, Code::NotFound | Code::Unimplemented) => Sent::Unknown,
         _ => Sent::Unclear,
@@ -215,5 +220,55 @@ impl tower::Service<http::Request<Body>> for Once {
             })
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    /// What becomes of a message to a peer that reads some of it and then says `frame`.
+    async fn sent(frame: &[u8]) -> Sent {
+        let (near, mut far) = duplex(64 * 1024);
+        let (sender, driver) = Builder::new(Tracked(Lifecycle::new()))
+            .handshake(TokioIo::new(near))
+            .await
+            .expect("a connection");
+        let driver = tokio::spawn(driver);
+        let used = Arc::new(watch::Sender::new(()));
+        let connection = Connection { sender, used };
+        let peer = async {
+            // Its own SETTINGS, empty.
+            far.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("writes");
+            let mut read = Vec::new();
+            // The path stands in the HEADERS, compressed, and the message behind them: it is surely under way.
+            while !read.windows(7).any(|bytes| bytes == b"message") {
+                assert!(far.read_buf(&mut read).await.expect("reads") > 0);
+            }
+            far.write_all(frame).await.expect("writes");
+            far
+        };
+        let request = DeliverRequest {
+            message: b"message".to_vec(),
+            ..DeliverRequest::default()
+        };
+        let (sent, far) = tokio::join!(connection.send(request), peer);
+        drop((far, connection));
+        driver.await.expect("ends").ok();
+        sent
+    }
+
+    #[tokio::test]
+    async fn what_the_peer_has_surely_not_looked_at_was_not_sent() {
+        // GOAWAY: the last stream that was looked at is 0, NO_ERROR.
+        let gone = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert!(matches!(sent(&gone).await, Sent::NotAtAll));
+        // RST_STREAM of stream 1.
+        let reset = |code| [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, code];
+        assert!(matches!(sent(&reset(7)).await, Sent::NotAtAll), "REFUSED_STREAM");
+        assert!(matches!(sent(&reset(2)).await, Sent::Unclear), "INTERNAL_ERROR");
+        assert!(matches!(sent(&reset(8)).await, Sent::Unclear), "CANCEL");
     }
 }

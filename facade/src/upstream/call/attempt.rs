@@ -22,6 +22,7 @@ use crate::progress::Reporter;
 use crate::tool::Call;
 use crate::tool::offer::Offer;
 use crate::tool::offer::stream::Parts;
+use crate::unhandled;
 use crate::upstream::codec::Encoded;
 
 /// What tonic's server says when it sheds load, as ours do beyond 256 calls on one connection: no handler has seen the call.
@@ -53,26 +54,11 @@ pub(in crate::upstream) fn cause(status: &Status) -> Cause {
         if error.is::<tonic::ConnectError>() {
             return Cause::Unsent;
         }
-        // hyper says "canceled" only of a request that never left its queue.
-        if error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_canceled)
-        {
-            return Cause::Unsent;
+        match unhandled::cause(error) {
+            Some(unhandled::Cause::Unhandled) => return Cause::Unsent,
+            Some(unhandled::Cause::Lost { connection }) => return Cause::Lost { connection },
+            None => source = error.source(),
         }
-        if let Some(error) = error.downcast_ref::<h2::Error>() {
-            // A GOAWAY ends the streams that the peer says it has not looked at, and REFUSED_STREAM says the same of one (RFC 9113,
-            // sections 6.8 and 8.7).
-            let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-            return if error.is_remote() && (error.is_go_away() || refused) {
-                Cause::Unsent
-            } else {
-                Cause::Lost {
-                    connection: !(error.is_remote() && error.is_reset()),
-                }
-            };
-        }
-        source = error.source();
     }
     Cause::Lost { connection: true }
 }
