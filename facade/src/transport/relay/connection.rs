@@ -232,11 +232,12 @@ mod tests {
     /// What becomes of a message to a peer that reads some of it and then says `frame`.
     async fn sent(frame: &[u8]) -> Sent {
         let (near, mut far) = duplex(64 * 1024);
-        let (sender, driver) = Builder::new(Tracked(Lifecycle::new()))
+        let lifecycle = Lifecycle::new();
+        let (sender, driver) = Builder::new(Tracked(lifecycle.clone()))
             .handshake(TokioIo::new(near))
             .await
             .expect("a connection");
-        let driver = tokio::spawn(driver);
+        let driver = lifecycle.spawn(driver);
         let used = Arc::new(watch::Sender::new(()));
         let connection = Connection { sender, used };
         let peer = async {
