@@ -76,6 +76,45 @@ impl Bounds {
     }
 }
 
+/// The limits of one query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// The most rows of a page.
+    pub rows: u32,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// What was lowered.
+    pub notices: Vec<String>,
+}
+
+impl QueryLimits {
+    /// The usual bounds of the rows of a page.
+    const ROWS: Bounds = Bounds {
+        field: "limit",
+        default: 100,
+        maximum: 10_000,
+    };
+
+    /// The limits that a query asks for by its `limit` and its `timeout_ms`: within `bounds`, which depend on whether its caller is told
+    /// the progress, and no longer than the caller waits.
+    ///
+    /// # Errors
+    /// `ARGUMENT_INVALID` for 0.
+    pub fn of(
+        limit: Option<u32>,
+        timeout_ms: Option<u32>,
+        bounds: Bounds,
+        remaining: Option<Duration>,
+    ) -> Result<Self, Fault> {
+        let mut notices = Vec::new();
+        Ok(Self {
+            rows: Self::ROWS.apply(limit, &mut notices)?,
+            timeout: bounds.timeout(timeout_ms, remaining, &mut notices)?,
+            notices,
+        })
+    }
+}
+
 /// The time limit of a call that nobody follows: what `timeout_ms` asks for within [`TIMEOUT_MS`], but no longer than the caller waits.
 ///
 /// # Errors
@@ -133,6 +172,23 @@ mod tests {
         assert_eq!(followed(Some(120_000)), Ok(Duration::from_mins(2)));
         assert_eq!(followed(None), Ok(Duration::from_secs(30)));
         assert_eq!(followed(Some(300_000)), Ok(Duration::from_secs(290)));
+    }
+
+    #[test]
+    fn a_query_has_limits_of_rows_and_of_time() {
+        let of =
+            |limit, timeout_ms| QueryLimits::of(limit, timeout_ms, TIMEOUT_MS, Some(Duration::from_secs(40)));
+        let usual = of(None, None).expect("limits");
+        assert_eq!((usual.rows, usual.timeout), (100, Duration::from_secs(30)));
+        assert!(usual.notices.is_empty());
+        let lowered = of(Some(10_001), Some(60_000)).expect("limits");
+        assert_eq!((lowered.rows, lowered.timeout), (10_000, Duration::from_secs(40)));
+        let said = [
+            "limit was lowered from 10001 to 10000",
+            "timeout_ms was lowered from 60000 to 55000",
+        ];
+        assert_eq!(lowered.notices, said);
+        assert!(of(Some(0), None).is_err() && of(None, Some(0)).is_err());
     }
 
     #[test]

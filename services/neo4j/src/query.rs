@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{FOLLOWED_TIMEOUT_MS, QueryLimits, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_chassis::progress::{self, Counter};
 use mcp_hub_chassis::stream::Stream;
@@ -22,13 +22,6 @@ mod stream;
 pub(crate) use page::Page;
 pub(crate) use stream::stream;
 
-/// The bounds of `limit`.
-const LIMIT: Bounds = Bounds {
-    field: "limit",
-    default: 100,
-    maximum: 10_000,
-};
-
 /// Runs a read and returns a page of its rows.
 ///
 /// # Errors
@@ -38,7 +31,7 @@ pub(crate) async fn query(
     request: QueryRequest,
     remaining: Option<Duration>,
 ) -> Result<QueryResponse, Fault> {
-    let limits = Limits::of(&request, TIMEOUT_MS, remaining)?;
+    let limits = QueryLimits::of(request.limit, request.timeout_ms, TIMEOUT_MS, remaining)?;
     read_page(database, &request, limits, Counter::default()).await
 }
 
@@ -52,7 +45,7 @@ pub(crate) fn follow(
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<Stream<FollowQueryResponse>, Fault> {
-    let limits = Limits::of(&request, FOLLOWED_TIMEOUT_MS, remaining)?;
+    let limits = QueryLimits::of(request.limit, request.timeout_ms, FOLLOWED_TIMEOUT_MS, remaining)?;
     let message = |progress, response| FollowQueryResponse { progress, response };
     let timeout = limits.timeout;
     Ok(progress::follow(
@@ -63,30 +56,11 @@ pub(crate) fn follow(
     ))
 }
 
-/// The limits of one call.
-struct Limits {
-    rows: u32,
-    timeout: Duration,
-    /// What was lowered.
-    notices: Vec<String>,
-}
-
-impl Limits {
-    fn of(request: &QueryRequest, timeout: Bounds, remaining: Option<Duration>) -> Result<Self, Fault> {
-        let mut notices = Vec::new();
-        Ok(Self {
-            rows: LIMIT.apply(request.limit, &mut notices)?,
-            timeout: timeout.timeout(request.timeout_ms, remaining, &mut notices)?,
-            notices,
-        })
-    }
-}
-
 /// Runs a read within its limits, and counts the rows that come.
 async fn read_page(
     database: &Database,
     request: &QueryRequest,
-    limits: Limits,
+    limits: QueryLimits,
     counter: Counter,
 ) -> Result<QueryResponse, Fault> {
     let begun = Instant::now();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
-use mcp_hub_chassis::arguments::{Bounds, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{QueryLimits, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::{self as data, Value};
@@ -25,13 +25,6 @@ mod suggestions;
 pub(crate) use follow::follow;
 pub(crate) use stream::stream;
 
-/// The bounds of `limit`.
-const LIMIT: Bounds = Bounds {
-    field: "limit",
-    default: 100,
-    maximum: 10_000,
-};
-
 /// How many bytes of rows are held back while the types of their columns are unknown, for each character of the answer.
 const HELD_BYTES: usize = 4;
 
@@ -45,33 +38,14 @@ pub(crate) async fn query(
     remaining: Option<Duration>,
 ) -> Result<QueryResponse, Fault> {
     let begun = Instant::now();
-    let limits = Limits::of(&request, TIMEOUT_MS, remaining)?;
+    let limits = QueryLimits::of(request.limit, request.timeout_ms, TIMEOUT_MS, remaining)?;
     run(database, request, limits, begun, &Counter::default()).await
-}
-
-/// How much a call may return, and how long it may take.
-struct Limits {
-    rows: u32,
-    timeout: Duration,
-    /// What was lowered.
-    notices: Vec<String>,
-}
-
-impl Limits {
-    fn of(request: &QueryRequest, timeout_ms: Bounds, remaining: Option<Duration>) -> Result<Self, Fault> {
-        let mut notices = Vec::new();
-        Ok(Self {
-            rows: LIMIT.apply(request.limit, &mut notices)?,
-            timeout: timeout_ms.timeout(request.timeout_ms, remaining, &mut notices)?,
-            notices,
-        })
-    }
 }
 
 async fn run(
     database: &Database,
     request: QueryRequest,
-    limits: Limits,
+    limits: QueryLimits,
     begun: Instant,
     counter: &Counter,
 ) -> Result<QueryResponse, Fault> {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::answer::Caps;
-use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, TIMEOUT_MS};
+use mcp_hub_chassis::arguments::{Bounds, FOLLOWED_TIMEOUT_MS, QueryLimits, TIMEOUT_MS};
 use mcp_hub_chassis::progress::{self, Counter};
 use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::stream::Stream as Following;
@@ -32,12 +32,6 @@ use crate::database::{CancelOnDrop, Database, Session, Stop};
 use crate::error::Error;
 use crate::query::{Page, Query};
 use crate::{catalogue, explain, prompts, query, write};
-
-const LIMIT: Bounds = Bounds {
-    field: "limit",
-    default: 100,
-    maximum: 10_000,
-};
 
 /// How many batches of a stream may wait for the receiver.
 const BATCHES_AHEAD: usize = 2;
@@ -219,13 +213,11 @@ impl Question {
     /// The question, and how long its answer may take.
     fn of(
         request: QueryRequest,
-        timeout_ms: Bounds,
+        bounds: Bounds,
         remaining: Option<Duration>,
     ) -> Result<(Duration, Self), Fault> {
         let started = Instant::now();
-        let mut notices = Vec::new();
-        let caps = Caps::rows(LIMIT.apply(request.limit, &mut notices)?);
-        let limit = timeout_ms.timeout(request.timeout_ms, remaining, &mut notices)?;
+        let limits = QueryLimits::of(request.limit, request.timeout_ms, bounds, remaining)?;
         let query = Query {
             sql: request.sql,
             params: request.params,
@@ -233,11 +225,11 @@ impl Question {
         let skip = query.identity().delivered(request.cursor.as_deref())?;
         let page = Page {
             skip,
-            caps,
-            notices,
+            caps: Caps::rows(limits.rows),
+            notices: limits.notices,
             started,
         };
-        Ok((limit, Self { query, page }))
+        Ok((limits.timeout, Self { query, page }))
     }
 
     fn answer(self, session: &Session<'_>, counter: &Counter) -> Result<QueryResponse, Error> {

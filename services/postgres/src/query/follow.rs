@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::arguments::FOLLOWED_TIMEOUT_MS;
+use mcp_hub_chassis::arguments::{FOLLOWED_TIMEOUT_MS, QueryLimits};
 use mcp_hub_chassis::stream::Stream;
 use mcp_hub_chassis::{Fault, Lifecycle, progress};
 use mcp_hub_proto::postgres::v1::{FollowQueryRequest, FollowQueryResponse};
 
-use super::Limits;
 use crate::database::Database;
 
 /// Runs a read, and tells how far it is until its page is there. A caller that goes away cancels it.
@@ -23,7 +22,7 @@ pub(crate) fn follow(
     let begun = Instant::now();
     // Without a query there is no statement either, which the guard says.
     let query = request.query.unwrap_or_default();
-    let limits = Limits::of(&query, FOLLOWED_TIMEOUT_MS, remaining)?;
+    let limits = QueryLimits::of(query.limit, query.timeout_ms, FOLLOWED_TIMEOUT_MS, remaining)?;
     let message = |progress, response| FollowQueryResponse { progress, response };
     Ok(progress::follow(
         lifecycle,
