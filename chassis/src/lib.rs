@@ -8,7 +8,7 @@
 //! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server),
 //! [`slots`] (the connections of a pool), [`stream`] (all rows, for other services), [`progress`] (calls that tell how far they are),
 //! [`resource`], [`prompt`] and [`completion`] (what people choose from, beside the tools that a model calls).
-//! [`metrics`] are made and read here.
+//! [`trace`] (spans) and [`metrics`] are made here; [`telemetry`] sends them, and writes the log.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -37,6 +37,7 @@ pub mod status;
 pub mod stream;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;
@@ -61,6 +62,8 @@ struct Options<O: clap::Args> {
     config: Option<PathBuf>,
     #[command(flatten)]
     log: telemetry::Log,
+    #[command(flatten)]
+    trace: trace::Options,
     #[command(flatten)]
     metrics: metrics::Options,
     /// How long calls in flight may take to finish when the process is told to stop, in seconds.
@@ -183,6 +186,7 @@ impl Program {
                 return ExitCode::from(WRONG_SETTINGS);
             }
         };
+        trace::start(options.trace);
         telemetry::start(&options.log);
 
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

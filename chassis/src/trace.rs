@@ -1,0 +1,124 @@
+//! Spans: how they are made, what they are called, what they may show, and how their context crosses processes.
+//!
+//! All spans of ours are made here, as spans of `tracing` with one target, so that the exporter takes them and nothing of the
+//! libraries, and the log does not format them. Their attributes are set by
+//! [`OpenTelemetrySpanExt::set_attribute`] with the names of [`attribute`]. Code that runs inside a span is instrumented with it
+//! (`tracing::Instrument`); a task or a blocking closure that works for a call has to be given the call's span by hand.
+//!
+//! Whether and where spans are sent is decided in [`crate::telemetry`]. Without an exporter they still have ids, which go into the log
+//! and over the wire, and record nothing.
+
+use std::sync::OnceLock;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{Status, TraceContextExt as _};
+use tracing::Span;
+pub use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::fault::Fault;
+
+pub mod attribute;
+pub mod context;
+pub mod statement;
+
+/// The target of all spans of ours.
+pub(crate) const TARGET: &str = "mcp_hub::trace";
+
+/// What traces show of calls and tell to databases.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[group(skip)]
+pub struct Options {
+    /// What spans show of the statements that callers send: a summary like `SELECT orders`, the text with its literals replaced, or
+    /// nothing. Values are never shown.
+    #[arg(long, env = "MCP_HUB_TRACE_STATEMENTS", global = true, help_heading = crate::HEADING, value_enum, default_value_t)]
+    pub trace_statements: Statements,
+    /// Whether databases are told the trace of each statement: as a comment of SQL, as metadata of Neo4j's transactions, as a header of
+    /// Qdrant's requests. Only those traces are told that are recorded.
+    #[arg(
+        long,
+        env = "MCP_HUB_TRACE_DATABASE",
+        global = true,
+        help_heading = crate::HEADING,
+        action = clap::ArgAction::Set,
+        default_value_t = true,
+        value_name = "BOOL"
+    )]
+    pub trace_database: bool,
+    /// Where a trace can be looked at, with `{trace_id}` in its place: `https://jaeger.example.com/trace/{trace_id}`.
+    #[arg(long, env = "MCP_HUB_TRACE_URL", global = true, help_heading = crate::HEADING, value_name = "URL")]
+    pub trace_url: Option<String>,
+}
+
+/// What spans show of statements.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Statements {
+    /// The text, its literals replaced.
+    Text,
+    /// A summary: operation and tables.
+    #[default]
+    Summary,
+    /// Nothing but the operation.
+    Off,
+}
+
+static OPTIONS: OnceLock<Options> = OnceLock::new();
+
+/// Says once for the process what traces show; what comes later is not heard.
+pub(crate) fn start(options: Options) {
+    let _ = OPTIONS.set(options);
+}
+
+/// What traces show, in this process.
+pub fn options() -> &'static Options {
+    static DEFAULT: Options = Options {
+        trace_statements: Statements::Summary,
+        trace_database: true,
+        trace_url: None,
+    };
+    OPTIONS.get().unwrap_or(&DEFAULT)
+}
+
+/// A span of a request that this process serves, in the trace that `parent` is of; a trace of its own without.
+pub fn server(name: &str, parent: Context) -> Span {
+    let span =
+        tracing::info_span!(target: TARGET, parent: None, "server", otel.name = name, otel.kind = "server");
+    // It fails without an exporter's layer only, and then there is no trace.
+    let _ = span.set_parent(parent);
+    span
+}
+
+/// A span of a request that this process sends, under the current one.
+pub fn client(name: &str) -> Span {
+    tracing::info_span!(target: TARGET, "client", otel.name = name, otel.kind = "client")
+}
+
+/// A span of work in this process, under the current one.
+pub fn internal(name: &'static str) -> Span {
+    tracing::info_span!(target: TARGET, "internal", otel.name = name)
+}
+
+/// Says that what the span is of has failed: `error.type` is the name of the reason, and the status is an error without a text, which
+/// could show data.
+pub fn fail(span: &Span, error_type: &str) {
+    span.set_attribute(attribute::ERROR_TYPE, error_type.to_owned());
+    span.set_status(Status::error(""));
+}
+
+/// Says that a call has failed with this fault.
+pub fn fault(span: &Span, fault: &Fault) {
+    fail(span, fault.reason_name());
+}
+
+/// The id of the trace that the current span is of, in 32 hexadecimal digits.
+pub fn id() -> Option<String> {
+    let context = Context::current();
+    let span = context.span();
+    let context = span.span_context();
+    context.is_valid().then(|| context.trace_id().to_string())
+}
+
+/// Where the trace of this id can be looked at, when `MCP_HUB_TRACE_URL` says so.
+pub fn url(trace_id: &str) -> Option<String> {
+    let template = options().trace_url.as_deref()?;
+    Some(template.replace("{trace_id}", trace_id))
+}
