@@ -1,12 +1,13 @@
 //! Real servers for tests, and how a test waits and skips.
 //!
-//! [`Postgres`], [`PgBouncer`], [`MariaDb`], [`Neo4j`] and [`Qdrant`] are throw-away servers on loopback that end when
+//! [`Postgres`], [`PgBouncer`], [`MariaDb`], [`Neo4j`], [`Qdrant`] and [`Jaeger`] are throw-away servers on loopback that end when
 //! the test process ends, however it ends. [`eventually`] takes the place of every sleep. [`required`] is the one way to
 //! skip: in CI, where `MCP_HUB_TEST_REQUIRE=1`, it fails the test instead. `cargo xtask test` provides the programs; this
-//! crate only looks for them, so `cargo test` works alone as well.
+//! crate only looks for them, so `cargo test` works alone as well. [`traces`] are the spans that code under test makes.
 
 mod address;
 mod guard;
+pub mod jaeger;
 mod mariadb;
 mod memory;
 mod neo4j;
@@ -17,11 +18,13 @@ mod process;
 mod qdrant;
 mod settings;
 mod skip;
+pub mod traces;
 mod user;
 mod wait;
 
 pub use address::{Address, mysql};
 pub use guard::Guard;
+pub use jaeger::Jaeger;
 pub use mariadb::MariaDb;
 pub use memory::Memory;
 pub use neo4j::Neo4j;

@@ -4,13 +4,16 @@
 //! A folder named in the environment comes first, then the PATH, then where the usual package puts them.
 
 mod environment;
+mod jaeger;
 mod mariadb;
 mod neo4j;
 mod nginx;
 mod postgres;
 mod qdrant;
+mod sources;
 
 pub use environment::{cache, find, variable};
+pub use jaeger::{JaegerBuild, jaeger};
 pub use mariadb::MariaDb;
 pub use neo4j::Neo4j;
 pub use nginx::nginx;
@@ -41,4 +44,6 @@ pub mod names {
     pub const QDRANT_REST_URL: &str = "MCP_HUB_TEST_QDRANT_REST_URL";
     /// The program of a real Qdrant server.
     pub const QDRANT_BIN: &str = "MCP_HUB_TEST_QDRANT_BIN";
+    /// The program of a Jaeger of version 2.
+    pub const JAEGER_BIN: &str = "MCP_HUB_TEST_JAEGER_BIN";
 }

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::environment::{cache, variable};
 use crate::names::QDRANT_BIN;
+use crate::sources::hash;
 
 /// A program that speaks Qdrant's gRPC API.
 #[derive(Debug)]
@@ -178,14 +178,4 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Of names and contents.
-fn hash(files: &[PathBuf]) -> io::Result<u64> {
-    let mut hash = DefaultHasher::new();
-    for file in files {
-        file.file_name().hash(&mut hash);
-        fs::read(file)?.hash(&mut hash);
-    }
-    Ok(hash.finish())
 }

@@ -1,0 +1,188 @@
+//! The spans that the code under test makes in this process.
+//!
+//! A test makes a trace of its own ([`Caller::new`]), sends its `traceparent` with the request, and looks with
+//! [`eventually`](crate::eventually) at the spans that have ended in it ([`of`]). So tests that run side by side in one process do not
+//! see each other's.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry::{Context, Value};
+use opentelemetry_sdk::error::OTelSdkResult;
+pub use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, RandomIdGenerator, Sampler, SdkTracerProvider, Span, SpanProcessor,
+};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+static ENDED: Mutex<Option<HashMap<TraceId, Vec<SpanData>>>> = Mutex::new(None);
+
+/// From now on all spans of this process are recorded, whatever a caller's `traceparent` says of sampling. To be called at the beginning
+/// of each test that wants spans; the first call counts.
+///
+/// # Panics
+///
+/// When the process has another subscriber already.
+pub fn record() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(Sampler::AlwaysOn)
+            .with_span_processor(Keep)
+            .build();
+        Registry::default()
+            .with(mcp_hub_chassis::telemetry::spans(&provider))
+            .try_init()
+            .expect("no other subscriber in this process");
+    });
+}
+
+/// The spans of a trace that have ended so far, in the order of their ends; children end before their parents.
+///
+/// # Panics
+///
+/// When this is no trace id.
+pub fn of(trace_id: &str) -> Vec<SpanData> {
+    let trace_id = TraceId::from_hex(trace_id).expect("32 hexadecimal digits");
+    let ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+    ended
+        .as_ref()
+        .and_then(|traces| traces.get(&trace_id))
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// The value of a span's attribute. Of one that was set more than once it is the last, as for those who read the trace.
+pub fn attribute(span: &SpanData, name: &str) -> Option<Value> {
+    span.attributes
+        .iter()
+        .rfind(|attribute| attribute.key.as_str() == name)
+        .map(|attribute| attribute.value.clone())
+}
+
+/// The span of a caller outside this process, in a trace of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    trace_id: TraceId,
+    span_id: SpanId,
+}
+
+impl Caller {
+    /// A caller in a new trace.
+    #[expect(clippy::new_without_default, reason = "no two of them are alike")]
+    pub fn new() -> Self {
+        let random = RandomIdGenerator::default();
+        Self {
+            trace_id: random.new_trace_id(),
+            span_id: random.new_span_id(),
+        }
+    }
+
+    /// The id of its trace, in 32 hexadecimal digits.
+    pub fn trace_id(&self) -> String {
+        self.trace_id.to_string()
+    }
+
+    /// The id of its span: the parent of the first span here.
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    /// What it sends, the flag `sampled` set.
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-01", self.trace_id, self.span_id)
+    }
+
+    /// The spans that have ended in its trace so far: [`of`].
+    pub fn spans(&self) -> Vec<SpanData> {
+        of(&self.trace_id())
+    }
+
+    /// The one span of this name in its trace, once it has ended; the names that are there when it is not, or more than one is.
+    pub fn span(&self, name: &str) -> Result<SpanData, String> {
+        let spans = self.spans();
+        let mut named = spans.iter().filter(|span| span.name == name);
+        match (named.next(), named.next()) {
+            (Some(span), None) => Ok(span.clone()),
+            _ => {
+                let names: Vec<&str> = spans.iter().map(|span| span.name.as_ref()).collect();
+                Err(format!("not one span {name:?} but {names:?}"))
+            }
+        }
+    }
+}
+
+/// Keeps what has ended.
+#[derive(Debug)]
+struct Keep;
+
+impl SpanProcessor for Keep {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        let mut ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+        let trace = ended.get_or_insert_default();
+        trace.entry(span.span_context.trace_id()).or_default().push(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_hub_chassis::trace;
+    use mcp_hub_chassis::trace::OpenTelemetrySpanExt as _;
+    use opentelemetry::trace::SpanKind;
+    use tracing::Instrument as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn spans_of_a_caller_are_found_with_their_parents() {
+        record();
+        let (caller, other) = (Caller::new(), Caller::new());
+        for each in [caller, other] {
+            let parent = trace::context::untrusted(&each.traceparent()).expect("a context");
+            let server = trace::server("tools/call x", parent);
+            async {
+                assert_eq!(trace::id(), Some(each.trace_id()));
+                let inner = trace::internal("guard");
+                inner.set_attribute("rows", 1);
+                inner.set_attribute("rows", 2);
+                inner.in_scope(|| tracing::info!("a log line is no event of a span"));
+                let foreign = tracing::info_span!(target: "h2", "not ours");
+                foreign.in_scope(|| trace::client("call").in_scope(|| {}));
+            }
+            .instrument(server)
+            .await;
+        }
+        let server = caller.span("tools/call x").expect("ended");
+        assert_eq!(
+            (server.parent_span_id, server.span_kind),
+            (caller.span_id(), SpanKind::Server)
+        );
+        let guard = caller.span("guard").expect("ended");
+        assert_eq!(guard.parent_span_id, server.span_context.span_id());
+        assert_eq!(
+            (attribute(&guard, "rows"), guard.events.len()),
+            (Some(2.into()), 0)
+        );
+        let client = caller.span("call").expect("ended");
+        assert_eq!(client.parent_span_id, server.span_context.span_id());
+        assert_eq!((caller.spans().len(), other.spans().len()), (3, 3));
+        assert_eq!(
+            caller.span("none").err(),
+            Some(r#"not one span "none" but ["guard", "call", "tools/call x"]"#.to_owned())
+        );
+    }
+}
