@@ -2,8 +2,15 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry};
+
+mod layer;
+
+pub use layer::spans;
 
 /// How the process logs.
 #[derive(clap::Args, Clone, Debug)]
@@ -34,19 +41,23 @@ pub enum Format {
 
 /// Starts the log on stderr: stdout belongs to the protocol where there is one, and to the answer of a command elsewhere.
 pub fn start(log: &Log) {
-    let filter = EnvFilter::builder().parse_lossy(&log.log);
-    let mut lines = tracing_subscriber::fmt();
+    let filter = layer::lines(EnvFilter::builder().parse_lossy(&log.log));
+    let mut lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE);
     if !std::io::stderr().is_terminal() {
         // On a terminal NO_COLOR decides.
         lines = lines.with_ansi(false);
     }
-    let lines = lines
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::NONE);
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(Sampler::AlwaysOff)
+        .build();
+    let registry = Registry::default().with(spans(&provider));
     // An error means that a test has installed a subscriber already.
     let _ = match log.log_format {
-        Format::Pretty => lines.compact().try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
+        Format::Pretty => registry.with(lines.compact().with_filter(filter)).try_init(),
+        Format::Json => registry
+            .with(lines.json().flatten_event(true).with_filter(filter))
+            .try_init(),
     };
 }

@@ -160,6 +160,7 @@ mod tests {
                 inner.set_attribute("rows", 1);
                 inner.set_attribute("rows", 2);
                 inner.in_scope(|| tracing::info!("a log line is no event of a span"));
+                drop(inner);
                 let foreign = tracing::info_span!(target: "h2", "not ours");
                 foreign.in_scope(|| trace::client("call").in_scope(|| {}));
             }
