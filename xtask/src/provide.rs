@@ -7,6 +7,8 @@
 pub(crate) mod apt;
 mod clients;
 mod container;
+mod jaeger;
+mod kept;
 mod neo4j;
 pub(crate) mod qdrant;
 mod servers;
@@ -59,11 +61,13 @@ impl Provided {
                 "postgres" => servers::postgres(policy.install).map(|server| provided.keep(server)),
                 "pgbouncer" => servers::pgbouncer(policy.install).map(|server| provided.keep(server)),
                 "nginx" => servers::nginx(policy.install).map(|server| provided.keep(server)),
+                "prometheus" => servers::prometheus(policy.install).map(|server| provided.keep(server)),
                 "mariadb" => servers::mariadb(policy.install).map(|server| provided.keep(server)),
                 "neo4j" => {
                     servers::neo4j(&workspace.root, policy.install).map(|server| provided.keep(server))
                 }
                 "qdrant" => servers::qdrant().map(|server| provided.keep(server)),
+                "jaeger" => servers::jaeger().map(|server| provided.keep(server)),
                 "python" => provided.python(workspace, policy.install),
                 "node" => provided.node(workspace, policy.install),
                 unknown => bail!("nothing provides {unknown:?}, which a package's metadata says it needs"),

@@ -9,6 +9,7 @@ mod mariadb;
 mod neo4j;
 mod nginx;
 mod postgres;
+mod prometheus;
 mod qdrant;
 mod sources;
 
@@ -18,6 +19,7 @@ pub use mariadb::MariaDb;
 pub use neo4j::Neo4j;
 pub use nginx::nginx;
 pub use postgres::{pgbouncer, postgres};
+pub use prometheus::{prometheus, promtool};
 pub use qdrant::{Ports as QdrantPorts, Qdrant, StandIn as QdrantStandIn};
 
 /// The variables by which tests are given a server, or the programs to start one.

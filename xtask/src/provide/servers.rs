@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use mcp_hub_programs::{MariaDb, Neo4j, Qdrant, names, variable};
 
 use super::container::Container;
-use super::{apt, neo4j as jars, qdrant as stand_in};
+use super::{apt, jaeger as modules, neo4j as jars, qdrant as stand_in};
 
 /// A server, or the programs to start one. The tests look for programs in the places where this did.
 #[derive(Debug)]
@@ -128,12 +128,37 @@ pub(crate) fn nginx(install: bool) -> anyhow::Result<Server> {
     })
 }
 
+/// Prometheus, by program or package; in a container it could not reach the programs on this machine's loopback.
+pub(crate) fn prometheus(install: bool) -> anyhow::Result<Server> {
+    if mcp_hub_programs::prometheus().is_none() {
+        apt::install(&["prometheus"], install)?;
+    }
+    let program = mcp_hub_programs::prometheus().context("the package brought no program prometheus")?;
+    Ok(Server {
+        how: program.display().to_string(),
+        container: None,
+    })
+}
+
 /// PgBouncer, by program or package; a container could not reach the server that the tests start.
 pub(crate) fn pgbouncer(install: bool) -> anyhow::Result<Server> {
     if mcp_hub_programs::pgbouncer().is_none() {
         apt::install(&["pgbouncer"], install)?;
     }
     let program = mcp_hub_programs::pgbouncer().context("the package brought no program pgbouncer")?;
+    Ok(Server {
+        how: program.display().to_string(),
+        container: None,
+    })
+}
+
+/// Jaeger, by program; a container could not be stopped and started by the tests.
+pub(crate) fn jaeger() -> anyhow::Result<Server> {
+    if mcp_hub_programs::jaeger().is_none() {
+        modules::get().context("no program of a Jaeger 2 in MCP_HUB_TEST_JAEGER_BIN, in the user's cache or on the PATH, and none can be built")?;
+    }
+    let program = mcp_hub_programs::jaeger().context("what was built is no program")?;
+    modules::tidy()?;
     Ok(Server {
         how: program.display().to_string(),
         container: None,
