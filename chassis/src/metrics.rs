@@ -15,6 +15,9 @@ use tokio::net::TcpListener;
 
 use crate::lifecycle::Lifecycle;
 
+pub mod instrument;
+pub mod pool;
+
 /// How metrics are told.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]

@@ -13,6 +13,7 @@ use mcp_hub_proto::progress::v1::Progress;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument as _;
 
 use crate::Lifecycle;
 use crate::fault::Fault;
@@ -76,7 +77,7 @@ where
     let (sender, receiver) = mpsc::channel(AHEAD);
     let counter = Counter::default();
     let work = stream::work(lifecycle, work(counter.clone()));
-    lifecycle.spawn(async move {
+    let following = async move {
         let begun = Instant::now();
         let told = tell(begun, limit, &counter, |progress| {
             // A caller that takes nothing at the moment is told later; the work does not wait for it.
@@ -95,7 +96,8 @@ where
         };
         // The caller may have gone meanwhile.
         let _ = sender.send(last).await;
-    });
+    };
+    lifecycle.spawn(following.in_current_span());
     ReceiverStream::new(receiver)
 }
 

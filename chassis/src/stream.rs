@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
+use tracing::Instrument as _;
 
 use crate::Lifecycle;
 use crate::fault::{Fault, Reason};
@@ -59,7 +60,7 @@ where
     let (sender, receiver) = mpsc::channel(AHEAD);
     let stopping = lifecycle.stopping();
     let feed = work(lifecycle, feed(sender.clone()));
-    lifecycle.spawn(async move {
+    let feeding = async move {
         // Whichever ends first drops the feed, which cancels its statement.
         let result = tokio::select! {
             result = feed => result,
@@ -73,11 +74,12 @@ where
             // The caller may have gone meanwhile.
             let _ = sender.send(Err(fault.into())).await;
         }
-    });
+    };
+    lifecycle.spawn(feeding.in_current_span());
     ReceiverStream::new(receiver)
 }
 
-/// The work behind a stream, as a task that ends when this is dropped. A panic in it is a fault: the stream would end as if all had been
+/// The work behind a stream, as a task of the current span that ends when this is dropped. A panic in it is a fault: the stream would end as if all had been
 /// said.
 pub(crate) fn work<T, F>(
     lifecycle: &Lifecycle,
@@ -87,7 +89,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Fault>> + Send + 'static,
 {
-    let work = AbortOnDropHandle::new(lifecycle.spawn(work));
+    let work = AbortOnDropHandle::new(lifecycle.spawn(work.in_current_span()));
     async { work.await.unwrap_or_else(|panic| Err(Fault::internal(&panic))) }
 }
 

@@ -1,0 +1,205 @@
+//! Instruments: declared once, in [`instruments!`](crate::instruments), with all that the page of metrics and the tests want to know.
+
+use std::sync::OnceLock;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics as otel;
+
+/// What is known of an instrument before anything is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// The crate that records it.
+    pub meter: &'static str,
+    /// Its name in OpenTelemetry: `db.client.operation.duration`.
+    pub name: &'static str,
+    /// Its unit in UCUM: `s`, `By`, `{row}`.
+    pub unit: &'static str,
+    /// What it measures, in one sentence.
+    pub about: &'static str,
+    /// The attributes that its measurements can have.
+    pub labels: &'static [&'static str],
+    /// The upper bounds of a histogram's buckets; the last one, without a bound, is not among them.
+    pub boundaries: &'static [f64],
+}
+
+/// Any instrument.
+pub trait Instrument: Sync {
+    /// What it is.
+    fn description(&self) -> &Description;
+
+    /// Its type in Prometheus: `counter`, `gauge`, `histogram`.
+    fn kind(&self) -> &'static str;
+}
+
+/// Counts what only grows.
+#[derive(Debug)]
+pub struct Counter {
+    description: Description,
+    made: OnceLock<otel::Counter<u64>>,
+}
+
+impl Counter {
+    #[doc(hidden)]
+    pub const fn new(description: Description) -> Self {
+        Self {
+            description,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// Counts so many.
+    pub fn add(&self, count: u64, attributes: &[KeyValue]) {
+        let Description {
+            name, unit, about, ..
+        } = self.description;
+        let made = self.made.get_or_init(|| {
+            let meter = super::meter(self.description.meter);
+            meter
+                .u64_counter(name)
+                .with_unit(unit)
+                .with_description(about)
+                .build()
+        });
+        made.add(count, attributes);
+    }
+}
+
+impl Instrument for Counter {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn kind(&self) -> &'static str {
+        "counter"
+    }
+}
+
+/// Counts what comes and goes.
+#[derive(Debug)]
+pub struct UpDown {
+    description: Description,
+    made: OnceLock<otel::UpDownCounter<i64>>,
+}
+
+impl UpDown {
+    #[doc(hidden)]
+    pub const fn new(description: Description) -> Self {
+        Self {
+            description,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// Counts so many more, or fewer.
+    pub fn add(&self, change: i64, attributes: &[KeyValue]) {
+        let Description {
+            name, unit, about, ..
+        } = self.description;
+        let made = self.made.get_or_init(|| {
+            let meter = super::meter(self.description.meter);
+            meter
+                .i64_up_down_counter(name)
+                .with_unit(unit)
+                .with_description(about)
+                .build()
+        });
+        made.add(change, attributes);
+    }
+}
+
+impl Instrument for UpDown {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn kind(&self) -> &'static str {
+        "gauge"
+    }
+}
+
+/// Measures how values are distributed.
+#[derive(Debug)]
+pub struct Histogram {
+    description: Description,
+    made: OnceLock<otel::Histogram<f64>>,
+}
+
+impl Histogram {
+    #[doc(hidden)]
+    pub const fn new(description: Description) -> Self {
+        Self {
+            description,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// Records a value.
+    pub fn record(&self, value: f64, attributes: &[KeyValue]) {
+        let Description {
+            name,
+            unit,
+            about,
+            boundaries,
+            ..
+        } = self.description;
+        let made = self.made.get_or_init(|| {
+            let meter = super::meter(self.description.meter);
+            let histogram = meter.f64_histogram(name).with_unit(unit).with_description(about);
+            histogram.with_boundaries(boundaries.to_vec()).build()
+        });
+        made.record(value, attributes);
+    }
+}
+
+impl Instrument for Histogram {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn kind(&self) -> &'static str {
+        "histogram"
+    }
+}
+
+/// Declares the instruments of a crate, and the list of them.
+///
+/// An instrument's documentation is its description, one paragraph of it. Behind its name come its unit and its attributes, and behind those of a
+/// [`Histogram`] the bounds of its buckets.
+///
+/// ```
+/// mcp_hub_chassis::instruments! {
+///     /// The instruments of doors.
+///     static DOORS;
+///     /// People who came in.
+///     pub static CAME: Counter = ("doors.came", "{person}", ["door"]);
+///     /// How long they stayed.
+///     pub static STAYED: Histogram = ("doors.stayed", "s", [], [60.0, 3600.0]);
+/// }
+/// CAME.add(1, &[]);
+/// assert_eq!(DOORS[0].description().about, "People who came in.");
+/// ```
+#[macro_export]
+macro_rules! instruments {
+    (
+        $(#[$meta:meta])* $list_vis:vis static $list:ident;
+        $(
+            $(#[doc = $about:literal])+
+            $vis:vis static $name:ident: $kind:ident = ($otel:literal, $unit:literal, [$($label:expr),* $(,)?] $(, [$($bound:expr),* $(,)?])? $(,)?);
+        )+
+    ) => {
+        $(#[$meta])*
+        $list_vis static $list: &[&dyn $crate::metrics::instrument::Instrument] = &[$(&$name),+];
+        $(
+            $(#[doc = $about])+
+            $vis static $name: $crate::metrics::instrument::$kind =
+                $crate::metrics::instrument::$kind::new($crate::metrics::instrument::Description {
+                    meter: env!("CARGO_PKG_NAME"),
+                    name: $otel,
+                    unit: $unit,
+                    about: concat!($($about),+).trim_ascii(),
+                    labels: &[$($label),*],
+                    boundaries: &[$($($bound),*)?],
+                });
+        )+
+    };
+}
