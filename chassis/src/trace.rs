@@ -87,13 +87,20 @@ pub fn server(name: &str, parent: Context) -> Span {
     span
 }
 
-/// A span of a request that this process sends, under the current one.
+/// A span of a request that this process sends, under the current one. None without one: what nobody has asked for, such as a probe every
+/// few seconds, makes no traces.
 pub fn client(name: &str) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
     tracing::info_span!(target: TARGET, "client", otel.name = name, otel.kind = "client")
 }
 
-/// A span of work in this process, under the current one.
+/// A span of work in this process, under the current one. None without one, as with [`client`].
 pub fn internal(name: &'static str) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
     tracing::info_span!(target: TARGET, "internal", otel.name = name)
 }
 
