@@ -131,22 +131,27 @@ impl Fault {
         self
     }
 
+    /// The fault that one of our own processes has put into a status; none in a status of anybody else.
+    pub fn told(status: &Status) -> Option<Self> {
+        let details = status.get_error_details();
+        let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
+        Some(Self {
+            reason: Reason::from_str_name(&format!("ERROR_REASON_{}", info.reason))?,
+            message: status.message().to_owned(),
+            metadata: info.metadata.clone().into_iter().collect(),
+            retry_after: details.retry_info().and_then(|info| info.retry_delay),
+        })
+    }
+
     /// Reads a fault out of a status that may come from anywhere: a peer, tonic itself, a proxy.
     pub fn from_status(status: &Status) -> Self {
-        let details = status.get_error_details();
-        let retry_after = details.retry_info().and_then(|info| info.retry_delay);
-        if let Some(info) = details.error_info().filter(|info| info.domain == DOMAIN) {
-            let name = format!("ERROR_REASON_{}", info.reason);
-            if let Some(reason) = Reason::from_str_name(&name) {
-                let metadata = info.metadata.clone().into_iter().collect();
-                return Self {
-                    reason,
-                    message: status.message().to_owned(),
-                    metadata,
-                    retry_after,
-                };
-            }
+        if let Some(fault) = Self::told(status) {
+            return fault;
         }
+        let retry_after = status
+            .get_error_details()
+            .retry_info()
+            .and_then(|info| info.retry_delay);
         let (reason, message) = match status.code() {
             Code::InvalidArgument | Code::OutOfRange => (Reason::ArgumentInvalid, status.message()),
             Code::NotFound => (Reason::ObjectNotFound, status.message()),
@@ -168,7 +173,7 @@ impl Fault {
 
     /// The reason as it is written: `STATEMENT_INVALID`.
     pub fn reason_name(&self) -> &'static str {
-        self.reason.as_str_name().trim_start_matches("ERROR_REASON_")
+        name(self.reason)
     }
 
     fn code(&self) -> Code {
@@ -218,6 +223,11 @@ impl std::fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// A reason as it is written: `STATEMENT_INVALID`.
+pub fn name(reason: Reason) -> &'static str {
+    reason.as_str_name().trim_start_matches("ERROR_REASON_")
+}
 
 /// An error and its sources in one line, because each `Display` says its own step only.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {

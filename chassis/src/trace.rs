@@ -19,6 +19,7 @@ use crate::fault::Fault;
 
 pub mod attribute;
 pub mod context;
+pub mod grpc;
 pub mod statement;
 
 /// The target of all spans of ours.
@@ -114,6 +115,11 @@ pub fn fail(span: &Span, error_type: &str) {
 /// Says that a call has failed with this fault.
 pub fn fault(span: &Span, fault: &Fault) {
     fail(span, fault.reason_name());
+}
+
+/// Whether the current span is recorded: what only traces show need not be made otherwise.
+pub fn is_recorded() -> bool {
+    Context::current().span().span_context().is_sampled()
 }
 
 /// The id of the trace that the current span is of, in 32 hexadecimal digits.
