@@ -1,21 +1,13 @@
 //! The Qdrant stand-in, built from testing/qdrant into the user's cache.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::fs;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, ensure};
-use mcp_hub_programs::{QdrantStandIn, cache, names, variable};
+use mcp_hub_programs::{QdrantStandIn, names, variable};
 
+use super::kept;
 use crate::process::{cargo, show};
-
-/// What nobody has used for so long is removed.
-const KEPT: Duration = Duration::from_hours(7 * 24);
-
-/// In each folder of the cache: held while something is built there, and as old as its last use.
-const LOCK: &str = "lock";
 
 /// The stand-in of these sources. Its engine compiles for minutes, once for each version of it.
 pub(crate) fn get() -> anyhow::Result<()> {
@@ -25,7 +17,7 @@ pub(crate) fn get() -> anyhow::Result<()> {
         names::QDRANT_BIN
     );
     let stand_in = stand_in()?;
-    let _lock = use_of(&stand_in)?;
+    let _lock = kept::use_of(stand_in.folder())?;
     println!("building the Qdrant stand-in in {}", stand_in.folder().display());
     if !stand_in.target().exists() {
         println!("this takes some minutes, once");
@@ -45,21 +37,11 @@ pub(crate) fn get() -> anyhow::Result<()> {
 /// Says that the stand-in of these sources is of use, and removes what is not.
 pub(crate) fn tidy() -> anyhow::Result<()> {
     let stand_in = stand_in()?;
-    let _lock = use_of(&stand_in)?;
-    let cache = cache().context("no folder for a cache")?;
-    for folder in fs::read_dir(&cache)? {
-        let folder = folder?;
-        let ours = folder
-            .file_name()
-            .to_string_lossy()
-            .starts_with(QdrantStandIn::PREFIX);
-        if ours && is_old(&folder.path().join(LOCK)) {
-            fs::remove_dir_all(folder.path())?;
-        }
-    }
+    let _lock = kept::use_of(stand_in.folder())?;
+    kept::tidy(QdrantStandIn::PREFIX)?;
     for program in fs::read_dir(stand_in.folder())? {
         let path = program?.path();
-        if path.is_file() && path != stand_in.program() && is_old(&path) {
+        if path.is_file() && path != stand_in.program() && kept::is_old(&path) {
             fs::remove_file(path)?;
         }
     }
@@ -78,17 +60,4 @@ pub(crate) fn command(stand_in: &QdrantStandIn, name: &str) -> Command {
 /// Where the stand-in of these sources is.
 pub(crate) fn stand_in() -> anyhow::Result<QdrantStandIn> {
     QdrantStandIn::of_these_sources()?.context("no folder for a cache: neither XDG_CACHE_HOME nor HOME")
-}
-
-fn use_of(stand_in: &QdrantStandIn) -> io::Result<File> {
-    fs::create_dir_all(stand_in.folder())?;
-    let lock = File::create(stand_in.folder().join(LOCK))?;
-    lock.lock()?;
-    lock.set_modified(SystemTime::now())?;
-    Ok(lock)
-}
-
-fn is_old(file: &Path) -> bool {
-    let modified = file.metadata().and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > KEPT))
 }
