@@ -19,6 +19,8 @@ use crate::completion::{self, Completions};
 use crate::fault::Fault;
 use crate::lifecycle::Lifecycle;
 use crate::resource::{self, Changed, Resources};
+use crate::trace;
+use crate::trace::grpc::Methods;
 
 mod linger;
 
@@ -146,7 +148,10 @@ impl AdapterServer {
                 reporter.clone().clear_service_status(name).await;
             }
         };
+        let methods = Arc::new(Methods::of_services(&self.names, &self.descriptors)?);
         tonic::transport::Server::builder()
+            // Outside of all that answers a call in its place.
+            .layer(trace::grpc::Layer(methods))
             // A panic in one handler is that call's INTERNAL, not the end of the connection that others share.
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(Panicked))
             // The smaller of this and the caller's grpc-timeout; when it passes, the handler is dropped and cancels its statement.
@@ -190,7 +195,12 @@ impl AdapterServer {
 /// How long the caller waits, from its `grpc-timeout`. Unary calls are ended at it by themselves; a stream is not, so what feeds one
 /// asks here.
 pub fn timeout(metadata: &tonic::metadata::MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    told_timeout(metadata.as_ref())
+}
+
+/// The same, from the headers of the request.
+pub(crate) fn told_timeout(headers: &http::HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     // At most eight digits, so that nothing below can overflow.
     let count: u64 = (digits.len() <= 8).then(|| digits.parse().ok()).flatten()?;
