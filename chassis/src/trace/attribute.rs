@@ -26,6 +26,9 @@ pub const MCP_SESSION_ID: &str = "mcp.session.id";
 /// `execute_tool` for calls of tools.
 pub const GEN_AI_OPERATION_NAME: &str = "gen_ai.operation.name";
 
+/// The model that makes vectors of texts.
+pub const GEN_AI_REQUEST_MODEL: &str = "gen_ai.request.model";
+
 /// The name of a tool.
 pub const GEN_AI_TOOL_NAME: &str = "gen_ai.tool.name";
 

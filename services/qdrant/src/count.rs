@@ -16,6 +16,7 @@ use crate::collection::{Index, Shape};
 use crate::database::{Database, Name, Session};
 use crate::error::Error;
 use crate::filter;
+use crate::guard::guard;
 use crate::value::of;
 
 const LIMIT: Bounds = Bounds {
@@ -67,7 +68,7 @@ async fn run(
     mut notices: Vec<String>,
     counter: &Counter,
 ) -> Result<pb::CountResponse, Fault> {
-    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let limit = guard(|| LIMIT.apply(request.limit, &mut notices))?;
     let session = database.read(timeout);
     counter.phase("looking at the collection");
     let shape = session.shape(&request.collection).await?;

@@ -4,22 +4,29 @@
 //! may not call, and collections that the settings hide, can't be reached: a request goes to a [`Name`], and a session makes names
 //! only of collections that may be asked. Above it stand the RPCs' modules.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::metrics::pool::{self, Pool};
 use mcp_hub_chassis::slots::Slots;
-use mcp_hub_chassis::{Fault, arguments};
+use mcp_hub_chassis::{Fault, arguments, trace};
 use qdrant_client::qdrant;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Code;
+use tracing::Instrument as _;
 
 use crate::config::{Config, Role};
 use crate::error::{Error, ServerError};
 
 mod connection;
 mod diagnosis;
+mod rows;
 mod rpc;
+mod statement;
 mod transport;
 
 use connection::Connection;
@@ -41,6 +48,8 @@ struct Inner {
     config: Config,
     connection: Connection,
     slots: Slots,
+    /// The metrics: what counts as a connection is a place for a call, because all of them go over the one that there is.
+    pool: Pool,
     /// The version of the server, once it has told it.
     version: Mutex<Option<String>>,
 }
@@ -48,9 +57,11 @@ struct Inner {
 impl Database {
     /// A server that has not been asked anything yet. `name` is the adapter's key: the server sees us as `mcp-hub/<name>`.
     pub fn new(config: Config, name: &str) -> Self {
+        let pool = Pool::new(name, config.pool_size);
         Self(Arc::new(Inner {
             slots: Slots::new(config.pool_size),
-            connection: Connection::new(config.clone(), name),
+            connection: Connection::new(config.clone(), name, pool.clone()),
+            pool,
             version: Mutex::default(),
             config,
         }))
@@ -274,11 +285,34 @@ impl Session {
     /// # Errors
     /// The server's, time-outs.
     pub(crate) async fn ask_server<R: Rpc>(&self, request: R) -> Result<R::Response, Error> {
-        let slots = &self.database.0.slots;
-        let place = slots.take(LONGEST_WAIT.min(self.remaining())).await;
-        let _place = place.ok_or(Error::Busy)?;
+        let _place = self.place().await?;
         // A call holds its request several times over, and its callers hold many calls.
         Box::pin(self.send(request)).await
+    }
+
+    /// A place among the calls that may be under way.
+    async fn place(&self) -> Result<(OwnedSemaphorePermit, pool::Connection), Error> {
+        let Inner { slots, pool, .. } = &*self.database.0;
+        let begun = Instant::now();
+        let mut taking = pin!(slots.take(LONGEST_WAIT.min(self.remaining())));
+        // Mostly there is one, and no wait that a trace should explain.
+        let place = if let Some(place) = taking.as_mut().now_or_never() {
+            place
+        } else {
+            let span = trace::internal("acquire connection");
+            let _pending = pool.pending();
+            let place = taking.instrument(span.clone()).await;
+            if place.is_none() {
+                trace::fail(&span, Error::Busy.reason_name());
+            }
+            place
+        };
+        let Some(place) = place else {
+            pool.timed_out();
+            return Err(Error::Busy);
+        };
+        pool.waited(begun.elapsed());
+        Ok((place, pool.used()))
     }
 
     /// Asks without waiting for fewer calls to be under way.
@@ -319,17 +353,20 @@ impl Session {
     }
 
     async fn attempt<R: Rpc>(&self, mut request: R, transport: &Transport) -> Result<R::Response, Error> {
+        let statement = statement::begin(&request, transport);
         let remaining = self.remaining();
         // Whole seconds, and 0 would be no limit; gRPC's own limit below is exact.
         request.limit(remaining.as_secs() + 1);
         let mut call = tonic::Request::new(request);
         call.set_timeout(remaining);
-        let response = tokio::time::timeout_at(self.deadline, R::send(call, transport.clone())).await;
-        match response {
+        let response = tokio::time::timeout_at(self.deadline, R::send(call, transport.clone()));
+        let response = match response.instrument(statement.span().clone()).await {
             Err(_) => Err(Error::TimedOut(self.timeout)),
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(transport.failure(status, self.timeout)),
-        }
+        };
+        statement::end(statement, &response);
+        response
     }
 
     /// The server's version, "1.18.2".

@@ -9,9 +9,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::trace::{OpenTelemetrySpanExt as _, attribute};
+use mcp_hub_chassis::{Fault, trace};
 use tokio::sync::OnceCell;
+use tracing::Instrument as _;
 
 use crate::config::{CollectionModel, EmbeddingConfig};
 use crate::error::Error;
@@ -183,6 +185,16 @@ impl Embeddings {
         texts: &[String],
     ) -> Result<Vec<Vec<f32>>, Fault> {
         let name = dense(model)?;
+        let span = trace::internal("embed");
+        span.set_attribute(attribute::GEN_AI_REQUEST_MODEL, name.to_string());
+        let embedded = self.ask(name, purpose, texts).instrument(span.clone()).await;
+        if let Err(fault) = &embedded {
+            trace::fault(&span, fault);
+        }
+        embedded
+    }
+
+    async fn ask(&self, name: &Arc<str>, purpose: Purpose, texts: &[String]) -> Result<Vec<Vec<f32>>, Fault> {
         let vectors = match self.source(name)? {
             Source::Local(local) => local.embed(texts).await?,
             Source::Endpoint(endpoint) => endpoint.embed(name, purpose, texts).await?,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::fault::{self, Reason};
 use mcp_hub_chassis::{BoxError, Fault};
 use tonic::Code;
 
@@ -123,6 +123,36 @@ impl ServerError {
     }
 }
 
+impl Error {
+    /// The reason that a caller will read.
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Fault(fault) => fault.reason,
+            Self::Server(error) => error.reason(),
+            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Refused { .. } | Self::Lost(_) => {
+                Reason::DatabaseUnavailable
+            }
+            Self::Busy => Reason::DatabaseBusy,
+            Self::TimedOut(_) => Reason::StatementTimedOut,
+            Self::TooLarge(_) => Reason::ResultTooLarge,
+            Self::Unexpected(_) | Self::Settings(_) => Reason::Internal,
+        }
+    }
+
+    /// Its name, for traces: `STATEMENT_INVALID`.
+    pub(crate) fn reason_name(&self) -> &'static str {
+        fault::name(self.reason())
+    }
+
+    /// The code that the server gave.
+    pub(crate) fn code(&self) -> Option<Code> {
+        match self {
+            Self::Server(error) => Some(error.code),
+            _ => None,
+        }
+    }
+}
+
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
@@ -211,6 +241,35 @@ mod tests {
                 (reason, told),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn a_trace_says_the_reason_that_the_caller_reads() {
+        let source = || None;
+        let reason = String::new;
+        for error in [
+            Error::Fault(Fault::argument("x", "y")),
+            Error::Server(ServerError::new(Code::NotFound, "x")),
+            Error::Server(ServerError::new(Code::Internal, "x")),
+            Error::Unreachable {
+                reason: reason(),
+                source: source(),
+            },
+            Error::Unavailable {
+                reason: reason(),
+                source: source(),
+            },
+            Error::Refused { reason: reason() },
+            Error::Busy,
+            Error::TimedOut(Duration::ZERO),
+            Error::Lost("x".into()),
+            Error::TooLarge("x".to_owned()),
+            Error::Unexpected("x"),
+            Error::Settings("x".to_owned()),
+        ] {
+            let name = error.reason_name();
+            assert_eq!(Fault::from(error).reason_name(), name);
         }
     }
 

@@ -10,6 +10,7 @@ use qdrant_client::qdrant::condition::ConditionOneOf;
 use qdrant_client::qdrant::{Condition, Filter};
 
 use crate::collection::Shape;
+use crate::guard::guard;
 
 mod condition;
 mod document;
@@ -42,17 +43,22 @@ pub(crate) fn parse(
     shape: &Shape,
     notices: &mut Vec<String>,
 ) -> Result<Option<Filter>, Fault> {
-    let wrong = |mistake: Mistake| Fault::argument("filter", mistake.to_string());
-    let Some(document) = document::read(filter).map_err(wrong)? else {
+    if filter.is_none() {
         return Ok(None);
-    };
-    let mut reader = Reader {
-        shape,
-        keys: Vec::new(),
-    };
-    let filter = reader.filter(&document, &Path::root(), DEPTH).map_err(wrong)?;
-    reader.tell_slow_keys(notices);
-    Ok(Some(filter).filter(|filter| *filter != Filter::default()))
+    }
+    guard(|| {
+        let wrong = |mistake: Mistake| Fault::argument("filter", mistake.to_string());
+        let Some(document) = document::read(filter).map_err(wrong)? else {
+            return Ok(None);
+        };
+        let mut reader = Reader {
+            shape,
+            keys: Vec::new(),
+        };
+        let filter = reader.filter(&document, &Path::root(), DEPTH).map_err(wrong)?;
+        reader.tell_slow_keys(notices);
+        Ok(Some(filter).filter(|filter| *filter != Filter::default()))
+    })
 }
 
 /// What is wrong with a filter, and where.

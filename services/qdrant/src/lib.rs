@@ -25,6 +25,7 @@ pub mod database;
 pub mod embedding;
 pub mod error;
 mod filter;
+mod guard;
 mod points;
 mod posture;
 mod prompts;

@@ -12,6 +12,7 @@ use qdrant_client::qdrant::{GetPoints, PointId, RetrievedPoint};
 use crate::collection::timeout;
 use crate::database::{Database, Name, Session};
 use crate::error::Error;
+use crate::guard::guard;
 use crate::row::{Columns, Table};
 use crate::{filter, value};
 
@@ -34,12 +35,14 @@ pub(crate) async fn get_points(
     remaining: Option<Duration>,
 ) -> Result<pb::GetPointsResponse, Fault> {
     let begun = Instant::now();
-    let ids = ids(request)?;
-    let columns = Columns {
-        payload: filter::keys("payload_fields", &request.payload_fields)?,
-        vectors: request.with_vectors(),
-        ..Columns::default()
-    };
+    let (ids, columns) = guard(|| {
+        let columns = Columns {
+            payload: filter::keys("payload_fields", &request.payload_fields)?,
+            vectors: request.with_vectors(),
+            ..Columns::default()
+        };
+        Ok((ids(request)?, columns))
+    })?;
     let session = database.read(timeout(remaining)?);
     let collection = session.collection(&request.collection).await?;
 

@@ -15,6 +15,7 @@ use crate::collection::Shape;
 use crate::config::Config;
 use crate::database::Database;
 use crate::filter;
+use crate::guard::guard;
 use crate::row::{Columns, Table};
 
 mod order;
@@ -77,14 +78,16 @@ async fn page(
     counter: Counter,
 ) -> Result<pb::ScrollResponse, Fault> {
     let begun = Instant::now();
-    let limit = LIMIT.apply(request.limit, &mut notices)?;
+    let (limit, columns) = guard(|| {
+        let columns = Columns {
+            payload: filter::keys("payload_fields", &request.payload_fields)?,
+            vectors: request.with_vectors(),
+            ..Columns::default()
+        };
+        Ok((LIMIT.apply(request.limit, &mut notices)?, columns))
+    })?;
     let session = database.read(timeout);
     counter.phase("looking at the collection");
-    let columns = Columns {
-        payload: filter::keys("payload_fields", &request.payload_fields)?,
-        vectors: request.with_vectors(),
-        ..Columns::default()
-    };
     let shape = session.shape(&request.collection).await?;
     let order = order(request, &shape, session.config())?;
     let statement = identity(&shape, request);

@@ -22,6 +22,7 @@ use crate::database::{Database, Session};
 use crate::embedding::Embeddings;
 use crate::error::Error;
 use crate::filter;
+use crate::guard::guard;
 use crate::row::{Columns, Table};
 use crate::vector::Vector;
 
@@ -115,10 +116,14 @@ async fn run(
     counter: &Counter,
 ) -> Result<pb::SearchResponse, Fault> {
     let begun = Instant::now();
-    let limit = LIMIT.apply(request.limit, &mut notices)?;
-    let group_size = GROUP_SIZE.apply(request.group_size, &mut notices)?;
-    let wanted = Wanted::of(request)?;
-    let score_threshold = threshold(request.score_threshold)?;
+    let (limit, group_size, wanted, score_threshold) = guard(|| {
+        Ok((
+            LIMIT.apply(request.limit, &mut notices)?,
+            GROUP_SIZE.apply(request.group_size, &mut notices)?,
+            Wanted::of(request)?,
+            threshold(request.score_threshold)?,
+        ))
+    })?;
 
     let session = database.read(timeout);
     counter.phase("looking at the collection");

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
 use mcp_hub_chassis::config::Secret;
-use mcp_hub_chassis::server;
+use mcp_hub_chassis::metrics::pool::Pool;
 use mcp_hub_chassis::tls::{self, Check, Options};
+use mcp_hub_chassis::trace::{OpenTelemetrySpanExt as _, attribute};
+use mcp_hub_chassis::{server, trace};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
+use tracing::{Instrument as _, Span};
 
 use super::diagnosis::{self, Found};
 use super::transport::Transport;
@@ -39,6 +42,7 @@ pub(super) struct Connection {
     config: Config,
     /// `mcp-hub/<key>`
     user_agent: String,
+    pool: Pool,
     state: Mutex<State>,
 }
 
@@ -58,9 +62,10 @@ struct Open {
 }
 
 impl Connection {
-    pub(super) fn new(config: Config, name: &str) -> Self {
+    pub(super) fn new(config: Config, name: &str, pool: Pool) -> Self {
         Self {
             config,
+            pool,
             user_agent: format!("mcp-hub/{name}"),
             state: Mutex::default(),
         }
@@ -87,7 +92,14 @@ impl Connection {
             open
         };
         drop(state);
-        Transport::new(open.channel, role, key, open.answered, &open.target.host)
+        Transport::new(
+            open.channel,
+            role,
+            key,
+            open.answered,
+            &open.target.host,
+            open.target.port,
+        )
     }
 
     /// Takes over what the settings' files say now.
@@ -172,11 +184,16 @@ impl Connection {
             .http2_adaptive_window(true);
         let connector = Connector {
             target: target.clone(),
+            pool: self.pool.clone(),
             failed: Arc::default(),
         };
         let channel = endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
             let connector = connector.clone();
-            async move { connector.connect().await.map(TokioIo::new) }
+            // The channel makes it for a call, and in the span of that call's statement.
+            let span = trace::internal("acquire connection");
+            span.set_attribute(attribute::POOL_CONNECTED, true);
+            let connect = async move { connector.connect().await.map(TokioIo::new) };
+            connect.instrument(span)
         }));
         Ok(Open {
             target,
@@ -204,19 +221,31 @@ fn tell(target: &Target, key: bool) {
 #[derive(Clone)]
 struct Connector {
     target: Target,
+    pool: Pool,
     /// When the last attempt failed that took long, and why.
     failed: Arc<Mutex<Option<(Instant, String)>>>,
 }
 
 impl Connector {
     async fn connect(&self) -> Result<Box<dyn Stream>, Error> {
+        let connected = self.try_connect().await;
+        if let Err(error) = &connected {
+            trace::fail(&Span::current(), error.reason_name());
+        }
+        connected
+    }
+
+    async fn try_connect(&self) -> Result<Box<dyn Stream>, Error> {
         if let Some(reason) = self.just_failed() {
             return Err(Error::Unreachable { reason, source: None });
         }
         let begun = Instant::now();
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, open(&self.target)).await;
         let error = match stream {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => {
+                self.pool.connected(begun.elapsed());
+                return Ok(stream);
+            }
             Ok(Err(error)) => error,
             Err(_) => Error::Unreachable {
                 reason: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::future::Future;
 
+use prost::Message;
 use qdrant_client::qdrant as q;
 use qdrant_client::qdrant::collections_client::CollectionsClient;
 use qdrant_client::qdrant::points_client::PointsClient;
 use qdrant_client::qdrant::qdrant_client::QdrantClient;
 use tonic::{Request, Response, Status};
 
+use super::rows::Rows;
 use super::transport::Transport;
 
 /// The largest answer that is read. A batch of points is far smaller unless they are huge.
@@ -38,6 +40,8 @@ impl fmt::Display for Version {
 pub(crate) struct Method {
     /// `/qdrant.Points/Query`
     pub(crate) path: &'static str,
+    /// `query_points`: what traces and metrics call it.
+    pub(crate) operation: &'static str,
     /// Whether it changes nothing.
     pub(crate) reads: bool,
     /// The version that it came with.
@@ -49,11 +53,13 @@ pub(crate) struct Method {
 /// A message that asks for an RPC.
 pub(crate) trait Rpc: Clone + Send + Sync + 'static {
     /// The answer.
-    type Response: Send;
+    type Response: Rows + Message;
     /// The RPC.
     const METHOD: Method;
     /// Sets the time after which the server itself gives up, where the message has one.
     fn limit(&mut self, seconds: u64);
+    /// The collection that it is about.
+    fn collection(&self) -> Option<&str>;
     /// Sends it.
     fn send(
         request: Request<Self>,
@@ -80,6 +86,15 @@ macro_rules! limit {
     };
 }
 
+macro_rules! collection {
+    ($self:ident, of_collection) => {
+        Some(&$self.collection_name)
+    };
+    ($self:ident, of_server) => {
+        None
+    };
+}
+
 macro_rules! aim {
     (of_collection, $message:ty) => {
         impl CollectionRpc for $message {
@@ -92,13 +107,14 @@ macro_rules! aim {
 }
 
 macro_rules! rpcs {
-    ($($message:ty => $response:ty: $client:ident.$call:ident, $path:literal, $kind:ident $scope:ident $timed:ident
+    ($($message:ty => $response:ty: $client:ident.$call:ident, $path:literal $operation:literal, $kind:ident $scope:ident $timed:ident
         since $major:literal . $minor:literal $what:literal;)*) => {
         $(
             impl Rpc for $message {
                 type Response = $response;
                 const METHOD: Method = Method {
                     path: $path,
+                    operation: $operation,
                     reads: rpcs!(@ $kind),
                     since: Version($major, $minor),
                     what: $what,
@@ -106,6 +122,10 @@ macro_rules! rpcs {
 
                 fn limit(&mut self, seconds: u64) {
                     limit!(self, seconds, $timed);
+                }
+
+                fn collection(&self) -> Option<&str> {
+                    collection!(self, $scope)
                 }
 
                 async fn send(request: Request<Self>, transport: Transport) -> Result<Response<$response>, Status> {
@@ -123,37 +143,37 @@ macro_rules! rpcs {
 }
 
 rpcs! {
-    q::HealthCheckRequest => q::HealthCheckReply: QdrantClient.health_check, "/qdrant.Qdrant/HealthCheck",
+    q::HealthCheckRequest => q::HealthCheckReply: QdrantClient.health_check, "/qdrant.Qdrant/HealthCheck" "health_check",
         reads of_server untimed since 1 . 0 "asking for the version";
-    q::ListCollectionsRequest => q::ListCollectionsResponse: CollectionsClient.list, "/qdrant.Collections/List",
+    q::ListCollectionsRequest => q::ListCollectionsResponse: CollectionsClient.list, "/qdrant.Collections/List" "list_collections",
         reads of_server untimed since 1 . 0 "listing collections";
-    q::ListAliasesRequest => q::ListAliasesResponse: CollectionsClient.list_aliases, "/qdrant.Collections/ListAliases",
+    q::ListAliasesRequest => q::ListAliasesResponse: CollectionsClient.list_aliases, "/qdrant.Collections/ListAliases" "list_aliases",
         reads of_server untimed since 1 . 0 "listing aliases";
-    q::GetCollectionInfoRequest => q::GetCollectionInfoResponse: CollectionsClient.get, "/qdrant.Collections/Get",
+    q::GetCollectionInfoRequest => q::GetCollectionInfoResponse: CollectionsClient.get, "/qdrant.Collections/Get" "get_collection_info",
         reads of_collection untimed since 1 . 0 "describing a collection";
-    q::CollectionExistsRequest => q::CollectionExistsResponse: CollectionsClient.collection_exists, "/qdrant.Collections/CollectionExists",
+    q::CollectionExistsRequest => q::CollectionExistsResponse: CollectionsClient.collection_exists, "/qdrant.Collections/CollectionExists" "collection_exists",
         reads of_collection untimed since 1 . 8 "asking for a collection";
-    q::QueryPoints => q::QueryResponse: PointsClient.query, "/qdrant.Points/Query",
+    q::QueryPoints => q::QueryResponse: PointsClient.query, "/qdrant.Points/Query" "query_points",
         reads of_collection timed since 1 . 10 "searching";
-    q::QueryPointGroups => q::QueryGroupsResponse: PointsClient.query_groups, "/qdrant.Points/QueryGroups",
+    q::QueryPointGroups => q::QueryGroupsResponse: PointsClient.query_groups, "/qdrant.Points/QueryGroups" "query_point_groups",
         reads of_collection timed since 1 . 11 "searching in groups";
-    q::ScrollPoints => q::ScrollResponse: PointsClient.scroll, "/qdrant.Points/Scroll",
+    q::ScrollPoints => q::ScrollResponse: PointsClient.scroll, "/qdrant.Points/Scroll" "scroll_points",
         reads of_collection timed since 1 . 0 "reading points";
-    q::GetPoints => q::GetResponse: PointsClient.get, "/qdrant.Points/Get",
+    q::GetPoints => q::GetResponse: PointsClient.get, "/qdrant.Points/Get" "get_points",
         reads of_collection timed since 1 . 0 "reading points";
-    q::CountPoints => q::CountResponse: PointsClient.count, "/qdrant.Points/Count",
+    q::CountPoints => q::CountResponse: PointsClient.count, "/qdrant.Points/Count" "count_points",
         reads of_collection timed since 1 . 0 "counting points";
-    q::FacetCounts => q::FacetResponse: PointsClient.facet, "/qdrant.Points/Facet",
+    q::FacetCounts => q::FacetResponse: PointsClient.facet, "/qdrant.Points/Facet" "facet_counts",
         reads of_collection timed since 1 . 12 "counting per value of a payload key";
-    q::UpsertPoints => q::PointsOperationResponse: PointsClient.upsert, "/qdrant.Points/Upsert",
+    q::UpsertPoints => q::PointsOperationResponse: PointsClient.upsert, "/qdrant.Points/Upsert" "upsert_points",
         writes of_collection timed since 1 . 0 "writing points";
-    q::UpdateBatchPoints => q::UpdateBatchResponse: PointsClient.update_batch, "/qdrant.Points/UpdateBatch",
+    q::UpdateBatchPoints => q::UpdateBatchResponse: PointsClient.update_batch, "/qdrant.Points/UpdateBatch" "update_batch_points",
         writes of_collection timed since 1 . 3 "changing payloads";
-    q::DeletePoints => q::PointsOperationResponse: PointsClient.delete, "/qdrant.Points/Delete",
+    q::DeletePoints => q::PointsOperationResponse: PointsClient.delete, "/qdrant.Points/Delete" "delete_points",
         writes of_collection timed since 1 . 0 "deleting points";
-    q::CreateFieldIndexCollection => q::PointsOperationResponse: PointsClient.create_field_index, "/qdrant.Points/CreateFieldIndex",
+    q::CreateFieldIndexCollection => q::PointsOperationResponse: PointsClient.create_field_index, "/qdrant.Points/CreateFieldIndex" "create_field_index",
         writes of_collection timed since 1 . 0 "indexing a payload key";
-    q::CreateCollection => q::CollectionOperationResponse: CollectionsClient.create, "/qdrant.Collections/Create",
+    q::CreateCollection => q::CollectionOperationResponse: CollectionsClient.create, "/qdrant.Collections/Create" "create_collection",
         writes of_collection timed since 1 . 0 "creating a collection";
 }
 
@@ -161,12 +181,17 @@ impl Rpc for Nothing {
     type Response = q::CollectionOperationResponse;
     const METHOD: Method = Method {
         path: "/qdrant.Collections/UpdateAliases",
+        operation: "update_aliases",
         reads: false,
         since: Version(1, 0),
         what: "asking what the API key may do",
     };
 
     fn limit(&mut self, _: u64) {}
+
+    fn collection(&self) -> Option<&str> {
+        None
+    }
 
     async fn send(request: Request<Self>, transport: Transport) -> Result<Response<Self::Response>, Status> {
         let nothing = request.map(|Self| q::ChangeAliases::default());

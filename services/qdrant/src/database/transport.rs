@@ -1,5 +1,5 @@
-//! A call's way to the server: the API key goes with it, an RPC that its role may not call does not pass, and what fails is told in
-//! our words.
+//! A call's way to the server: the API key and the trace go with it, an RPC that its role may not call does not pass, and what fails is
+//! told in our words.
 
 use std::error::Error as _;
 use std::future::Future;
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use mcp_hub_chassis::config::Secret;
-use mcp_hub_chassis::{BoxError, fault};
+use mcp_hub_chassis::trace::context::TRACEPARENT;
+use mcp_hub_chassis::{BoxError, fault, trace};
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -32,6 +33,7 @@ pub(crate) struct Transport {
     /// Whether the channel has ever brought an answer.
     answered: Arc<AtomicBool>,
     host: String,
+    port: u16,
 }
 
 /// An RPC that the role of the call may not call.
@@ -46,6 +48,7 @@ impl Transport {
         key: Option<Secret>,
         answered: Arc<AtomicBool>,
         host: &str,
+        port: u16,
     ) -> Result<Self, Error> {
         Ok(Self {
             channel,
@@ -54,7 +57,13 @@ impl Transport {
             key,
             answered,
             host: host.to_owned(),
+            port,
         })
+    }
+
+    /// Where it leads to: host and port.
+    pub(super) fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
     }
 
     /// Notes that the server has answered.
@@ -174,6 +183,11 @@ impl Service<http::Request<Body>> for Transport {
         }
         if let Some(header) = &self.header {
             request.headers_mut().insert("api-key", header.clone());
+        }
+        if let Some(traceparent) = trace::statement::told()
+            && let Ok(traceparent) = HeaderValue::try_from(traceparent)
+        {
+            request.headers_mut().insert(TRACEPARENT, traceparent);
         }
         let response = self.channel.call(request);
         Box::pin(async move { Ok(response.await?) })

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::future::try_join_all;
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::{Reason, chain};
 use mcp_hub_chassis::tls::{self, Check};
+use mcp_hub_chassis::trace::{OpenTelemetrySpanExt as _, attribute};
+use mcp_hub_chassis::{Fault, trace};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument as _, Span};
 use url::Url;
 
 use super::Purpose;
@@ -155,18 +157,40 @@ impl Endpoint {
     /// One request.
     async fn ask(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, Fault> {
         let limit = self.config.timeout();
-        let asked = async {
-            // The semaphore is never closed.
-            let _permit = self.requests.acquire().await.ok();
-            self.post(model, texts).await
-        };
-        timeout(limit, asked).await.unwrap_or_else(|_| {
+        let deadline = Instant::now() + limit;
+        let late = |_| {
             let message = format!(
                 "the embeddings endpoint did not answer within {} ms (QDRANT_EMBEDDINGS_TIMEOUT_MS)",
                 limit.as_millis()
             );
-            Err(Fault::new(Reason::EmbeddingsUnavailable, message))
-        })
+            Fault::new(Reason::EmbeddingsUnavailable, message)
+        };
+        let permit = timeout_at(deadline, self.requests.acquire()).await;
+        // The semaphore is never closed.
+        let _permit = permit.map_err(late)?.ok();
+        let span = self.span();
+        let asked = self.post(model, texts).instrument(span.clone());
+        let answer = timeout_at(deadline, asked).await;
+        let answer = answer.map_err(late).flatten();
+        if let Err(fault) = &answer {
+            trace::fault(&span, fault);
+        }
+        answer
+    }
+
+    /// The span of a request. The endpoint itself is not told of the trace: it is somebody else's, and would learn which of its requests
+    /// belong together, and to what.
+    fn span(&self) -> Span {
+        let span = trace::client("POST /embeddings");
+        span.set_attribute(attribute::HTTP_REQUEST_METHOD, "POST");
+        span.set_attribute(
+            attribute::SERVER_ADDRESS,
+            self.url.host_str().unwrap_or_default().to_owned(),
+        );
+        if let Some(port) = self.url.port_or_known_default() {
+            span.set_attribute(attribute::SERVER_PORT, i64::from(port));
+        }
+        span
     }
 
     async fn post(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, Fault> {
@@ -196,6 +220,7 @@ impl Endpoint {
         }
         let response = request.send().await.map_err(|error| unreachable(&error))?;
         let status = response.status();
+        Span::current().set_attribute(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
         if status.is_success() {
             let body = read(response, LARGEST_ANSWER)
                 .await?

@@ -13,6 +13,7 @@ use super::reader::{Reader, Wanted};
 use crate::database::Database;
 use crate::error::Error;
 use crate::filter;
+use crate::guard::guard;
 use crate::row::{Columns, Point};
 
 /// The points as they come. A caller that goes away cancels it.
@@ -25,12 +26,15 @@ pub(crate) fn stream(
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<Stream<StreamScrollResponse>, Fault> {
-    let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
-    let columns = Columns {
-        payload: filter::keys("payload_fields", &request.payload_fields)?,
-        vectors: request.with_vectors(),
-        ..Columns::default()
-    };
+    let (timeout, columns) = guard(|| {
+        let columns = Columns {
+            payload: filter::keys("payload_fields", &request.payload_fields)?,
+            vectors: request.with_vectors(),
+            ..Columns::default()
+        };
+        let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
+        Ok((timeout, columns))
+    })?;
     Ok(stream::start(lifecycle, move |sender| async move {
         Ok(send_all(&database, &request, columns, timeout, &sender).await?)
     }))

@@ -16,6 +16,7 @@ use super::{failed, limit, names};
 use crate::binding;
 use crate::database::{Database, Name, Session, Version};
 use crate::embedding::{Embeddings, Model, bm25};
+use crate::guard::guard;
 
 /// The name of the sparse vector of a new collection.
 const SPARSE: &str = "bm25";
@@ -41,9 +42,10 @@ pub(crate) async fn create_collection(
     request: &pb::CreateCollectionRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::CreateCollectionResponse, Fault> {
-    names::check_collection(&request.collection)?;
-    let sparse = sparse(request)?;
-    let indexes = indexes(&request.payload_indexes)?;
+    let (sparse, indexes) = guard(|| {
+        names::check_collection(&request.collection)?;
+        Ok((sparse(request)?, indexes(&request.payload_indexes)?))
+    })?;
     let session = database.write(limit(remaining));
     let name = session.new_collection(&request.collection)?;
     let vectors = dense(request, sparse, embeddings).await?;

@@ -10,6 +10,7 @@ use super::selection::{self, Found, Selection};
 use super::{MOST_UNCONFIRMED, applied, failed, limit};
 use crate::collection::Shape;
 use crate::database::Database;
+use crate::guard::guard;
 
 /// Deletes points.
 ///
@@ -22,7 +23,7 @@ pub(crate) async fn delete_points(
     remaining: Option<Duration>,
 ) -> Result<pb::DeletePointsResponse, Fault> {
     let dry_run = request.dry_run.unwrap_or(true);
-    let ids = selection::check(&request.ids, request.filter.as_ref())?;
+    let ids = guard(|| selection::check(&request.ids, request.filter.as_ref()))?;
     let session = database.write(limit(remaining));
     let shape = session.shape(&request.collection).await?;
     let mut notices = vec![];

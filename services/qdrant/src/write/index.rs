@@ -12,6 +12,7 @@ use super::{applied, failed, limit};
 use crate::collection::IndexKind;
 use crate::database::{Database, Name, Session};
 use crate::filter;
+use crate::guard::guard;
 
 /// What a caller wants to have indexed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub(crate) async fn create_payload_index(
     request: &pb::CreatePayloadIndexRequest,
     remaining: Option<Duration>,
 ) -> Result<pb::CreatePayloadIndexResponse, Fault> {
-    let wanted = Wanted::read("", &request.key, request.r#type())?;
+    let wanted = guard(|| Wanted::read("", &request.key, request.r#type()))?;
     let session = database.write(limit(remaining));
     let shape = session.shape(&request.collection).await?;
     let key = wanted.key.as_str();

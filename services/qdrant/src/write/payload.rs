@@ -18,6 +18,7 @@ use crate::binding::Bindings;
 use crate::collection::Shape;
 use crate::database::Database;
 use crate::embedding::Embeddings;
+use crate::guard::guard;
 use crate::{filter, value};
 
 /// The most keys that a call deletes.
@@ -35,8 +36,10 @@ pub(crate) async fn update_payload(
     remaining: Option<Duration>,
 ) -> Result<pb::UpdatePayloadResponse, Fault> {
     let dry_run = request.dry_run.unwrap_or_default();
-    let ids = selection::check(&request.ids, request.filter.as_ref())?;
-    let change = Change::read(request)?;
+    let (ids, change) = guard(|| {
+        let ids = selection::check(&request.ids, request.filter.as_ref())?;
+        Ok((ids, Change::read(request)?))
+    })?;
     let session = database.write(limit(remaining));
     let shape = session.shape(&request.collection).await?;
     let mut notices = vec![];

@@ -12,6 +12,7 @@ use crate::binding::{self, Bindings};
 use crate::collection::Shape;
 use crate::database::{Database, Session};
 use crate::embedding::{Embeddings, Model, Purpose, bm25};
+use crate::guard::guard;
 use crate::value;
 
 /// Writes points.
@@ -27,7 +28,7 @@ pub(crate) async fn upsert(
 ) -> Result<pb::UpsertResponse, Fault> {
     let session = database.write(limit(remaining));
     let shape = session.shape(&request.collection).await?;
-    let mut drafts = point::read(&request.points, &shape)?;
+    let mut drafts = guard(|| point::read(&request.points, &shape))?;
     let embedding = embed(&mut drafts, &shape, embeddings, &session);
     // The limit is the whole call's; what embeds has limits of its own as well.
     let embedded = tokio::time::timeout(session.remaining(), embedding).await;
