@@ -117,6 +117,50 @@ impl Instrument for UpDown {
     }
 }
 
+/// Says what is now, when somebody asks. What is not said at a time is not there then.
+#[derive(Debug)]
+pub struct Observed {
+    description: Description,
+    made: OnceLock<otel::ObservableUpDownCounter<i64>>,
+}
+
+impl Observed {
+    #[doc(hidden)]
+    pub const fn new(description: Description) -> Self {
+        Self {
+            description,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// From now on `look` is asked, and says each number to what it is given. Only the first one counts.
+    pub fn observe(&self, look: impl Fn(&mut dyn FnMut(i64, &[KeyValue])) + Send + Sync + 'static) {
+        let Description {
+            name, unit, about, ..
+        } = self.description;
+        self.made.get_or_init(|| {
+            let meter = super::meter(self.description.meter);
+            let counter = meter.i64_observable_up_down_counter(name).with_unit(unit);
+            counter
+                .with_description(about)
+                .with_callback(move |observer| {
+                    look(&mut |value, attributes| observer.observe(value, attributes))
+                })
+                .build()
+        });
+    }
+}
+
+impl Instrument for Observed {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn kind(&self) -> &'static str {
+        "gauge"
+    }
+}
+
 /// Measures how values are distributed.
 #[derive(Debug)]
 pub struct Histogram {
