@@ -117,6 +117,11 @@ pub fn fault(span: &Span, fault: &Fault) {
     fail(span, fault.reason_name());
 }
 
+/// Ends a span now, though somebody may hold it for long: what a library began inside of it, or a task.
+pub fn end(span: &Span) {
+    span.context().span().end();
+}
+
 /// Whether the current span is recorded: what only traces show need not be made otherwise.
 pub fn is_recorded() -> bool {
     Context::current().span().span_context().is_sampled()
