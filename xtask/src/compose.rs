@@ -20,13 +20,25 @@ const FILE: &str = "docker-compose.yml";
 const EXAMPLE: &str = ".env.example";
 
 /// Each profile and its services.
-const PROFILES: [(&str, &[&str]); 7] = [
+const PROFILES: [(&str, &[&str]); 8] = [
     ("postgres", &["postgres"]),
     ("mariadb", &["mariadb"]),
     ("neo4j", &["neo4j"]),
     ("qdrant", &["qdrant"]),
     ("jaeger", &["jaeger"]),
-    ("all", &["jaeger", "mariadb", "neo4j", "postgres", "qdrant"]),
+    ("monitoring", &["grafana", "jaeger", "prometheus"]),
+    (
+        "all",
+        &[
+            "grafana",
+            "jaeger",
+            "mariadb",
+            "neo4j",
+            "postgres",
+            "prometheus",
+            "qdrant",
+        ],
+    ),
     (
         "demo",
         &[
