@@ -1,22 +1,31 @@
-//! Metrics: instruments of the OpenTelemetry API, and `/metrics` in Prometheus' text form on a port of its own.
+//! Metrics: instruments of the OpenTelemetry API, and `/metrics` for Prometheus on a port of its own.
 //!
-//! A crate names its instruments in one module, made with [`meter`]. They count from the first moment; whether anybody can read them
-//! is a setting.
+//! A crate declares its instruments in one module, with [`instruments!`](crate::instruments); those that all processes have are declared here
+//! and next to what they measure. They count from the first moment; who can read them is a setting: Prometheus on [its port](port), in two text
+//! forms ([`text`](mod@text)) of which one has [exemplars](exemplar), a collector by OTLP ([`crate::telemetry`] makes what sends to it), or both.
 
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
-use axum::routing::get;
-use http::header::CONTENT_TYPE;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
-use prometheus::{Registry, TextEncoder};
-use tokio::net::TcpListener;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
 
-use crate::lifecycle::Lifecycle;
+use self::exemplar::Filter;
+use self::text::Form;
 
+pub(crate) mod exemplar;
 pub mod instrument;
 pub mod pool;
+mod port;
+pub mod process;
+mod text;
+
+pub(crate) use port::serve;
 
 /// How metrics are told.
 #[derive(clap::Args, Clone, Debug)]
@@ -28,76 +37,129 @@ pub struct Options {
 }
 
 /// Where the instruments of this process come together.
+#[derive(Debug)]
 struct Collected {
-    registry: Registry,
+    /// What `/metrics` is read from.
+    reader: Arc<ManualReader>,
     provider: SdkMeterProvider,
 }
 
-static COLLECTED: LazyLock<Collected> = LazyLock::new(|| {
-    let registry = Registry::new();
-    let mut provider = SdkMeterProvider::builder();
-    // It fails only for a registry that has a collector of this name already.
-    if let Ok(exporter) = opentelemetry_prometheus::exporter()
-        .with_registry(registry.clone())
-        .scope_info_enabled(false)
-        .without_target_info()
-        .build()
-    {
-        provider = provider.with_reader(exporter);
+impl Collected {
+    fn new<R: MetricReader>(setup: Setup<R>) -> Self {
+        let reader = Arc::new(ManualReader::default());
+        let mut provider = SdkMeterProvider::builder().with_resource(setup.resource);
+        if !setup.is_off {
+            provider = provider.with_reader(OnDemand(reader.clone()));
+            if let Some(sender) = setup.sent {
+                provider = provider.with_reader(sender);
+            }
+        }
+        Self {
+            reader,
+            provider: provider.build(),
+        }
     }
-    Collected {
-        registry,
-        provider: provider.build(),
+}
+
+static COLLECTED: OnceLock<Collected> = OnceLock::new();
+
+/// What metrics begin with.
+#[derive(Debug)]
+pub(crate) struct Setup<R> {
+    /// What this process is.
+    pub(crate) resource: Resource,
+    /// Which measurements are exemplars.
+    pub(crate) exemplars: Filter,
+    /// What sends them, if they are sent.
+    pub(crate) sent: Option<R>,
+    /// Whether nothing is measured, for anybody.
+    pub(crate) is_off: bool,
+}
+
+/// Starts them, once for the process. To be called before anything is measured.
+pub(crate) fn start<R: MetricReader>(setup: Setup<R>) {
+    exemplar::start(setup.exemplars);
+    // It was set already only where tests measure before they start a process.
+    let _ = COLLECTED.set(Collected::new(setup));
+    process::start();
+}
+
+/// Sends what was measured last. Nothing can be read or sent afterwards. It blocks until the collector has taken it, or for five seconds.
+pub(crate) fn stop() {
+    if let Some(Err(error)) = COLLECTED.get().map(|collected| collected.provider.shutdown()) {
+        tracing::debug!(%error, "the last metrics were not sent");
     }
-});
+}
+
+fn collected() -> &'static Collected {
+    COLLECTED.get_or_init(|| {
+        Collected::new(Setup {
+            resource: Resource::builder_empty().build(),
+            exemplars: Filter::default(),
+            sent: None::<OnDemand>,
+            is_off: false,
+        })
+    })
+}
 
 /// What a crate makes its instruments with; `name` is the crate's.
-pub fn meter(name: &'static str) -> Meter {
-    COLLECTED.provider.meter(name)
+pub(crate) fn meter(name: &'static str) -> Meter {
+    collected().provider.meter(name)
 }
 
-/// All metrics of this process as Prometheus reads them.
+/// All metrics of this process, as Prometheus reads them.
 pub fn text() -> String {
-    TextEncoder::new()
-        .encode_to_string(&COLLECTED.registry.gather())
-        .unwrap_or_else(|error| {
-            tracing::warn!(%error, "metrics can't be written");
-            String::new()
-        })
+    write(Form::Classic)
 }
 
-/// Serves `/metrics` until the process stops, if it is to be.
-///
-/// # Errors
-/// The address can't be listened on.
-pub(crate) async fn serve(options: &Options, lifecycle: &Lifecycle) -> std::io::Result<()> {
-    let Some(address) = options.metrics_listen else {
-        return Ok(());
-    };
-    let listener = TcpListener::bind(address).await?;
-    tracing::info!(address = %listener.local_addr()?, "metrics are served");
-    let app = axum::Router::new().route(
-        "/metrics",
-        get(async || ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text())),
-    );
-    lifecycle.spawn_until_stopped(async move {
-        // It ends only with the process: axum goes on after every failed connection.
-        let _ = axum::serve(listener, app).await;
-    });
-    Ok(())
+fn write(form: Form) -> String {
+    let mut metrics = ResourceMetrics::default();
+    // It fails only when the process ends, and then there is nothing to be read.
+    let _ = collected().reader.collect(&mut metrics);
+    text::write(&metrics, form)
+}
+
+/// The reader that `/metrics` asks. The provider wants one of its own.
+#[derive(Debug)]
+struct OnDemand(Arc<ManualReader>);
+
+impl MetricReader for OnDemand {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::KeyValue;
-
     use super::*;
+
+    crate::instruments! {
+        static INSTRUMENTS;
+        /// Calls.
+        static CALLS: Counter = ("mcp_hub.test.calls", "{call}", ["upstream"]);
+    }
 
     #[test]
     fn what_is_counted_can_be_read() {
-        let counter = meter("test").u64_counter("mcp_hub.test.calls").build();
-        counter.add(2, &[KeyValue::new("upstream", "orders")]);
-        counter.add(1, &[KeyValue::new("upstream", "orders")]);
+        let orders = [opentelemetry::KeyValue::new("upstream", "orders")];
+        CALLS.add(2, &orders);
+        CALLS.add(1, &orders);
         let text = text();
         let line = text
             .lines()
@@ -107,5 +169,6 @@ mod tests {
             Some(r#"mcp_hub_test_calls_total{upstream="orders"} 3"#),
             "{text}"
         );
+        assert_eq!(INSTRUMENTS[0].description().about, "Calls.");
     }
 }

@@ -1,9 +1,11 @@
 //! Instruments: declared once, in [`instruments!`](crate::instruments), with all that the page of metrics and the tests want to know.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics as otel;
+
+use super::exemplar::Reservoir;
 
 /// What is known of an instrument before anything is recorded.
 #[derive(Clone, Copy, Debug)]
@@ -161,11 +163,58 @@ impl Instrument for Observed {
     }
 }
 
-/// Measures how values are distributed.
+/// Says what has grown to how much, when somebody asks.
+#[derive(Debug)]
+pub struct ObservedTotal {
+    description: Description,
+    made: OnceLock<otel::ObservableCounter<f64>>,
+}
+
+impl ObservedTotal {
+    #[doc(hidden)]
+    pub const fn new(description: Description) -> Self {
+        Self {
+            description,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// From now on `look` is asked. Only the first one counts.
+    pub fn observe(&self, look: impl Fn() -> Option<f64> + Send + Sync + 'static) {
+        let Description {
+            name, unit, about, ..
+        } = self.description;
+        self.made.get_or_init(|| {
+            let meter = super::meter(self.description.meter);
+            let counter = meter
+                .f64_observable_counter(name)
+                .with_unit(unit)
+                .with_description(about);
+            let look = move |observer: &dyn otel::AsyncInstrument<f64>| {
+                if let Some(total) = look() {
+                    observer.observe(total, &[]);
+                }
+            };
+            counter.with_callback(look).build()
+        });
+    }
+}
+
+impl Instrument for ObservedTotal {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn kind(&self) -> &'static str {
+        "counter"
+    }
+}
+
+/// Measures how values are distributed, and keeps for each bucket the trace of the last one ([`super::exemplar`]).
 #[derive(Debug)]
 pub struct Histogram {
     description: Description,
-    made: OnceLock<otel::Histogram<f64>>,
+    made: OnceLock<(otel::Histogram<f64>, Arc<Reservoir>)>,
 }
 
 impl Histogram {
@@ -186,12 +235,16 @@ impl Histogram {
             boundaries,
             ..
         } = self.description;
-        let made = self.made.get_or_init(|| {
+        let (histogram, exemplars) = self.made.get_or_init(|| {
             let meter = super::meter(self.description.meter);
             let histogram = meter.f64_histogram(name).with_unit(unit).with_description(about);
-            histogram.with_boundaries(boundaries.to_vec()).build()
+            (
+                histogram.with_boundaries(boundaries.to_vec()).build(),
+                Reservoir::of(name, boundaries),
+            )
         });
-        made.record(value, attributes);
+        histogram.record(value, attributes);
+        exemplars.offer(value, attributes);
     }
 }
 

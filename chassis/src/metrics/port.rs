@@ -1,0 +1,95 @@
+//! `/metrics` on a port of its own.
+//!
+//! Nobody is asked who reads, so nobody gets much: a few connections at a time, one request on each, and a limit for all of it. A scraper that
+//! sends nothing, or takes nothing of the answer, is gone after that.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, VARY};
+use http::{Method, Request, StatusCode};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{Form, Options};
+use crate::Lifecycle;
+
+/// How many scrapers are served at the same time; others wait.
+const MOST_CONNECTIONS: usize = 16;
+
+/// How long one may take from its connection to the last byte, which is as long as Prometheus waits by itself.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// How long to wait after the system had no connection to give.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `/metrics` until the process stops, if it is to be.
+///
+/// # Errors
+/// The address can't be listened on.
+pub(crate) async fn serve(options: &Options, lifecycle: &Lifecycle) -> std::io::Result<()> {
+    let Some(address) = options.metrics_listen else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address).await?;
+    tracing::info!(address = %listener.local_addr()?, "metrics are served");
+    lifecycle.spawn_until_stopped(accept(listener, lifecycle.clone()));
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, lifecycle: Lifecycle) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        // It is never closed.
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => lifecycle.spawn_until_stopped(async move {
+                connection(stream).await;
+                drop(place);
+            }),
+            Err(error) => {
+                tracing::debug!(%error, "a scraper's connection was not accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream) {
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .max_buf_size(16 * 1024)
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(async |request| Ok::<_, Infallible>(answer(&request))),
+        );
+    // However it ends, the scraper knows, and comes again.
+    let _ = timeout(LONGEST, serving).await;
+}
+
+fn answer<B>(request: &Request<B>) -> Response {
+    if request.uri().path() != "/metrics" {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response();
+    }
+    let accept = request
+        .headers()
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|accept| accept.to_str().ok());
+    let form = Form::wanted(&accept.collect::<Vec<_>>().join(","));
+    let headers = [(CONTENT_TYPE, form.content_type()), (VARY, "Accept")];
+    (headers, Body::from(super::write(form))).into_response()
+}
