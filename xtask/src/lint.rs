@@ -1,21 +1,21 @@
-//! `cargo xtask lint`: format, clippy, rustdoc, dependencies, docker-compose.yml.
+//! `cargo xtask lint`: format, clippy, rustdoc, dependencies, docker-compose.yml, what monitors the hub.
 
 use std::process::Command;
 
 use anyhow::ensure;
 
-use crate::compose;
 use crate::process::{cargo, show};
 use crate::provide::qdrant;
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
+use crate::{compose, monitoring};
 use mcp_hub_programs::{QdrantStandIn, find};
 
 /// Pinned: a new version may bring new rules.
 const CARGO_DENY: &str = "0.20.2";
 
 /// What there is to check.
-const CHECKS: [&str; 5] = ["format", "clippy", "rustdoc", "deny", "compose"];
+const CHECKS: [&str; 6] = ["format", "clippy", "rustdoc", "deny", "compose", "monitoring"];
 
 /// The options of `cargo xtask lint`.
 #[derive(clap::Args, Debug)]
@@ -24,7 +24,8 @@ pub(crate) struct Options {
     #[arg(value_parser = CHECKS)]
     checks: Vec<String>,
     /// Get what is not installed: cargo-deny is built below the target directory, which takes some minutes once, and Docker Compose
-    /// is unpacked from Debian's package into the user's cache (on Ubuntu its own package is installed, which takes root or sudo).
+    /// is unpacked from Debian's package into the user's cache (on Ubuntu its own package is installed, which takes root or sudo); the
+    /// package prometheus is installed for its promtool, and does not start its server.
     #[arg(long)]
     install: bool,
 }
@@ -95,6 +96,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     }
     if wanted("compose") {
         report.part("compose", |report| compose::check(root, options.install, report));
+    }
+    if wanted("monitoring") {
+        report.part("monitoring", |report| {
+            monitoring::check(&workspace, options.install, report)
+        });
     }
     Ok(report.finish())
 }

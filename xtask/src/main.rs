@@ -5,6 +5,7 @@ mod bench;
 mod compose;
 mod docs;
 mod lint;
+mod monitoring;
 mod process;
 mod proto;
 mod provide;

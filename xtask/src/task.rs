@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{bench, docs, lint, proto, test};
+use crate::workspace::Workspace;
+use crate::{bench, docs, lint, monitoring, proto, test};
 
 /// The repository's own commands.
 #[derive(Parser, Debug)]
@@ -12,10 +13,12 @@ use crate::{bench, docs, lint, proto, test};
 enum Task {
     /// Runs the tests, all or by part, and provides what they need: PostgreSQL, PgBouncer, MCP clients.
     Test(test::Options),
-    /// Checks format, clippy, rustdoc, and the dependencies by deny.toml.
+    /// Checks format, clippy, rustdoc, the dependencies by deny.toml, docker-compose.yml, and what monitors the hub.
     Lint(lint::Options),
     /// Writes docs/tools.md and docs/configuration.md from the descriptors and the settings.
     Docs,
+    /// Writes monitoring/grafana/dashboards/mcp-hub.json from its description.
+    Dashboards,
     /// Measures what idle streams and a select cost, in an optimised build.
     #[command(disable_help_flag = true)]
     Bench(bench::Options),
@@ -29,6 +32,9 @@ pub(crate) fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Lint(options) => lint::run(&options),
         Task::Docs => docs::write(),
+        Task::Dashboards => Workspace::read()
+            .and_then(|workspace| monitoring::dashboard::write(&workspace.root))
+            .map(|()| true),
         Task::Bench(options) => bench::run(&options),
         Task::ProtoBaseline => proto::move_baseline(),
     };
