@@ -155,6 +155,15 @@ impl Sources {
     }
 }
 
+/// A variable of the process's environment that is no setting of ours: the standard ones of telemetry.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads it; docs/tracing.md lists what is read"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Reads a TOML file.
 pub fn read_file(path: &Path) -> Result<toml::Table, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {

@@ -187,7 +187,6 @@ impl Program {
             }
         };
         trace::start(options.trace);
-        telemetry::start(&options.log);
 
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -196,9 +195,13 @@ impl Program {
                 return ExitCode::FAILURE;
             }
         };
+        let telemetry = telemetry::start(name, &options.log, &config::variable, runtime.handle());
         let lifecycle = Lifecycle::new();
         let result = runtime.block_on(async {
-            lifecycle.stop_on_signals();
+            lifecycle.stop_on_signals({
+                let telemetry = telemetry.clone();
+                move || telemetry.stop()
+            });
             let process = Process {
                 lifecycle: lifecycle.clone(),
                 config,
@@ -214,6 +217,7 @@ impl Program {
                 .await;
             result
         });
+        telemetry.stop();
         // Blocking work (a SQLite statement, a name look-up) must not hold the exit.
         runtime.shutdown_background();
         match result {

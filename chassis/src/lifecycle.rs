@@ -30,6 +30,9 @@ impl Lifecycle {
     }
 
     /// Runs a task to its end. The task watches [`stopping`](Self::stopping) itself; [`drain`](Self::drain) waits for it.
+    ///
+    /// The task is in no span: one that lives longer than the call that began it must not keep the call's span from ending, nor have
+    /// its log lines in the call's trace. A task that works for the call is given the span: `work.in_current_span()`.
     #[expect(clippy::disallowed_methods, reason = "the one place that spawns: tracked")]
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
@@ -79,8 +82,8 @@ impl Lifecycle {
         }
     }
 
-    /// Begins the end on SIGINT or SIGTERM; a second one ends the process at once.
-    pub(crate) fn stop_on_signals(&self) {
+    /// Begins the end on SIGINT or SIGTERM; a second one ends the process, after `last_words`, which may block for a moment.
+    pub(crate) fn stop_on_signals(&self, last_words: impl FnOnce() + Send + 'static) {
         let lifecycle = self.clone();
         // Not tracked: it waits for signals as long as the process lives.
         #[expect(
@@ -91,6 +94,7 @@ impl Lifecycle {
             signal().await;
             lifecycle.stop();
             signal().await;
+            let _ = tokio::task::spawn_blocking(last_words).await;
             std::process::exit(130);
         });
     }

@@ -1,16 +1,48 @@
-//! The log. Traces and metrics join it here.
+//! What a process tells about itself while it runs: its log, and where its spans and metrics are sent.
+//!
+//! [`line`](self::line) writes the log. [`exporter`] sends to a collector when the environment names one, and then [`sampler`] says which
+//! traces are recorded, [`queue`] holds their spans until they are sent, and [`resource`] says whose they are. Without a collector
+//! spans have ids and record nothing.
+//!
+//! The environment speaks by the standard variables, `OTEL_*`, which [`variable`] reads; `docs/tracing.md` lists them.
 
 use std::io::IsTerminal as _;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio::runtime::Handle;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use self::queue::Queue;
+use self::sampler::Sampler;
+use self::variable::Variables;
+use crate::metrics;
+
+pub(crate) mod exporter;
 mod layer;
+mod queue;
+mod resource;
+mod sampler;
+mod variable;
 
 pub use layer::spans;
+
+crate::instruments! {
+    /// What telemetry measures of itself.
+    pub static INSTRUMENTS;
+    /// Spans that were recorded and did not reach a collector: the queue was full, or a batch could not be sent.
+    static DROPPED: Counter = ("mcp_hub.trace.dropped", "{span}", [REASON]);
+}
+
+/// Why spans were dropped: `queue_full`, `export_failed`.
+const REASON: &str = "reason";
+
+/// How long the end of a process may wait for a collector.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// How the process logs.
 #[derive(clap::Args, Clone, Debug)]
@@ -39,8 +71,73 @@ pub enum Format {
     Json,
 }
 
-/// Starts the log on stderr: stdout belongs to the protocol where there is one, and to the answer of a command elsewhere.
-pub fn start(log: &Log) {
+/// What sends spans and metrics, until the process ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    sends_metrics: bool,
+}
+
+/// Starts the log, on stderr: stdout belongs to the protocol where there is one, and to the answer of a command elsewhere. Starts
+/// spans too, of a service of this name, and sends them and the metrics when `find`, which is the environment, names a collector.
+///
+/// The exporters' connections live on `runtime`.
+pub(crate) fn start(
+    service: &str,
+    log: &Log,
+    find: &dyn Fn(&str) -> Option<String>,
+    runtime: &Handle,
+) -> Telemetry {
+    // An exporter takes the runtime that it is built on.
+    let _inside = runtime.enter();
+    let variables = Variables::new(find);
+    let resource = resource::of(service, &variables);
+    let is_off = variables.switch(&["OTEL_SDK_DISABLED"]);
+    let (traces, metrics) = if is_off {
+        (None, None)
+    } else {
+        (
+            exporter::traces(&variables, runtime),
+            exporter::metrics(&variables, runtime),
+        )
+    };
+    let sends_metrics = metrics.is_some();
+    metrics::start(metrics::Setup {
+        resource: resource.clone(),
+        exemplars: variables
+            .choice(
+                &["OTEL_METRICS_EXEMPLAR_FILTER"],
+                &metrics::exemplar::Filter::WORDS,
+            )
+            .unwrap_or_default(),
+        sent: metrics,
+        is_off,
+    });
+
+    let sampler = match &traces {
+        Some(_) => Sampler::of(&variables),
+        None => Sampler::NOTHING,
+    };
+    let mut provider = SdkTracerProvider::builder()
+        .with_sampler(sampler)
+        .with_span_limits(queue::limits(&variables))
+        .with_resource(resource);
+    let is_sent = traces.is_some();
+    if let Some(exporter) = traces {
+        provider = provider.with_span_processor(Queue::new(exporter, &variables));
+    }
+    let provider = provider.build();
+    start_log(log, &provider);
+    for warning in variables.into_warnings() {
+        tracing::warn!("{warning}");
+    }
+    Telemetry {
+        traces: is_sent.then_some(provider),
+        sends_metrics,
+    }
+}
+
+fn start_log(log: &Log, provider: &SdkTracerProvider) {
     let filter = layer::lines(EnvFilter::builder().parse_lossy(&log.log));
     let mut lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
@@ -49,10 +146,7 @@ pub fn start(log: &Log) {
         // On a terminal NO_COLOR decides.
         lines = lines.with_ansi(false);
     }
-    let provider = SdkTracerProvider::builder()
-        .with_sampler(Sampler::AlwaysOff)
-        .build();
-    let registry = Registry::default().with(spans(&provider));
+    let registry = Registry::default().with(spans(provider));
     // An error means that a test has installed a subscriber already.
     let _ = match log.log_format {
         Format::Pretty => registry.with(lines.compact().with_filter(filter)).try_init(),
@@ -60,4 +154,41 @@ pub fn start(log: &Log) {
             .with(lines.json().flatten_event(true).with_filter(filter))
             .try_init(),
     };
+}
+
+impl Telemetry {
+    /// Sends what was not sent yet, for two seconds at most. What comes later is lost.
+    ///
+    /// It blocks, and the runtime has to go on meanwhile.
+    pub(crate) fn stop(&self) {
+        let (ended, ends) = mpsc::channel();
+        if let Some(traces) = self.traces.clone() {
+            let ended = ended.clone();
+            // Side by side: one collector that hangs must not take the time of the other.
+            std::thread::spawn(move || {
+                let _ = traces.shutdown_with_timeout(FLUSH);
+                let _ = ended.send(());
+            });
+        }
+        if self.sends_metrics {
+            let ended = ended.clone();
+            std::thread::spawn(move || {
+                metrics::stop();
+                let _ = ended.send(());
+            });
+        }
+        drop(ended);
+        let deadline = Instant::now() + FLUSH;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match ends.recv_timeout(left) {
+                Ok(()) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    tracing::warn!("the collector does not answer: what was not sent yet is lost");
+                    return;
+                }
+            }
+        }
+    }
 }

@@ -140,7 +140,8 @@ pub fn client_config(options: &Options<'_>) -> Result<ClientConfig, Error> {
     builder.with_client_auth_cert(chain, key).map_err(|_| Error::Pair)
 }
 
-fn roots(authorities: Option<&Path>) -> Result<RootCertStore, Error> {
+/// The certificates to trust: those of a PEM file, or the system's.
+pub(crate) fn roots(authorities: Option<&Path>) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let trusted = match authorities {
         Some(file) => certificates(file)?,
