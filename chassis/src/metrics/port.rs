@@ -4,6 +4,7 @@
 //! sends nothing, or takes nothing of the answer, is gone after that.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ async fn connection(stream: TcpStream) {
         .max_buf_size(16 * 1024)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(async |request| Ok::<_, Infallible>(answer(&request))),
+            service_fn(|request| ready(Ok::<_, Infallible>(answer(&request)))),
         );
     // However it ends, the scraper knows, and comes again.
     let _ = timeout(LONGEST, serving).await;

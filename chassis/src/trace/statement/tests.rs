@@ -1,0 +1,232 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanProcessor};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::*;
+
+#[derive(Clone, Debug, Default)]
+struct Ended(Arc<Mutex<Vec<SpanData>>>);
+
+impl SpanProcessor for Ended {
+    fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &opentelemetry::Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        self.0.lock().expect("not poisoned").push(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The spans of statements that `work` makes inside a span that `sampler` decided about.
+fn recorded(sampler: Sampler, work: impl FnOnce()) -> Vec<SpanData> {
+    let ended = Ended::default();
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(sampler)
+        .with_span_processor(ended.clone())
+        .build();
+    let subscriber = tracing_subscriber::registry().with(crate::telemetry::spans(&provider));
+    tracing::subscriber::with_default(subscriber, || {
+        super::super::server("a call", opentelemetry::Context::new()).in_scope(work);
+    });
+    let mut spans = std::mem::take(&mut *ended.0.lock().expect("not poisoned"));
+    spans.retain(|span| span.span_kind == SpanKind::Client);
+    spans
+}
+
+fn attribute(span: &SpanData, name: &str) -> Option<String> {
+    let attribute = span
+        .attributes
+        .iter()
+        .rfind(|attribute| attribute.key.as_str() == name)?;
+    Some(attribute.value.to_string())
+}
+
+const TARGET: Target<'_> = Target {
+    system: "postgresql",
+    namespace: "shop",
+    address: "db.example.com",
+    port: Some(5432),
+};
+
+const SHOWN: Shown<'_> = Shown {
+    operation: "SELECT",
+    summary: "SELECT orders customers",
+    collection: None,
+};
+
+fn text() -> Option<String> {
+    Some("SELECT * FROM orders WHERE id = ?".to_owned())
+}
+
+#[test]
+fn a_statement_shows_what_it_is_and_what_it_came_to() {
+    let spans = recorded(Sampler::AlwaysOn, || {
+        let statement = Statement::begin(TARGET, SHOWN, || unreachable!("nobody wants the text"));
+        statement.first_row();
+        statement.returned(3, Some(420), true);
+    });
+    let [span] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!(
+        (&*span.name, &span.status),
+        ("SELECT orders customers", &Status::Unset)
+    );
+    for (name, value) in [
+        (attribute::DB_SYSTEM_NAME, "postgresql"),
+        (attribute::DB_NAMESPACE, "shop"),
+        (attribute::SERVER_ADDRESS, "db.example.com"),
+        (attribute::SERVER_PORT, "5432"),
+        (attribute::DB_OPERATION_NAME, "SELECT"),
+        (attribute::DB_QUERY_SUMMARY, "SELECT orders customers"),
+        (attribute::DB_RESPONSE_RETURNED_ROWS, "3"),
+        (attribute::DB_RESPONSE_BYTES, "420"),
+        (attribute::DB_RESPONSE_TRUNCATED, "true"),
+    ] {
+        assert_eq!(attribute(span, name).as_deref(), Some(value), "{name}");
+    }
+    for name in [
+        attribute::DB_QUERY_TEXT,
+        attribute::DB_COLLECTION_NAME,
+        attribute::ERROR_TYPE,
+    ] {
+        assert_eq!(attribute(span, name), None, "{name}");
+    }
+    let events: Vec<_> = span.events.iter().map(|event| &*event.name).collect();
+    assert_eq!(events, ["first row"]);
+}
+
+#[test]
+fn the_mode_decides_what_is_shown() {
+    let one = Shown {
+        collection: Some("orders"),
+        ..SHOWN
+    };
+    let spans = recorded(Sampler::AlwaysOn, || {
+        Statement::begin_showing(Statements::Text, TARGET, one, text).returned(0, None, false);
+        Statement::begin_showing(Statements::Off, TARGET, one, || unreachable!()).returned(0, None, false);
+    });
+    let [shown, hidden] = &spans[..] else {
+        panic!("{spans:?}")
+    };
+    assert_eq!(attribute(shown, attribute::DB_QUERY_TEXT), text());
+    assert_eq!(
+        attribute(shown, attribute::DB_COLLECTION_NAME).as_deref(),
+        Some("orders")
+    );
+    assert_eq!(hidden.name, "SELECT");
+    for name in [
+        attribute::DB_QUERY_TEXT,
+        attribute::DB_QUERY_SUMMARY,
+        attribute::DB_COLLECTION_NAME,
+    ] {
+        assert_eq!(attribute(hidden, name), None, "{name}");
+    }
+}
+
+#[test]
+fn what_is_shown_is_bounded() {
+    let long = "\u{e9}".repeat(5_000);
+    let spans = recorded(Sampler::AlwaysOn, || {
+        let shown = Shown {
+            summary: &long,
+            ..SHOWN
+        };
+        let text = || Some(long.clone());
+        Statement::begin_showing(Statements::Text, TARGET, shown, text).returned(0, None, false);
+    });
+    let length = |name| attribute(&spans[0], name).map(|value| value.chars().count());
+    assert_eq!(spans[0].name.chars().count(), 255);
+    assert_eq!(length(attribute::DB_QUERY_SUMMARY), Some(255));
+    assert_eq!(length(attribute::DB_QUERY_TEXT), Some(2_048));
+}
+
+#[test]
+fn a_statement_that_fails_or_is_given_up_says_so() {
+    let spans = recorded(Sampler::AlwaysOn, || {
+        Statement::begin(TARGET, SHOWN, text).failed("STATEMENT_INVALID", Some("42703"));
+        drop(Statement::begin(TARGET, SHOWN, text));
+    });
+    let [failed, dropped] = &spans[..] else {
+        panic!("{spans:?}")
+    };
+    assert_eq!(
+        attribute(failed, attribute::ERROR_TYPE).as_deref(),
+        Some("STATEMENT_INVALID")
+    );
+    assert_eq!(
+        attribute(failed, attribute::DB_RESPONSE_STATUS_CODE).as_deref(),
+        Some("42703")
+    );
+    assert_eq!(
+        attribute(dropped, attribute::ERROR_TYPE).as_deref(),
+        Some("CANCELLED")
+    );
+    for span in [failed, dropped] {
+        assert_eq!(span.status, Status::error(""));
+    }
+}
+
+/// The value of a series of these labels, in order.
+fn series(name: &str, labels: &str) -> Option<f64> {
+    let line = format!("{name}{{{labels}}} ");
+    crate::metrics::text()
+        .lines()
+        .find_map(|text| text.strip_prefix(&line)?.parse().ok())
+}
+
+#[test]
+fn statements_are_measured_whether_or_not_they_are_recorded() {
+    let target = Target {
+        system: "measured",
+        ..TARGET
+    };
+    let work = || {
+        Statement::begin(target, SHOWN, || unreachable!("not recorded")).returned(7, None, false);
+        let invented = Shown {
+            operation: "INVENTED",
+            ..SHOWN
+        };
+        Statement::begin(target, invented, || unreachable!("not recorded")).failed("STATEMENT_INVALID", None);
+    };
+    assert_eq!(recorded(Sampler::AlwaysOff, work).len(), 0);
+    work();
+    let select = r#"db_operation_name="SELECT",db_system_name="measured""#;
+    let other = r#"db_operation_name="_OTHER",db_system_name="measured",error_type="STATEMENT_INVALID""#;
+    assert_eq!(
+        series("db_client_operation_duration_seconds_count", select),
+        Some(2.0)
+    );
+    assert_eq!(
+        series("db_client_operation_duration_seconds_count", other),
+        Some(2.0)
+    );
+    assert_eq!(series("db_client_response_returned_rows_sum", select), Some(14.0));
+}
+
+#[test]
+fn databases_are_told_of_recorded_traces_only() {
+    assert_eq!(commented("SELECT 1"), "SELECT 1");
+    recorded(Sampler::AlwaysOff, || {
+        assert_eq!(commented("SELECT 1"), "SELECT 1")
+    });
+    recorded(Sampler::AlwaysOn, || {
+        let traceparent = told().expect("recorded");
+        assert!(
+            traceparent.starts_with("00-") && traceparent.ends_with("-01"),
+            "{traceparent}"
+        );
+        assert_eq!(
+            commented("SELECT 1 -- all"),
+            format!("SELECT 1 -- all\n/*traceparent='{traceparent}'*/")
+        );
+    });
+}
