@@ -43,10 +43,15 @@ pub(crate) struct Adapter {
 impl Adapter {
     /// Serves without waiting for the database.
     pub(crate) async fn start(settings: &str) -> Self {
+        Self::start_as("test", settings).await
+    }
+
+    /// The same under a key of its own, which its metrics have.
+    pub(crate) async fn start_as(key: &'static str, settings: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let lifecycle = Lifecycle::new();
-        let serve = mcp_hub_qdrant::serve(config(settings), "test", listener, lifecycle.clone());
+        let serve = mcp_hub_qdrant::serve(config(settings), key, listener, lifecycle.clone());
         lifecycle.spawn(async move { serve.await.expect("serves") });
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an endpoint");
         let channel = endpoint.connect().await.expect("connects");

@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 pub(crate) struct Seen {
     pub(crate) texts: Vec<String>,
     pub(crate) authorization: String,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
@@ -131,6 +132,7 @@ async fn embeddings(State(state): State<Shared>, headers: HeaderMap, Json(body):
     state.seen.lock().expect("no panic").push(Seen {
         texts: texts.clone(),
         authorization: authorization.clone().unwrap_or_default(),
+        headers: headers.clone(),
         body: body.clone(),
     });
     let model = body["model"].as_str().expect("a model");

@@ -21,6 +21,7 @@ mod search_collections;
 mod stream;
 mod support;
 mod tls;
+mod trace;
 mod types;
 mod versions;
 mod write;

@@ -1,0 +1,409 @@
+//! The trace of a call: its spans down to each RPC of Qdrant, what they show, what they never show, and how Qdrant is told of it.
+
+use mcp_hub_chassis::fault::Reason;
+use mcp_hub_proto::qdrant::v1::{CountRequest, FollowCountRequest, StreamScrollRequest};
+use mcp_hub_testing::eventually;
+use mcp_hub_testing::traces::{self, Caller, SpanData, attribute};
+use opentelemetry::trace::{SpanKind, Status};
+use qdrant_client::qdrant as q;
+use serde_json::json;
+use tokio_stream::StreamExt as _;
+use tonic::Request;
+
+use crate::adapter::{Adapter, SOON, answer, assert_fault, value};
+use crate::embedding_api::EmbeddingApi;
+use crate::fake::{Fake, Reply, message};
+use crate::search::text;
+
+/// What is in every value of these tests that no trace may show.
+const SECRET: &str = "s3cret";
+
+/// A request of this caller's.
+fn of<T>(caller: Caller, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let traceparent = caller.traceparent().parse().expect("ASCII");
+    request.metadata_mut().insert("traceparent", traceparent);
+    request
+}
+
+/// The span, once it has ended.
+async fn span(caller: Caller, name: &str) -> SpanData {
+    eventually(SOON, async || caller.span(name)).await
+}
+
+/// The spans of a name that have ended.
+fn named(caller: Caller, name: &str) -> Vec<SpanData> {
+    let spans = caller.spans().into_iter();
+    spans.filter(|span| span.name == name).collect()
+}
+
+/// The name of an RPC's server span.
+fn server(rpc: &str) -> String {
+    format!("mcphub.qdrant.v1.QdrantService/{rpc}")
+}
+
+#[track_caller]
+fn assert_below(child: &SpanData, parent: &SpanData) {
+    assert_eq!(
+        child.parent_span_id,
+        parent.span_context.span_id(),
+        "{} is not below {}",
+        child.name,
+        parent.name
+    );
+}
+
+/// Checks attributes, in their texts.
+#[track_caller]
+fn assert_shows(span: &SpanData, expected: &[(&str, &str)]) {
+    for (name, value) in expected {
+        let shown = attribute(span, name).map(|value| value.to_string());
+        assert_eq!(shown.as_deref(), Some(*value), "{name} of {}", span.name);
+    }
+}
+
+#[track_caller]
+fn assert_failed(span: &SpanData, error_type: &str) {
+    assert_shows(span, &[("error.type", error_type)]);
+    // A description could show data.
+    assert_eq!(span.status, Status::error(""), "{}", span.name);
+}
+
+/// A collection whose one vector has 64 dimensions.
+fn info() -> q::GetCollectionInfoResponse {
+    let params = q::VectorParams {
+        size: 64,
+        distance: q::Distance::Dot.into(),
+        ..q::VectorParams::default()
+    };
+    let vectors = q::VectorsConfig {
+        config: Some(q::vectors_config::Config::Params(params)),
+    };
+    q::GetCollectionInfoResponse {
+        result: Some(q::CollectionInfo {
+            config: Some(q::CollectionConfig {
+                params: Some(q::CollectionParams {
+                    vectors_config: Some(vectors),
+                    ..q::CollectionParams::default()
+                }),
+                ..q::CollectionConfig::default()
+            }),
+            ..q::CollectionInfo::default()
+        }),
+        time: 0.0,
+    }
+}
+
+/// Points with a secret in their payloads.
+fn points(count: u64) -> q::QueryResponse {
+    let payload = [("note".to_owned(), format!("{SECRET} payload").into())];
+    let point = |id: u64| q::ScoredPoint {
+        id: Some(id.into()),
+        payload: payload.clone().into(),
+        ..q::ScoredPoint::default()
+    };
+    q::QueryResponse {
+        result: (1..=count).map(point).collect(),
+        ..q::QueryResponse::default()
+    }
+}
+
+fn count(collection: &str) -> CountRequest {
+    CountRequest {
+        collection: collection.to_owned(),
+        ..CountRequest::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_one_trace_without_any_value() {
+    traces::record();
+    let replies = [("Get", message(&info())), ("Query", message(&points(2)))];
+    let fake = Fake::start("1.18.0", &replies).await;
+    let api = EmbeddingApi::start().await;
+    let settings = format!(
+        "url = '{}'\napi-key = '{SECRET}-key'\nembeddings-api-key = '{SECRET}-key'\n{}",
+        fake.url,
+        api.settings("bag-64")
+    );
+    let adapter = Adapter::start(&settings).await;
+    let caller = Caller::new();
+    let mut search = text("products", &format!("{SECRET} words"));
+    search.filter = Some(value(&json!({"color": format!("{SECRET} color")})));
+    let found = adapter.client.clone().search(of(caller, search)).await;
+    assert_eq!(
+        answer(found).expect("works").result.expect("a result").rows.len(),
+        2
+    );
+
+    let server = span(caller, &server("Search")).await;
+    assert_eq!(
+        (server.span_kind.clone(), server.parent_span_id),
+        (SpanKind::Server, caller.span_id())
+    );
+    let [info, query] = ["get_collection_info products", "query_points products"];
+    let [info, query] = [span(caller, info).await, span(caller, query).await];
+    let address = fake.url.trim_start_matches("http://").split_once(':');
+    let (host, port) = address.expect("host and port");
+    for (rpc, operation, rows) in [(&info, "get_collection_info", "1"), (&query, "query_points", "2")] {
+        assert_below(rpc, &server);
+        assert_eq!(rpc.span_kind, SpanKind::Client);
+        assert_shows(
+            rpc,
+            &[
+                ("db.system.name", "qdrant"),
+                ("db.operation.name", operation),
+                ("db.collection.name", "products"),
+                ("db.query.summary", &format!("{operation} products")),
+                ("db.response.returned_rows", rows),
+                ("server.address", host),
+                ("server.port", port),
+            ],
+        );
+        assert_eq!(attribute(rpc, "db.namespace"), None);
+        assert_eq!(attribute(rpc, "db.query.text"), None);
+        assert_eq!(rpc.status, Status::Unset);
+    }
+    let bytes = prost::Message::encoded_len(&points(2)).to_string();
+    assert_shows(&query, &[("mcp_hub.db.response.bytes", &bytes)]);
+
+    let embed = span(caller, "embed").await;
+    assert_below(&embed, &server);
+    let post = span(caller, "POST /embeddings").await;
+    assert_below(&post, &embed);
+    assert_eq!(post.span_kind, SpanKind::Client);
+    assert_shows(
+        &post,
+        &[
+            ("http.request.method", "POST"),
+            ("http.response.status_code", "200"),
+        ],
+    );
+    // Its arguments, and its filter.
+    let guards = named(caller, "guard");
+    assert_eq!(guards.len(), 2);
+    guards.iter().for_each(|guard| assert_below(guard, &server));
+
+    let shown = format!("{:?}", caller.spans());
+    assert!(!shown.contains(SECRET), "{shown}");
+
+    // The server is told; who is not ours is not.
+    let [seen] = fake.seen("Query").try_into().expect("one call");
+    let told = format!("00-{}-{}-01", caller.trace_id(), query.span_context.span_id());
+    assert_eq!(seen.header("traceparent"), Some(told.as_str()));
+    for call in fake.seen("HealthCheck") {
+        assert_eq!(call.header("traceparent"), None, "a probe is of no trace");
+    }
+    let [asked] = api.seen().try_into().expect("one request");
+    assert!(!asked.headers.contains_key("traceparent"), "{:?}", asked.headers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_call_that_connects_shows_it() {
+    traces::record();
+    let fake = Fake::start("1.18.0", &[]).await;
+    let adapter = Adapter::start(&format!("url = '{}'", fake.url)).await;
+    adapter.serving().await;
+    let caller = Caller::new();
+    answer(adapter.client.clone().count(of(caller, count("c"))).await).expect("works");
+    span(caller, &server("Count")).await;
+    // The probe had connected.
+    assert!(caller.span("acquire connection").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_shows_reason_and_code_and_no_message() {
+    traces::record();
+    let refusal = Reply::Status(tonic::Code::InvalidArgument, "Wrong input: s3cret is no number");
+    let fake = Fake::start("1.18.0", &[("Count", refusal)]).await;
+    let adapter = Adapter::start(&format!("url = '{}'", fake.url)).await;
+    let caller = Caller::new();
+    let fault = adapter.client.clone().count(of(caller, count("c"))).await;
+    assert_fault(answer(fault), Reason::StatementInvalid, SECRET);
+    let rpc = span(caller, "count_points c").await;
+    assert_failed(&rpc, "STATEMENT_INVALID");
+    assert_shows(&rpc, &[("db.response.status_code", "INVALID_ARGUMENT")]);
+
+    let wrong = CountRequest {
+        filter: Some(value(&json!({"price": {"s3cret": 1}}))),
+        ..count("c")
+    };
+    let other = Caller::new();
+    let fault = adapter.client.clone().count(of(other, wrong)).await;
+    assert_fault(answer(fault), Reason::ArgumentInvalid, "filter.price");
+    span(other, &server("Count")).await;
+    let checks = named(other, "guard");
+    assert_failed(checks.last().expect("a check"), "ARGUMENT_INVALID");
+    let shown = format!("{:?} {:?}", caller.spans(), other.spans());
+    assert!(!shown.contains(SECRET), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_is_an_error_of_the_connection() {
+    traces::record();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let adapter = Adapter::start(&format!("url = 'http://{address}'")).await;
+    let caller = Caller::new();
+    let fault = adapter.client.clone().count(of(caller, count("c"))).await;
+    assert_fault(answer(fault), Reason::DatabaseUnavailable, "connection refused");
+    let rpc = span(caller, "get_collection_info c").await;
+    assert_failed(&rpc, "DATABASE_UNAVAILABLE");
+    span(caller, &server("Count")).await;
+    let connects = named(caller, "acquire connection");
+    assert!(!connects.is_empty());
+    for connect in connects {
+        let spans = caller.spans();
+        let parent = |span: &&SpanData| span.span_context.span_id() == connect.parent_span_id;
+        let rpc = spans.iter().find(parent).expect("it is there");
+        assert_shows(rpc, &[("db.system.name", "qdrant")]);
+        assert_failed(&connect, "DATABASE_UNAVAILABLE");
+        assert_shows(&connect, &[("mcp_hub.pool.connected", "true")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_given_up_is_cancelled_and_one_that_was_late_is_late() {
+    traces::record();
+    let fake = Fake::start("1.18.0", &[("Count", Reply::Nothing)]).await;
+    let adapter = Adapter::start(&format!("url = '{}'", fake.url)).await;
+    let caller = Caller::new();
+    let mut client = adapter.client.clone();
+    let call = adapter
+        .lifecycle
+        .spawn(async move { client.count(of(caller, count("c"))).await });
+    eventually(SOON, async || fake.waiting() == 1).await;
+    call.abort();
+    assert_failed(&span(caller, "count_points c").await, "CANCELLED");
+
+    let caller = Caller::new();
+    let short = CountRequest {
+        timeout_ms: Some(200),
+        ..count("c")
+    };
+    let fault = adapter.client.clone().count(of(caller, short)).await;
+    assert_fault(answer(fault), Reason::StatementTimedOut, "200 ms");
+    assert_failed(&span(caller, "count_points c").await, "STATEMENT_TIMED_OUT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_others_is_shown_and_counted() {
+    traces::record();
+    let fake = Fake::start("1.18.0", &[("Count", Reply::Nothing)]).await;
+    let settings = format!("url = '{}'\npool_size = 1", fake.url);
+    let adapter = Adapter::start_as("one_at_a_time", &settings).await;
+    let mut client = adapter.client.clone();
+    let first = adapter
+        .lifecycle
+        .spawn(async move { client.count(count("c")).await });
+    eventually(SOON, async || fake.waiting() == 1).await;
+    let caller = Caller::new();
+    let mut client = adapter.client.clone();
+    let second = adapter
+        .lifecycle
+        .spawn(async move { client.count(of(caller, count("c"))).await });
+    eventually(SOON, async || {
+        metric("db_client_connection_pending_requests").filter(|count| *count > 0.0)
+    })
+    .await;
+    assert_eq!(metric("db_client_connection_max"), Some(1.0));
+    first.abort();
+    // It has a place now.
+    eventually(SOON, async || !fake.seen("Get").is_empty() && fake.waiting() == 1).await;
+    second.abort();
+    let of_call = span(caller, &server("Count")).await;
+    let waits = named(caller, "acquire connection");
+    assert!(!waits.is_empty());
+    waits.iter().for_each(|wait| assert_below(wait, &of_call));
+    assert_eq!(
+        metric("db_client_connection_create_time_seconds_count"),
+        Some(1.0)
+    );
+    eventually(SOON, async || {
+        metric("db_client_connection_count").filter(|count| *count == 0.0)
+    })
+    .await;
+}
+
+/// A metric of the adapter with one place.
+fn metric(name: &str) -> Option<f64> {
+    let text = mcp_hub_chassis::metrics::text();
+    let mut lines = text.lines();
+    let line = lines.find(|line| {
+        line.starts_with(name) && line.contains("\"one_at_a_time\"") && !line.contains("\"idle\"")
+    })?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_streams_and_what_is_followed_stays_in_its_trace() {
+    traces::record();
+    let page = q::ScrollResponse {
+        result: vec![q::RetrievedPoint {
+            id: Some(1.into()),
+            ..q::RetrievedPoint::default()
+        }],
+        ..q::ScrollResponse::default()
+    };
+    let counted = q::CountResponse {
+        result: Some(q::CountResult { count: 5 }),
+        ..q::CountResponse::default()
+    };
+    let replies = [("Scroll", message(&page)), ("Count", message(&counted))];
+    let fake = Fake::start("1.18.0", &replies).await;
+    let adapter = Adapter::start(&format!("url = '{}'", fake.url)).await;
+    let caller = Caller::new();
+    let all = StreamScrollRequest {
+        collection: "c".to_owned(),
+        ..StreamScrollRequest::default()
+    };
+    let stream = adapter.client.clone().stream_scroll(of(caller, all)).await;
+    let batches: Vec<_> = stream.expect("a stream").into_inner().collect().await;
+    assert!(batches.iter().all(Result::is_ok), "{batches:?}");
+    let rpc = span(caller, "scroll_points c").await;
+    let of_stream = span(caller, &server("StreamScroll")).await;
+    assert_below(&rpc, &of_stream);
+    assert!(rpc.end_time <= of_stream.end_time);
+
+    let caller = Caller::new();
+    let follow = FollowCountRequest {
+        count: Some(count("c")),
+    };
+    let stream = adapter.client.clone().follow_count(of(caller, follow)).await;
+    let told: Vec<_> = stream.expect("a stream").into_inner().collect().await;
+    assert!(told.iter().all(Result::is_ok), "{told:?}");
+    let rpc = span(caller, "count_points c").await;
+    assert_below(&rpc, &span(caller, &server("FollowCount")).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_the_embeddings_endpoint_is_told_without_its_words() {
+    traces::record();
+    let fake = Fake::start("1.18.0", &[("Get", message(&info()))]).await;
+    let api = EmbeddingApi::start().await;
+    for (model, error_type, status) in [
+        ("unauthorized", "EMBEDDINGS_UNAVAILABLE", Some("401")),
+        ("too-long", "ARGUMENT_INVALID", Some("400")),
+        ("slow", "EMBEDDINGS_UNAVAILABLE", None),
+    ] {
+        let settings = format!(
+            "url = '{}'\nembeddings-timeout-ms = 300\nembeddings-api-key = '{SECRET}-key'\n{}",
+            fake.url,
+            api.settings(model)
+        );
+        let adapter = Adapter::start(&settings).await;
+        let caller = Caller::new();
+        let search = of(caller, text("c", &format!("{SECRET} words")));
+        adapter.client.clone().search(search).await.expect_err("fails");
+        span(caller, &server("Search")).await;
+        for name in ["embed", "POST /embeddings"] {
+            assert_failed(&span(caller, name).await, error_type);
+        }
+        let post = span(caller, "POST /embeddings").await;
+        let shown = attribute(&post, "http.response.status_code").map(|status| status.to_string());
+        assert_eq!(shown.as_deref(), status, "{model}");
+        let shown = format!("{:?}", caller.spans());
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+}
