@@ -16,13 +16,15 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
 
 use self::exemplar::Filter;
+use self::instrument::Instrument;
 use self::text::Form;
+use crate::{telemetry, trace};
 
 pub(crate) mod exemplar;
 pub mod instrument;
 pub mod pool;
 mod port;
-pub mod process;
+mod process;
 mod text;
 
 pub(crate) use port::serve;
@@ -117,6 +119,24 @@ fn write(form: Form) -> String {
     // It fails only when the process ends, and then there is nothing to be read.
     let _ = collected().reader.collect(&mut metrics);
     text::write(&metrics, form)
+}
+
+/// The instruments that every process has.
+pub fn every_process() -> impl Iterator<Item = &'static dyn Instrument> {
+    [process::INSTRUMENTS, telemetry::INSTRUMENTS]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+/// The instruments that adapters have beside those.
+pub fn adapters() -> impl Iterator<Item = &'static dyn Instrument> {
+    let lists = [
+        trace::grpc::INSTRUMENTS,
+        trace::statement::INSTRUMENTS,
+        pool::INSTRUMENTS,
+    ];
+    lists.into_iter().flatten().copied()
 }
 
 /// The reader that `/metrics` asks. The provider wants one of its own.

@@ -13,7 +13,7 @@ pub mod error;
 mod fixture;
 pub mod front;
 mod json;
-mod metrics;
+pub mod metrics;
 pub mod outcome;
 mod pattern;
 pub mod progress;
@@ -49,6 +49,7 @@ pub struct Facade {
 impl Facade {
     /// Connects to the upstreams, in tasks of `lifecycle`. Returns at once; upstreams may come and go.
     pub fn start(config: Config, upstreams: Upstreams, lifecycle: &Lifecycle) -> Self {
+        metrics::start();
         let registry = Registry::start(&config.registry, upstreams, lifecycle);
         let server = Server::new(registry, lifecycle.clone());
         Self { server, config }

@@ -7,6 +7,7 @@ use crate::adapters::Kind;
 use crate::error::Result;
 
 mod configuration;
+mod metrics;
 mod tools;
 
 /// The settings of `mcp-hub reference`.
@@ -22,6 +23,8 @@ enum Page {
     Tools,
     /// docs/configuration.md
     Configuration,
+    /// docs/metrics.md
+    Metrics,
 }
 
 /// Prints a page.
@@ -29,6 +32,7 @@ pub async fn run(options: Options, process: Process) -> Result<()> {
     crate::say(&match options.page {
         Page::Tools => tools::page(&process.lifecycle).await?,
         Page::Configuration => configuration::page(),
+        Page::Metrics => metrics::page(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! The generated pages: docs/tools.md and docs/configuration.md, printed by the program that they describe.
+//! The generated pages: docs/tools.md, docs/configuration.md and docs/metrics.md, printed by the program that they describe.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::process::read;
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
 
-const PAGES: [&str; 2] = ["tools", "configuration"];
+const PAGES: [&str; 3] = ["tools", "configuration", "metrics"];
 
 /// `cargo xtask docs`: writes the pages.
 pub(crate) fn write() -> anyhow::Result<bool> {

@@ -6,6 +6,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics as otel;
 
 use super::exemplar::Reservoir;
+use super::text;
 
 /// What is known of an instrument before anything is recorded.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,23 @@ pub trait Instrument: Sync {
 
     /// Its type in Prometheus: `counter`, `gauge`, `histogram`.
     fn kind(&self) -> &'static str;
+
+    /// The name of its series in Prometheus; those of a histogram have `_bucket`, `_sum` and `_count` behind it.
+    fn series(&self) -> String {
+        let Description { name, unit, .. } = self.description();
+        let name = text::name_of(name, unit);
+        if self.kind() == "counter" {
+            name + "_total"
+        } else {
+            name
+        }
+    }
+
+    /// Its labels in Prometheus.
+    fn labels(&self) -> Vec<String> {
+        let labels = self.description().labels.iter();
+        labels.map(|label| text::word(label).into_owned()).collect()
+    }
 }
 
 /// Counts what only grows.

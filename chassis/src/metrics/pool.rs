@@ -11,7 +11,7 @@ const STATE: &str = "db.client.connection.state";
 
 crate::instruments! {
     /// The instruments of pools.
-    pub static INSTRUMENTS;
+    pub(crate) static INSTRUMENTS;
     /// Connections of a pool that are open, in use and idle.
     static CONNECTIONS: UpDown = ("db.client.connection.count", "{connection}", [POOL, STATE]);
     /// The most connections that a pool may have.

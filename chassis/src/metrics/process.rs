@@ -6,7 +6,7 @@ use opentelemetry::KeyValue;
 
 crate::instruments! {
     /// The instruments of every process.
-    pub static INSTRUMENTS;
+    pub(crate) static INSTRUMENTS;
     /// Which version runs, as a label; always 1.
     static BUILD: Observed = ("mcp_hub.build.info", "", ["version"]);
     /// When the process started, in seconds since 1970.

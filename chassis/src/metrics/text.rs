@@ -332,7 +332,7 @@ fn labels<'a>(attributes: impl Iterator<Item = (&'a Key, &'a Value)>) -> Labels<
 }
 
 /// A name that Prometheus takes: letters, digits, underscores.
-fn word(name: &str) -> Cow<'_, str> {
+pub(super) fn word(name: &str) -> Cow<'_, str> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     if name.chars().all(fits) {
         return name.into();

@@ -33,7 +33,7 @@ pub(crate) use method::Methods;
 
 crate::instruments! {
     /// The instruments of gRPC servers.
-    pub static INSTRUMENTS;
+    pub(crate) static INSTRUMENTS;
     /// How long calls took that this process answered, to the last byte of the answer.
     static DURATION: Histogram = (
         "rpc.server.call.duration",

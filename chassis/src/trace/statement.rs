@@ -14,7 +14,7 @@ mod operation;
 
 crate::instruments! {
     /// The instruments of statements.
-    pub static INSTRUMENTS;
+    pub(crate) static INSTRUMENTS;
     /// How long statements took, from being sent to their last row, or until they failed or were cancelled.
     static DURATION: Histogram = (
         "db.client.operation.duration",
