@@ -28,18 +28,26 @@ use crate::config::Config;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::row::{Row, text_array};
+use crate::traced::Shown;
 
 /// The limit of a statement on the catalogue. Thousands of tables take tens of milliseconds; a lock on the catalogue may take longer.
 const TIMEOUT: Duration = Duration::from_secs(arguments::TIMEOUT_MS.default as u64 / 1000);
+
+/// What traces show of statements about relations and what belongs to them.
+const RELATIONS: Shown<'static> = Shown::ours("SELECT pg_class");
+
+/// The same, about schemas.
+const SCHEMATA: Shown<'static> = Shown::ours("SELECT pg_namespace");
 
 /// Runs one statement on the catalogue. The transaction ends in the background.
 async fn rows(
     database: &Database,
     name: Option<&str>,
+    shown: Shown<'_>,
     sql: &str,
     params: &[Option<&str>],
 ) -> Result<Vec<Row>, Error> {
-    transaction(database, name).await?.rows(sql, params).await
+    transaction(database, name).await?.rows(shown, sql, params).await
 }
 
 /// A transaction for more than one statement.
@@ -147,7 +155,7 @@ async fn check_schema(database: &Database, name: Option<&str>, schema: &str) -> 
           order by n.nspname ~ '^pg_', n.nspname"
     );
     let params = [Some(schemas.allowed.as_str()), Some(&schemas.denied)];
-    let rows = rows(database, name, &sql, &params).await?;
+    let rows = rows(database, name, SCHEMATA, &sql, &params).await?;
     let names: Vec<&str> = rows.iter().filter_map(|row| row.text(0)).collect();
     if names.contains(&schema) {
         return Ok(());

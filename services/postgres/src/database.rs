@@ -13,6 +13,8 @@ use mcp_hub_proto::adapter::v1 as adapter;
 
 use crate::config::{Config, Role};
 use crate::error::Error;
+use crate::timer::Timer;
+use crate::traced::Shown;
 
 mod lease;
 mod pool;
@@ -33,8 +35,8 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     config: Config,
-    /// How the database sees us: `mcp-hub/<key>`.
-    application_name: String,
+    /// The adapter's key.
+    key: String,
     lifecycle: Lifecycle,
     pools: Mutex<HashMap<(Role, String), Arc<Pool>>>,
 }
@@ -44,7 +46,7 @@ impl Database {
     pub fn new(config: Config, name: &str, lifecycle: Lifecycle) -> Self {
         Self(Arc::new(Inner {
             config,
-            application_name: format!("mcp-hub/{name}"),
+            key: name.to_owned(),
             lifecycle,
             pools: Mutex::default(),
         }))
@@ -109,12 +111,14 @@ impl Database {
     pub async fn run_outside_transaction(
         &self,
         database: Option<&str>,
+        shown: Shown<'_>,
         sql: &str,
         timeout: Duration,
     ) -> Result<(), Error> {
         let mut lease = self.lease(Role::Writer, database, timeout).await?;
-        let rows = tokio::time::timeout(timeout, lease.connection().rows(sql, &[])).await;
-        rows.unwrap_or(Err(Error::TimedOut(timeout))).map(drop)
+        let timer = Timer::start(timeout);
+        let rows = lease.connection().rows(shown, sql, &[], Some(&timer)).await;
+        rows.map(drop)
     }
 
     /// A connection of the pool, within the time that a call may wait.
@@ -160,7 +164,7 @@ impl Database {
                 config.clone(),
                 role,
                 name.to_owned(),
-                self.0.application_name.clone(),
+                &self.0.key,
                 self.0.lifecycle.clone(),
             )
         });

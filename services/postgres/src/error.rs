@@ -123,6 +123,14 @@ impl ServerError {
         }
     }
 
+    /// The place, for an error that the server found behind the end of the statement, in what we put there.
+    pub(crate) fn clamp(&mut self, sql: &str) {
+        self.position = self.position.map(|position| {
+            let end = u32::try_from(sql.chars().count() + 1).unwrap_or(u32::MAX);
+            position.min(end)
+        });
+    }
+
     fn reason(&self) -> Reason {
         match self.sqlstate.as_str() {
             "25006" => Reason::WriteNotAllowed,
@@ -138,6 +146,27 @@ impl ServerError {
 }
 
 impl Error {
+    /// The reason of the fault that it becomes.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Fault(fault) => fault.reason,
+            Self::Server(error) | Self::StartupParameter(error) => error.reason(),
+            Self::Unavailable { .. } | Self::Lost(_) => Reason::DatabaseUnavailable,
+            Self::Busy => Reason::DatabaseBusy,
+            Self::TimedOut(_) => Reason::StatementTimedOut,
+            Self::Protocol(_) | Self::Unexpected { .. } | Self::Settings(_) => Reason::Internal,
+        }
+    }
+
+    /// The server's code for it.
+    pub(crate) fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Server(error) | Self::StartupParameter(error) => Some(&error.sqlstate),
+            Self::Fault(fault) => fault.metadata.get("sqlstate").map(String::as_str),
+            _ => None,
+        }
+    }
+
     /// Whether a new attempt on a new connection may succeed where this one failed because its connection was dead.
     pub(crate) fn is_lost_connection(&self) -> bool {
         match self {
@@ -238,6 +267,36 @@ mod tests {
         ] {
             assert_eq!(Fault::from(server(sqlstate)).reason, reason, "{sqlstate}");
         }
+    }
+
+    #[test]
+    fn the_trace_and_the_caller_are_told_one_reason() {
+        let io = || io::Error::other("x");
+        let errors = || {
+            [
+                Error::Fault(Fault::new(Reason::ResultTooLarge, "x")),
+                Error::Server(Box::new(server("40001"))),
+                Error::StartupParameter(Box::new(server("08P01"))),
+                Error::Unavailable {
+                    reason: String::new(),
+                    source: Some(io()),
+                },
+                Error::Busy,
+                Error::TimedOut(Duration::ZERO),
+                Error::Lost(io()),
+                Error::Protocol("x"),
+                Error::Unexpected {
+                    column: 1,
+                    wanted: "x",
+                },
+                Error::Settings("x".to_owned()),
+            ]
+        };
+        for (error, same) in errors().into_iter().zip(errors()) {
+            assert_eq!(error.reason(), Fault::from(same).reason, "{error:?}");
+        }
+        assert_eq!(errors()[1].sqlstate(), Some("40001"));
+        assert_eq!(errors()[4].sqlstate(), None);
     }
 
     #[test]

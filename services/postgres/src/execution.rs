@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use fallible_iterator::FallibleIterator as _;
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::trace::statement::Statement;
 use mcp_hub_proto::data::v1::{self as data, Value};
 use postgres_protocol::message::backend::{Message, ParameterDescriptionBody, RowDescriptionBody};
 
@@ -20,6 +21,8 @@ use crate::wire::Connection;
 
 /// How to run a statement.
 pub(crate) struct Plan<'a> {
+    /// Its span.
+    pub(crate) statement: &'a Statement,
     /// The statement, as the caller wrote it.
     pub(crate) sql: &'a str,
     /// The values of `$1`, `$2` and so on.
@@ -33,7 +36,9 @@ pub(crate) struct Plan<'a> {
 }
 
 /// A statement under way.
-pub(crate) struct Rows {
+pub(crate) struct Rows<'a> {
+    statement: &'a Statement,
+    begun: bool,
     /// Name and type's OID of each column; `None` for a statement that has no rows at all.
     columns: Option<Vec<(String, u32)>>,
     parameters: usize,
@@ -68,7 +73,7 @@ impl Columns {
     }
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// Sends the statement, and reads as far as its columns.
     ///
     /// # Errors
@@ -76,9 +81,11 @@ impl Rows {
     pub(crate) async fn start(
         connection: &mut Connection,
         types: &Types,
-        plan: &Plan<'_>,
+        plan: &Plan<'a>,
     ) -> Result<Self, Error> {
         let mut rows = Self {
+            statement: plan.statement,
+            begun: false,
             columns: None,
             parameters: 0,
             given: plan.params.len(),
@@ -90,11 +97,11 @@ impl Rows {
         if plan.params.is_empty() && !plan.describe_first {
             execute(connection, plan, &[])?;
             connection.flush().await?;
-            rows.describe(connection).await?;
+            rows.describe(connection, plan).await?;
         } else {
             connection.queue_sync();
             connection.flush().await?;
-            let oids = rows.describe(connection).await?;
+            let oids = rows.describe(connection, plan).await?;
             connection.settle().await?;
             if rows.parameters != rows.given {
                 return Err(rows.wrong_count());
@@ -116,7 +123,13 @@ impl Rows {
     pub(crate) async fn next(&mut self, connection: &mut Connection) -> Result<Option<Row>, Error> {
         loop {
             match connection.receive().await {
-                Ok(Message::DataRow(body)) => return Row::read(&body).map(Some),
+                Ok(Message::DataRow(body)) => {
+                    if !self.begun {
+                        self.begun = true;
+                        self.statement.first_row();
+                    }
+                    return Row::read(&body).map(Some);
+                }
                 Ok(Message::BindComplete) => self.bound = true,
                 Ok(Message::CommandComplete(body)) => {
                     body.tag().map_err(Error::Lost)?.clone_into(&mut self.tag);
@@ -170,7 +183,7 @@ impl Rows {
     }
 
     /// Reads the description; returns the OIDs of the parameters' types.
-    async fn describe(&mut self, connection: &mut Connection) -> Result<Vec<u32>, Error> {
+    async fn describe(&mut self, connection: &mut Connection, plan: &Plan<'_>) -> Result<Vec<u32>, Error> {
         let mut oids = Vec::new();
         loop {
             match connection.receive().await {
@@ -184,7 +197,12 @@ impl Rows {
                 }
                 Ok(Message::NoData) => return Ok(oids),
                 Ok(_) => {}
-                Err(error) => return Err(self.failed(connection, error).await),
+                Err(mut error) => {
+                    if let Error::Server(error) = &mut error {
+                        error.clamp(plan.sql);
+                    }
+                    return Err(self.failed(connection, error).await);
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::guard::{self, Read};
+use crate::traced::Shown;
 
 /// A plan is one cell: it is cut only where it would not be read any more.
 const CAPS: Caps = Caps {
@@ -62,7 +63,8 @@ pub(crate) async fn explain_query(
             "EXPLAIN (FORMAT JSON) "
         };
         let sql = format!("{prefix}{}", read.text);
-        let outcome = transaction.run(&sql, &request.params, CAPS).await;
+        let shown = Shown::theirs("EXPLAIN", &read.relations);
+        let outcome = transaction.run(shown, &sql, &request.params, CAPS).await;
         let outcome = outcome.map_err(|error| moved(error, prefix, read.offset))?;
         let value = outcome
             .result
@@ -91,20 +93,30 @@ async fn generic_plan(transaction: &mut Transaction, read: &Read<'_>) -> Result<
     let name = format!("mcp_hub_{:016x}", RandomState::new().build_hasher().finish());
     let prefix = format!("PREPARE {name} AS ");
     transaction
-        .rows("SET LOCAL plan_cache_mode = force_generic_plan", &[])
+        .rows(
+            Shown::ours("SET"),
+            "SET LOCAL plan_cache_mode = force_generic_plan",
+            &[],
+        )
         .await?;
+    let sql = format!("{prefix}{}", read.text);
     transaction
-        .rows(&format!("{prefix}{}", read.text), &[])
+        .rows(Shown::theirs("PREPARE", &read.relations), &sql, &[])
         .await
         .map_err(|error| moved(error, &prefix, read.offset))?;
-    transaction.rows("SAVEPOINT explained", &[]).await?;
+    transaction
+        .rows(Shown::ours("SAVEPOINT"), "SAVEPOINT explained", &[])
+        .await?;
     let nulls = vec!["NULL"; read.parameters as usize].join(", ");
     let sql = format!("EXPLAIN (FORMAT JSON) EXECUTE {name} ({nulls})");
-    let explained = transaction.rows(&sql, &[]).await;
+    let shown = Shown::theirs("EXPLAIN", &read.relations);
+    let explained = transaction.rows(shown, &sql, &[]).await;
     if explained.is_err() {
-        transaction.rows("ROLLBACK TO SAVEPOINT explained", &[]).await?;
+        let back = "ROLLBACK TO SAVEPOINT explained";
+        transaction.rows(Shown::ours("ROLLBACK"), back, &[]).await?;
     }
-    transaction.rows(&format!("DEALLOCATE {name}"), &[]).await?;
+    let sql = format!("DEALLOCATE {name}");
+    transaction.rows(Shown::ours("DEALLOCATE"), &sql, &[]).await?;
     let rows = explained?;
     rows.first()
         .and_then(|row| row.text(0))

@@ -18,15 +18,21 @@ mod nodes;
 mod parse;
 mod read;
 mod refusal;
+mod summary;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use indexmap::IndexSet;
+use mcp_hub_chassis::{fault, trace};
+
 pub(crate) use refusal::Refusal;
+pub(crate) use summary::{sanitised, summary, written};
 pub(crate) use write::Write;
 
 /// A possibly qualified name, canonical: unquoted parts in lower case, quotes and escapes gone.
@@ -63,6 +69,17 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// As SQL names it.
+    pub(crate) const fn operation(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Values => "VALUES",
+            Self::Table => "TABLE",
+            Self::Show => "SHOW",
+            Self::Explain => "EXPLAIN",
+        }
+    }
+
     /// Whether a cursor can be declared for it.
     pub(crate) const fn fits_a_cursor(self) -> bool {
         matches!(self, Self::Select | Self::Values | Self::Table)
@@ -75,15 +92,29 @@ pub(crate) struct Read<'a> {
     /// What it is.
     pub kind: Kind,
     /// Its text without comments around it and without `;`: what may be put behind `EXPLAIN` or `DECLARE c CURSOR FOR`.
-    pub text: &'a str,
+    pub text: Cow<'a, str>,
     /// How many characters stood in front of `text`: positions in errors are to be moved by it.
     pub offset: usize,
     /// The highest `$n` in it.
     pub parameters: u32,
     /// The functions that it calls.
     pub functions: BTreeSet<Name>,
-    /// The relations that it reads, the names of its own `WITH` left out where that is safe.
-    pub relations: BTreeSet<Name>,
+    /// The relations that it reads, in the order of its text, the names of its own `WITH` left out where that is safe.
+    pub relations: IndexSet<Name>,
+}
+
+impl Read<'_> {
+    /// The same without the text that it was read from.
+    pub(crate) fn into_owned(self) -> Read<'static> {
+        Read {
+            kind: self.kind,
+            text: Cow::Owned(self.text.into_owned()),
+            offset: self.offset,
+            parameters: self.parameters,
+            functions: self.functions,
+            relations: self.relations,
+        }
+    }
 }
 
 /// Reads one statement that must be a read.
@@ -92,6 +123,29 @@ pub(crate) struct Read<'a> {
 /// A [`Refusal`] that says what is wrong and what to do instead: nothing to run, several statements, a syntax error, a statement that
 /// writes, a function that must not be called.
 pub(crate) fn read(sql: &str) -> Result<Read<'_>, Refusal> {
+    let span = trace::internal("guard");
+    let read = span.in_scope(|| read_one(sql));
+    read.inspect_err(|refusal| trace::fail(&span, fault::name(refusal.reason)))
+}
+
+/// Reads the statements of a call that writes: [`write`] for each.
+///
+/// # Errors
+/// The first [`Refusal`], and which statement it is about, from 0.
+pub(crate) fn writes<'a>(
+    statements: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Write<'a>>, (usize, Refusal)> {
+    let span = trace::internal("guard");
+    let statements = statements.into_iter().enumerate();
+    let writes = span.in_scope(|| {
+        statements
+            .map(|(index, sql)| write(sql).map_err(|refusal| (index, refusal)))
+            .collect::<Result<_, _>>()
+    });
+    writes.inspect_err(|(_, refusal)| trace::fail(&span, fault::name(refusal.reason)))
+}
+
+fn read_one(sql: &str) -> Result<Read<'_>, Refusal> {
     let lexed = lexical::scan(sql)?;
     for (name, at) in &lexed.calls {
         if let Some(group) = functions::denied(name.schema.as_deref(), &name.name) {
@@ -101,7 +155,7 @@ pub(crate) fn read(sql: &str) -> Result<Read<'_>, Refusal> {
     let read = parse::with(sql, lexed.weight, |root, errors| read::inspect(sql, root, errors))?;
     Ok(Read {
         kind: read.kind,
-        text: lexed.text,
+        text: Cow::Borrowed(lexed.text),
         offset: sql[..lexed.start].chars().count(),
         parameters: lexed.parameters,
         functions: read.functions,

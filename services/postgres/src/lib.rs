@@ -3,7 +3,7 @@
 //! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain`, `prompts` and `write` are what they do;
 //! `resources` and `completions` are what people choose from;
 //! [`guard`] says what a statement may do; [`database`] is the pools and transactions, on the client in `wire`; `execution`, `params`,
-//! `types` and `value` are the way of a caller's statement and its values.
+//! `types` and `value` are the way of a caller's statement and its values; [`traced`] is what the trace shows of statements.
 
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ mod resources;
 pub mod row;
 mod service;
 mod status;
+mod timer;
+pub mod traced;
 mod types;
 mod value;
 mod wire;

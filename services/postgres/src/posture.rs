@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::database::Database;
 use crate::error::Error;
 use crate::row::Row;
+use crate::traced::Shown;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,7 +37,9 @@ const WRITABLE: &str = "
 /// When the database can't be asked.
 pub(crate) async fn judge(database: &Database) -> Result<Vec<String>, Error> {
     let mut transaction = database.read(None, TIMEOUT).await?;
-    let rights = transaction.rows(RIGHTS, &[]).await?;
+    let rights = transaction
+        .rows(Shown::ours("SELECT pg_roles"), RIGHTS, &[])
+        .await?;
     let Some(rights) = rights.first() else {
         return Ok(vec![]);
     };
@@ -48,7 +51,9 @@ pub(crate) async fn judge(database: &Database) -> Result<Vec<String>, Error> {
         return Ok(sentences);
     }
     if !writes_too {
-        let writable = transaction.rows(WRITABLE, &[]).await?;
+        let writable = transaction
+            .rows(Shown::ours("SELECT pg_class"), WRITABLE, &[])
+            .await?;
         let (count, first): (i64, Option<String>) = match writable.first() {
             Some(row) => (row.get(0)?, row.get(1)?),
             None => (0, None),

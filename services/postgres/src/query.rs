@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
 use mcp_hub_chassis::arguments::{QueryLimits, TIMEOUT_MS};
 use mcp_hub_chassis::cursor::Statement;
 use mcp_hub_chassis::progress::Counter;
+use mcp_hub_chassis::{Fault, trace};
 use mcp_hub_proto::data::v1::{self as data, Value};
 use mcp_hub_proto::postgres::v1::{QueryRequest, QueryResponse};
 use prost::Message as _;
+use tracing::Instrument as _;
 
 use crate::catalogue;
 use crate::database::{Database, Transaction};
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::execution::{Columns, Plan, Rows};
 use crate::guard;
 use crate::row::Row;
+use crate::traced::{Returned, Shown, settle};
 
 mod follow;
 mod stream;
@@ -53,6 +55,7 @@ async fn run(
     catalogue::check_read(database, request.database.as_deref(), &read).await?;
     let statement = identity(&request);
     let page = Page {
+        shown: Shown::theirs(read.kind.operation(), &read.relations),
         sql: &request.sql,
         params: &request.params,
         delivered: statement.delivered(request.cursor.as_deref())?,
@@ -91,6 +94,7 @@ fn identity(request: &QueryRequest) -> Statement {
 
 /// A page of a read.
 pub(crate) struct Page<'a> {
+    shown: Shown<'a>,
     sql: &'a str,
     params: &'a [Value],
     /// Rows of earlier pages.
@@ -119,14 +123,22 @@ impl Transaction {
 
     async fn limited(&mut self, page: &Page<'_>) -> Result<Answer, Error> {
         let timer = self.timer();
-        let result = timer.limit(self.read_page(page)).await;
-        timer.judge(result)
+        let statement = self.lease().connection().begin(page.shown, page.sql);
+        let answer = self.read_page(page, &statement);
+        let answer = answer.instrument(statement.span().clone());
+        let answer = timer.limit(answer).await;
+        settle(statement, answer)
     }
 
-    async fn read_page(&mut self, page: &Page<'_>) -> Result<Answer, Error> {
+    async fn read_page(
+        &mut self,
+        page: &Page<'_>,
+        statement: &trace::statement::Statement,
+    ) -> Result<(Answer, Returned), Error> {
         // One more than is shown tells whether there are more.
         let wanted = page.delivered + u64::from(page.caps.rows) + 1;
         let plan = Plan {
+            statement,
             sql: page.sql,
             params: page.params,
             rows: i32::try_from(wanted).map_err(|_| too_far())?,
@@ -158,7 +170,7 @@ impl Transaction {
         lease.finish().await?;
         let (connection, types) = lease.parts();
         match gathered {
-            Gathered::Shown { answer, .. } => Ok(answer),
+            Gathered::Shown { answer, returned, .. } => Ok((answer, returned)),
             Gathered::Held { rows: held, .. } => {
                 let columns = rows.columns(connection, types).await?;
                 let mut gathered = Gathered::answer(columns.unwrap_or_default(), page.caps);
@@ -168,7 +180,7 @@ impl Transaction {
                     }
                 }
                 match gathered {
-                    Gathered::Shown { answer, .. } => Ok(answer),
+                    Gathered::Shown { answer, returned, .. } => Ok((answer, returned)),
                     Gathered::Held { .. } => Err(Error::Protocol("rows without columns")),
                 }
             }
@@ -185,20 +197,42 @@ fn too_far() -> Fault {
 
 /// The rows so far: in an answer, or as they came while the types of their columns are unknown.
 enum Gathered {
-    Shown { columns: Columns, answer: Answer },
-    Held { rows: Vec<Row>, bytes: usize },
+    Shown {
+        columns: Columns,
+        answer: Answer,
+        returned: Returned,
+    },
+    Held {
+        rows: Vec<Row>,
+        bytes: usize,
+    },
 }
 
 impl Gathered {
     fn answer(columns: Columns, caps: Caps) -> Self {
         let answer = Answer::new(columns.shown(), caps);
-        Self::Shown { columns, answer }
+        Self::Shown {
+            columns,
+            answer,
+            returned: Returned::default(),
+        }
     }
 
     /// Takes a row; `false` when no more are wanted.
     fn push(&mut self, row: Row, caps: Caps) -> Result<bool, Error> {
         match self {
-            Self::Shown { columns, answer } => Ok(answer.push(columns.decode(&row))? == Push::Added),
+            Self::Shown {
+                columns,
+                answer,
+                returned,
+            } => {
+                let added = answer.push(columns.decode(&row))? == Push::Added;
+                if added {
+                    returned.add(&row);
+                }
+                returned.truncated = !added;
+                Ok(added)
+            }
             Self::Held { rows, bytes } => {
                 *bytes += row.len();
                 rows.push(row);

@@ -6,6 +6,7 @@ use mcp_hub_chassis::status::{About, Failure, LOOK_TIMEOUT, Product, Watched};
 use crate::database::Database;
 use crate::error::Error;
 use crate::posture;
+use crate::traced::Shown;
 
 #[tonic::async_trait]
 impl Watched for Database {
@@ -27,7 +28,7 @@ impl Watched for Database {
         const SQL: &str = "select pg_catalog.version(), pg_catalog.current_setting('server_version')";
         self.renew_if_changed();
         let mut transaction = self.read(None, LOOK_TIMEOUT).await?;
-        let rows = transaction.rows(SQL, &[]).await?;
+        let rows = transaction.rows(Shown::ours("SELECT"), SQL, &[]).await?;
         transaction.rollback().await?;
         let Some(row) = rows.first() else {
             return Err(Error::Protocol("no row from a SELECT without FROM"));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::traced::Shown;
 use crate::wire::Connection;
 
 /// The OIDs of `record`, the type of a row that has no type of its own, and of its array.
@@ -191,7 +192,8 @@ async fn look_up(connection: &mut Connection, oids: &BTreeSet<u32>) -> Result<Ve
     let oids: Vec<String> = oids.iter().map(u32::to_string).collect();
     let oids = format!("{{{}}}", oids.join(","));
     let mut definitions = Vec::new();
-    for row in connection.rows(SQL, &[Some(&oids)]).await? {
+    let shown = Shown::ours("SELECT pg_type");
+    for row in connection.rows(shown, SQL, &[Some(&oids)], None).await? {
         let (typname, typtype): (String, String) = (row.get(2)?, row.get(3)?);
         let (element, delimiter, base): (u32, String, u32) = (row.get(4)?, row.get(5)?, row.get(6)?);
         let form = match typtype.as_str() {

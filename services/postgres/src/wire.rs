@@ -7,18 +7,23 @@
 //! Every method is cancel-safe: a dropped future leaves the connection knowing what is still to come, and
 //! [`settle`](Connection::settle) reads it.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
+use mcp_hub_chassis::trace::statement::{self, Statement};
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tracing::Instrument as _;
 
 use crate::config::Target;
 use crate::error::{Error, ServerError};
 use crate::row::Row;
+use crate::timer::Timer;
+use crate::traced::{Returned, Shown, settle};
 
 mod login;
 mod socket;
@@ -77,6 +82,19 @@ impl Key {
 pub(crate) type Parameter<'a> = Option<&'a str>;
 
 impl Connection {
+    /// Begins the span of a statement on this session.
+    pub(crate) fn begin(&self, shown: Shown<'_>, sql: &str) -> Statement {
+        let target = &self.key.target;
+        let target = statement::Target {
+            system: "postgresql",
+            namespace: &target.database,
+            address: &target.host,
+            // A socket is a file.
+            port: (!target.host.starts_with('/')).then_some(target.port),
+        };
+        shown.begin(target, sql)
+    }
+
     /// What a cancel request for this session needs.
     pub(crate) fn key(&self) -> Key {
         self.key.clone()
@@ -84,7 +102,7 @@ impl Connection {
 
     /// Queues a statement in front of the next one; its answer is skipped, an error of it is the next one's.
     pub(crate) fn queue_preamble(&mut self, sql: &str) -> Result<(), Error> {
-        self.queue_parse(sql)?;
+        self.parse(sql)?;
         self.queue_bind(&[])?;
         self.queue_execute(0)?;
         self.preamble += 1;
@@ -97,8 +115,12 @@ impl Connection {
         frontend::describe(b'S', "", &mut self.output).map_err(Error::Lost)
     }
 
-    /// Queues the preparation of a statement as the unnamed one.
+    /// Queues the preparation of a statement as the unnamed one. The server is told the current trace with it.
     pub(crate) fn queue_parse(&mut self, sql: &str) -> Result<(), Error> {
+        self.parse(&told(sql))
+    }
+
+    fn parse(&mut self, sql: &str) -> Result<(), Error> {
         if sql.contains('\0') {
             return Err(
                 mcp_hub_chassis::Fault::argument("sql", "a statement can't contain a NUL character").into(),
@@ -144,7 +166,7 @@ impl Connection {
     }
 
     /// Queues a whole statement of ours as a group.
-    pub(crate) fn queue_statement(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<(), Error> {
+    fn queue_statement(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<(), Error> {
         self.queue_parse(sql)?;
         self.queue_bind(parameters)?;
         self.queue_execute(0)?;
@@ -155,7 +177,7 @@ impl Connection {
     /// Queues statements of ours as one group; nothing for none.
     pub(crate) fn queue_group(&mut self, statements: &[&str]) -> Result<(), Error> {
         for sql in statements {
-            self.queue_parse(sql)?;
+            self.parse(sql)?;
             self.queue_bind(&[])?;
             self.queue_execute(0)?;
         }
@@ -228,15 +250,44 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs a statement of ours to its end and returns its rows.
-    pub(crate) async fn rows(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Error> {
+    /// Runs a statement of ours to its end, within the limit if there is one, and returns its rows.
+    pub(crate) async fn rows(
+        &mut self,
+        shown: Shown<'_>,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        timer: Option<&Timer>,
+    ) -> Result<Vec<Row>, Error> {
+        let statement = self.begin(shown, sql);
+        let rows = self.all_rows(&statement, sql, parameters);
+        let rows = rows.instrument(statement.span().clone());
+        let result = match timer {
+            Some(timer) => timer.limit(rows).await,
+            None => rows.await,
+        };
+        settle(statement, result)
+    }
+
+    async fn all_rows(
+        &mut self,
+        statement: &Statement,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<(Vec<Row>, Returned), Error> {
         self.queue_statement(sql, parameters)?;
         self.flush().await?;
-        let mut rows = Vec::new();
+        let (mut rows, mut returned) = (Vec::new(), Returned::default());
         loop {
             match self.receive().await {
-                Ok(Message::DataRow(body)) => rows.push(Row::read(&body)?),
-                Ok(Message::ReadyForQuery(_)) => return Ok(rows),
+                Ok(Message::DataRow(body)) => {
+                    let row = Row::read(&body)?;
+                    if rows.is_empty() {
+                        statement.first_row();
+                    }
+                    returned.add(&row);
+                    rows.push(row);
+                }
+                Ok(Message::ReadyForQuery(_)) => return Ok((rows, returned)),
                 Ok(_) => {}
                 Err(error @ Error::Server(_)) if !self.broken => {
                     self.settle().await?;
@@ -367,5 +418,18 @@ impl Connection {
                 Err(_) => return Error::Lost(error),
             }
         }
+    }
+}
+
+/// A statement with the current trace behind it, where the server's log and `pg_stat_activity` show it, and where it moves no place in the
+/// statement.
+///
+/// The semicolon ends the statement: `pg_stat_statements` takes what follows for no part of it. Without, up to PostgreSQL 15 each `EXPLAIN`,
+/// `SHOW` and `CREATE` would have an entry of its own there.
+fn told(sql: &str) -> Cow<'_, str> {
+    match statement::told() {
+        None => Cow::Borrowed(sql),
+        // On a line of its own, which no comment of the statement's reaches.
+        Some(traceparent) => Cow::Owned(format!("{sql}\n;/*traceparent='{traceparent}'*/")),
     }
 }

@@ -14,6 +14,7 @@ use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::guard::{self, Write};
+use crate::traced::Shown;
 
 /// The most statements of a call.
 const MOST_STATEMENTS: usize = 200;
@@ -45,9 +46,17 @@ pub(crate) async fn execute(
     let mut outcomes = Vec::with_capacity(writes.len());
     let mut changed = 0;
     for (index, (write, statement)) in writes.iter().zip(&request.statements).enumerate() {
-        let outcome = run(&mut transaction, statement, writes.len(), timeout, deadline)
-            .await
-            .map_err(|error| unchanged(error, index, writes.len()))?;
+        let shown = Shown::theirs(&write.name, &write.names);
+        let outcome = run(
+            &mut transaction,
+            shown,
+            statement,
+            writes.len(),
+            timeout,
+            deadline,
+        )
+        .await
+        .map_err(|error| unchanged(error, index, writes.len()))?;
         if write.counts() {
             changed += outcome.affected_rows.unwrap_or_default();
         }
@@ -65,7 +74,8 @@ pub(crate) async fn execute(
     }
     if dry_run {
         // What would fail only at the commit fails here.
-        let checked = transaction.rows("SET CONSTRAINTS ALL IMMEDIATE", &[]).await;
+        let check = "SET CONSTRAINTS ALL IMMEDIATE";
+        let checked = transaction.rows(Shown::ours("SET CONSTRAINTS"), check, &[]).await;
         checked.map_err(|error| unchanged(error, writes.len(), writes.len()))?;
         notices.append(&mut transaction.take_notices());
         end_unchanged(transaction).await;
@@ -95,10 +105,8 @@ fn judge(statements: &[pb::Statement]) -> Result<Vec<Write<'_>>, Fault> {
         );
         return Err(Fault::argument("statements", message));
     }
-    let judged = statements.iter().enumerate().map(|(index, statement)| {
-        guard::write(&statement.sql).map_err(|refusal| unchanged(refusal, index, statements.len()))
-    });
-    judged.collect()
+    guard::writes(statements.iter().map(|statement| statement.sql.as_str()))
+        .map_err(|(index, refusal)| unchanged(refusal, index, statements.len()))
 }
 
 /// Lets a destructive call pass when it was confirmed.
@@ -123,10 +131,11 @@ fn confirm(request: &pb::ExecuteRequest, writes: &[Write<'_>]) -> Result<(), Fau
 /// A transaction on a session that is known to live: a statement must not be the first to find out, because it is not sent again.
 async fn begin(database: &Database, name: Option<&str>, timeout: Duration) -> Result<Transaction, Error> {
     let mut transaction = database.write(name, timeout).await?;
-    match transaction.rows("SELECT 1", &[]).await {
+    let shown = Shown::ours("SELECT");
+    match transaction.rows(shown, "SELECT 1", &[]).await {
         Err(error) if error.is_lost_connection() && transaction.lease().was_used() => {
             transaction.begin_again().await?;
-            transaction.rows("SELECT 1", &[]).await?;
+            transaction.rows(shown, "SELECT 1", &[]).await?;
         }
         result => drop(result?),
     }
@@ -135,6 +144,7 @@ async fn begin(database: &Database, name: Option<&str>, timeout: Duration) -> Re
 
 async fn run(
     transaction: &mut Transaction,
+    shown: Shown<'_>,
     statement: &pb::Statement,
     statements: usize,
     timeout: Duration,
@@ -152,7 +162,9 @@ async fn run(
         }
     }
     let caps = Caps::of_change(statements);
-    let outcome = transaction.run(&statement.sql, &statement.params, caps).await?;
+    let outcome = transaction
+        .run(shown, &statement.sql, &statement.params, caps)
+        .await?;
     Ok(pb::StatementOutcome {
         affected_rows: outcome.affected,
         result: outcome.result,
@@ -199,7 +211,7 @@ pub(crate) async fn create_database(
     let timeout = Duration::from_millis(TIMEOUT_MS.maximum.into());
     let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
     database
-        .run_outside_transaction(None, &sql, timeout)
+        .run_outside_transaction(None, Shown::ours("CREATE DATABASE"), &sql, timeout)
         .await
         .map_err(|error| match error {
             Error::TimedOut(_) | Error::Lost(_) => Fault::from(error).unclear("the database was created"),
@@ -208,7 +220,9 @@ pub(crate) async fn create_database(
     let mut transaction = database.read(None, timeout).await?;
     let sql =
         "select pg_catalog.pg_get_userbyid(datdba) from pg_catalog.pg_database where datname = $1::text";
-    let rows = transaction.rows(sql, &[Some(name)]).await?;
+    let rows = transaction
+        .rows(Shown::ours("SELECT pg_database"), sql, &[Some(name)])
+        .await?;
     let owner = rows
         .first()
         .and_then(|row| row.text(0))

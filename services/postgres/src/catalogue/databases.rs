@@ -5,6 +5,7 @@ use mcp_hub_proto::postgres::v1 as pb;
 
 use super::rows;
 use crate::database::Database;
+use crate::traced::Shown;
 
 /// A database that the role may not connect to has a size that it may not see.
 const SQL: &str = "
@@ -25,7 +26,7 @@ const SQL: &str = "
 pub(crate) async fn list_databases(database: &Database) -> Result<pb::ListDatabasesResponse, Fault> {
     let default = database.default_database()?;
     let mut databases = Vec::new();
-    for row in rows(database, None, SQL, &[]).await? {
+    for row in rows(database, None, Shown::ours("SELECT pg_database"), SQL, &[]).await? {
         let name: String = row.get(0)?;
         databases.push(pb::Database {
             connected: name == default,

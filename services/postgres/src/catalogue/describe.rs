@@ -6,7 +6,9 @@ use mcp_hub_chassis::{Fault, arguments};
 use mcp_hub_proto::postgres::v1 as pb;
 use serde::Deserialize;
 
-use super::{ESTIMATED_ROWS, LISTS_SCHEMA, MAY_ASK_SCHEMA, Schemas, VERSION, relation_type, transaction};
+use super::{
+    ESTIMATED_ROWS, LISTS_SCHEMA, MAY_ASK_SCHEMA, RELATIONS, Schemas, VERSION, relation_type, transaction,
+};
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 
@@ -48,7 +50,7 @@ pub(crate) async fn describe(
         Some(table),
     ];
     let mut transaction = transaction(database, name).await?;
-    let found = transaction.rows(&sql(), &params).await?;
+    let found = transaction.rows(RELATIONS, &sql(), &params).await?;
     match found.as_slice() {
         [only] => {
             let document = only.text(0).unwrap_or_default();
@@ -185,7 +187,7 @@ async fn not_found(
         None,
         Some(COMPARED),
     ];
-    let rows = transaction.rows(&sql, &params).await?;
+    let rows = transaction.rows(RELATIONS, &sql, &params).await?;
     let mut tables: Vec<(&str, &str, bool)> = Vec::with_capacity(rows.len());
     for row in &rows {
         tables.push((

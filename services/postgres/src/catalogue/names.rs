@@ -7,9 +7,10 @@ use std::time::Duration;
 use mcp_hub_chassis::completion::MOST;
 use mcp_hub_chassis::resource::LISTED;
 
-use super::{ESTIMATED_ROWS, LISTS_SCHEMA, Schemas, VERSION, is_listed, relation_type};
+use super::{ESTIMATED_ROWS, LISTS_SCHEMA, RELATIONS, SCHEMATA, Schemas, VERSION, is_listed, relation_type};
 use crate::database::Database;
 use crate::error::Error;
+use crate::traced::Shown;
 
 /// How long somebody waits for names who may as well type them.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -46,7 +47,7 @@ pub(crate) async fn list_resources(database: &Database) -> Result<Vec<Listed>, E
     );
     let schemas = Schemas::of(database.config());
     let params = [Some(schemas.allowed.as_str()), Some(&schemas.denied), None];
-    let rows = super::rows(database, None, &sql, &params).await?;
+    let rows = super::rows(database, None, RELATIONS, &sql, &params).await?;
     let listed = rows.iter().map(|row| {
         Ok(Listed {
             schema: row.get(0)?,
@@ -76,7 +77,7 @@ pub(crate) async fn schemas_beginning(
           limit {}",
         MOST + 1
     );
-    names(database, name, &sql, None, typed).await
+    names(database, name, SCHEMATA, &sql, None, typed).await
 }
 
 /// Tables that begin with `typed`, any case, by name: of a schema, or of all that are listed.
@@ -99,12 +100,13 @@ pub(crate) async fn tables_beginning(
           limit {}",
         MOST + 1
     );
-    names(database, name, &sql, schema, typed).await
+    names(database, name, RELATIONS, &sql, schema, typed).await
 }
 
 async fn names(
     database: &Database,
     name: Option<&str>,
+    shown: Shown<'_>,
     sql: &str,
     schema: Option<&str>,
     typed: &str,
@@ -125,7 +127,7 @@ async fn names(
     ];
     let found = async {
         let mut transaction = database.read(name, PATIENCE).await?;
-        transaction.rows(sql, &params).await
+        transaction.rows(shown, sql, &params).await
     };
     // A login may take longer than the statement.
     let rows = tokio::time::timeout(PATIENCE, found).await;

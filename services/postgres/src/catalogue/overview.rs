@@ -5,8 +5,8 @@ use std::time::Duration;
 use mcp_hub_chassis::Fault;
 
 use super::{
-    ESTIMATED_ROWS, LISTS_SCHEMA, Listed, MAY_ASK_SCHEMA, Schemas, VERSION, check_schema, is_listed,
-    relation_type,
+    ESTIMATED_ROWS, LISTS_SCHEMA, Listed, MAY_ASK_SCHEMA, RELATIONS, SCHEMATA, Schemas, VERSION,
+    check_schema, is_listed, relation_type,
 };
 use crate::database::Database;
 
@@ -72,7 +72,7 @@ pub(crate) async fn overview(
         tables: vec![],
         all_tables: 0,
     };
-    for row in transaction.rows(&schemas_sql(), &params).await? {
+    for row in transaction.rows(SCHEMATA, &schemas_sql(), &params).await? {
         seen.database = row.get(0)?;
         let version: String = row.get(1)?;
         // "15.18 (Debian 15.18-1)"
@@ -96,7 +96,7 @@ pub(crate) async fn overview(
         check_schema(database, name, schema).await?;
         return Ok(seen);
     }
-    for row in transaction.rows(&tables_sql(), &params).await? {
+    for row in transaction.rows(RELATIONS, &tables_sql(), &params).await? {
         seen.all_tables = row.get(6)?;
         seen.tables.push(Related {
             table: Listed {

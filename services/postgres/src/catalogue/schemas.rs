@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
 
-use super::rows;
+use super::{SCHEMATA, rows};
 use crate::config::Config;
 use crate::database::Database;
 use crate::guard::{Read, Write};
@@ -119,7 +119,15 @@ impl<'a> Lists<'a> {
             text_array(qualifiers.iter().copied()),
             text_array(relations.iter().copied()),
         );
-        for row in rows(database, name, SQL, &[Some(&qualifiers), Some(&relations)]).await? {
+        for row in rows(
+            database,
+            name,
+            SCHEMATA,
+            SQL,
+            &[Some(&qualifiers), Some(&relations)],
+        )
+        .await?
+        {
             self.check(row.text(0).unwrap_or_default())?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::arguments::{Bounds, given};
 use mcp_hub_proto::postgres::v1 as pb;
 
-use super::{LISTS_SCHEMA, OF_EXTENSION, Schemas, check_schema, matches, rows};
+use super::{LISTS_SCHEMA, OF_EXTENSION, RELATIONS, Schemas, check_schema, matches, rows};
 use crate::database::Database;
 use crate::row::text_array;
 
@@ -53,7 +53,7 @@ pub(crate) async fn search_objects(
         Some(&kinds),
         Some(&wanted),
     ];
-    let rows = rows(database, name, &sql(), &params).await?;
+    let rows = rows(database, name, RELATIONS, &sql(), &params).await?;
     if let (true, Some(schema)) = (rows.is_empty(), schema) {
         check_schema(database, name, schema).await?;
     }

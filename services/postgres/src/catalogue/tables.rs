@@ -8,7 +8,8 @@ use mcp_hub_proto::postgres::v1 as pb;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    ESTIMATED_ROWS, LISTS_SCHEMA, OF_EXTENSION, Schemas, VERSION, check_schema, matches, relation_type, rows,
+    ESTIMATED_ROWS, LISTS_SCHEMA, OF_EXTENSION, RELATIONS, Schemas, VERSION, check_schema, matches,
+    relation_type, rows,
 };
 use crate::database::Database;
 
@@ -55,7 +56,7 @@ pub(crate) async fn list_tables(
         after_name,
         Some(&wanted),
     ];
-    let rows = rows(database, name, &sql(), &params).await?;
+    let rows = rows(database, name, RELATIONS, &sql(), &params).await?;
     let mut tables = Vec::with_capacity(rows.len());
     let mut unreadable = 0_u64;
     for row in &rows {

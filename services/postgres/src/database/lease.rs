@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_hub_chassis::trace;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument as _;
 
 use super::pool::{Pool, Pooled};
 use super::session::{self, Groups, Mode};
@@ -58,7 +60,7 @@ impl Lease {
 
     /// Puts a new session in the place of a dead one.
     pub(crate) async fn replace(&mut self) -> Result<(), Error> {
-        let fresh = self.pool.connect().await?;
+        let fresh = self.pool.replacement().await?;
         let old = std::mem::replace(self.session(), fresh);
         self.pool.close(old);
         Ok(())
@@ -110,7 +112,9 @@ impl Drop for Lease {
         } else {
             // The permit goes along: the server is still busy with us.
             let (lifecycle, spoilt) = (pool.lifecycle.clone(), self.spoilt);
-            lifecycle.spawn(async move {
+            // Of the call, which may be over before.
+            let span = trace::internal("release connection");
+            let released = async move {
                 let end = session::end(session.mode);
                 let recovered = recover(&mut session.connection, end).await;
                 if spoilt || recovered.is_err() {
@@ -119,7 +123,8 @@ impl Drop for Lease {
                     pool.put_back(session);
                 }
                 drop(permit);
-            });
+            };
+            lifecycle.spawn(released.instrument(span));
         }
     }
 }

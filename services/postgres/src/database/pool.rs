@@ -4,9 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::Lifecycle;
+use futures_util::FutureExt as _;
 use mcp_hub_chassis::slots::Slots;
+use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _};
+use mcp_hub_chassis::{Lifecycle, fault, metrics};
 use mcp_hub_proto::adapter::v1 as adapter;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument as _, Span};
 
 use super::lease::Lease;
 use super::session::{self, Mode};
@@ -33,6 +37,7 @@ pub(super) struct Pool {
     pub(super) lifecycle: Lifecycle,
     pub(super) types: Types,
     slots: Slots,
+    metrics: metrics::pool::Pool,
     idle: Mutex<Vec<Idle>>,
     /// What `auto` has learnt, and the target of the last login.
     learnt: Mutex<Learnt>,
@@ -54,6 +59,7 @@ pub(super) struct Pooled {
     pub(super) used: bool,
     generation: u64,
     born: Instant,
+    counted: metrics::pool::Connection,
 }
 
 struct Idle {
@@ -62,19 +68,26 @@ struct Idle {
 }
 
 impl Pool {
+    /// A pool without connections. `key` is the adapter's.
     pub(super) fn new(
         config: Config,
         role: Role,
         database: String,
-        application_name: String,
+        key: &str,
         lifecycle: Lifecycle,
     ) -> Arc<Self> {
+        // Several adapters may be in one process, each with databases of the same name.
+        let name = match role {
+            Role::Reader => format!("{key}/{database}"),
+            Role::Writer => format!("{key}/{database}/write"),
+        };
         Arc::new(Self {
+            metrics: metrics::pool::Pool::new(&name, config.pool_size()),
+            application_name: format!("mcp-hub/{key}"),
             slots: Slots::new(config.pool_size()),
             config,
             role,
             database,
-            application_name,
             lifecycle,
             types: Types::default(),
             idle: Mutex::default(),
@@ -85,16 +98,44 @@ impl Pool {
 
     /// A session for one call, after at most `wait` for a free one.
     pub(super) async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease, Error> {
-        let slot = self.slots.take(wait).await.ok_or(Error::Busy)?;
-        let session = match self.take_idle().await {
-            Some(session) => session,
-            None => self.connect().await?,
+        let acquired = async {
+            let slot = self.slot(wait).await?;
+            let session = match self.take_idle().await {
+                Some(session) => session,
+                None => self.connect().await?,
+            };
+            Ok(Lease::new(self.clone(), session, slot))
         };
-        Ok(Lease::new(self.clone(), session, slot))
+        acquire(acquired).await
     }
 
     /// A new session for a lease whose own turned out to be dead.
-    pub(super) async fn connect(&self) -> Result<Pooled, Error> {
+    pub(super) async fn replacement(&self) -> Result<Pooled, Error> {
+        acquire(self.connect()).await
+    }
+
+    /// A place among the pool's connections.
+    async fn slot(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        let begun = Instant::now();
+        let mut slot = std::pin::pin!(self.slots.take(wait));
+        let slot = match slot.as_mut().now_or_never() {
+            Some(slot) => slot,
+            None => {
+                let _pending = self.metrics.pending();
+                slot.await
+            }
+        };
+        let Some(slot) = slot else {
+            self.metrics.timed_out();
+            return Err(Error::Busy);
+        };
+        self.metrics.waited(begun.elapsed());
+        Ok(slot)
+    }
+
+    async fn connect(&self) -> Result<Pooled, Error> {
+        Span::current().set_attribute(trace::attribute::POOL_CONNECTED, true);
+        let begun = Instant::now();
         let generation = self.generation.load(Ordering::Acquire);
         let mut target = self.config.target(self.role)?;
         target.database.clone_from(&self.database);
@@ -102,12 +143,14 @@ impl Pool {
         let (connection, mode) = self.log_in(&target).await?;
         self.learnt().target = Some(target);
         self.slots.opened();
+        self.metrics.connected(begun.elapsed());
         Ok(Pooled {
             connection,
             mode,
             used: false,
             generation,
             born: Instant::now(),
+            counted: self.metrics.used(),
         })
     }
 
@@ -151,6 +194,7 @@ impl Pool {
             return;
         }
         session.used = true;
+        session.counted.now_idle();
         // What the server said to one caller, or to our own cleaning up, is nothing for the next.
         session.connection.take_notices();
         let since = Instant::now();
@@ -193,6 +237,7 @@ impl Pool {
             let alive = session.connection.is_alive()
                 && (since.elapsed() < ASK_AFTER || answers(&mut session.connection).await);
             if alive {
+                session.counted.now_used();
                 return Some(session);
             }
             self.close(session);
@@ -206,6 +251,13 @@ impl Pool {
     fn learnt(&self) -> MutexGuard<'_, Learnt> {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Shows in the trace how long a call had to wait until it had a session, and why it got none.
+async fn acquire<T>(acquired: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let span = trace::internal("acquire connection");
+    let acquired = acquired.instrument(span.clone()).await;
+    acquired.inspect_err(|error| trace::fail(&span, fault::name(error.reason())))
 }
 
 /// The simplest question that there is: an empty group.

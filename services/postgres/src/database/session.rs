@@ -7,6 +7,7 @@ use mcp_hub_chassis::arguments::TIMEOUT_MS;
 
 use crate::config::{Role, Target};
 use crate::error::Error;
+use crate::traced::Shown;
 use crate::wire::{self, Connection};
 
 /// How long a statement waits for a lock. Shorter than a statement may run: the caller then learns that it is a lock.
@@ -67,7 +68,7 @@ pub(super) async fn log_in(
         "SELECT pg_catalog.current_setting('{setting}') = '{value}', \
          pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_setting('server_version')"
     );
-    let rows = connection.rows(&sql, &[]).await?;
+    let rows = connection.rows(Shown::ours("SELECT"), &sql, &[], None).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };

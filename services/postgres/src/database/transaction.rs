@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::answer::{Answer, Caps};
+use mcp_hub_chassis::answer::{Answer, Caps, Push};
+use mcp_hub_chassis::trace::statement::Statement;
 use mcp_hub_proto::data::v1::{ResultSet, Value};
+use tracing::Instrument as _;
 
 use super::lease::Lease;
 use super::session::{self, Groups};
 use crate::error::Error;
 use crate::execution::{self, Plan, Rows};
 use crate::row::Row;
-
-/// How much longer than the server we wait for a statement that it should have ended: its own word is better than ours.
-pub(super) const SLACK: Duration = Duration::from_millis(500);
+use crate::timer::Timer;
+use crate::traced::{Returned, Shown, settle};
 
 /// A transaction. Dropped, it is cancelled and rolled back in the background.
 pub struct Transaction {
@@ -63,21 +64,35 @@ impl Transaction {
     ///
     /// # Errors
     /// The server's, [`Error::TimedOut`], [`Error::Lost`].
-    pub async fn rows(&mut self, sql: &str, params: &[Option<&str>]) -> Result<Vec<Row>, Error> {
+    pub async fn rows(
+        &mut self,
+        shown: Shown<'_>,
+        sql: &str,
+        params: &[Option<&str>],
+    ) -> Result<Vec<Row>, Error> {
         let timer = self.timer();
-        let rows = timer.limit(self.lease.connection().rows(sql, params)).await;
-        timer.judge(rows)
+        let connection = self.lease.connection();
+        connection.rows(shown, sql, params, Some(&timer)).await
     }
 
     /// Runs a caller's statement to its end. Rows beyond the caps are left out of the result, not of the effect.
     ///
     /// # Errors
     /// The server's, [`Error::Fault`] for parameters that do not fit, [`Error::TimedOut`], [`Error::Lost`].
-    pub async fn run(&mut self, sql: &str, params: &[Value], caps: Caps) -> Result<Outcome, Error> {
+    pub async fn run(
+        &mut self,
+        shown: Shown<'_>,
+        sql: &str,
+        params: &[Value],
+        caps: Caps,
+    ) -> Result<Outcome, Error> {
         self.foreign = true;
         let timer = self.timer();
-        let outcome = timer.limit(run(&mut self.lease, sql, params, caps)).await;
-        timer.judge(outcome)
+        let statement = self.lease.connection().begin(shown, sql);
+        let outcome = run(&mut self.lease, &statement, sql, params, caps);
+        let outcome = outcome.instrument(statement.span().clone());
+        let outcome = timer.limit(outcome).await;
+        settle(statement, outcome)
     }
 
     /// Changes the limit of the next statements.
@@ -85,7 +100,8 @@ impl Transaction {
     /// # Errors
     /// The server's, [`Error::Lost`].
     pub async fn set_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
-        self.rows(&session::set_timeout(timeout), &[]).await?;
+        let shown = Shown::ours("SET");
+        self.rows(shown, &session::set_timeout(timeout), &[]).await?;
         self.timeout = timeout;
         Ok(())
     }
@@ -105,7 +121,7 @@ impl Transaction {
         } else {
             &[&["COMMIT"]]
         };
-        self.run_groups(groups).await
+        self.end_by("COMMIT", groups).await
     }
 
     /// Undoes what was done.
@@ -118,15 +134,18 @@ impl Transaction {
         } else {
             &[&["ROLLBACK"]]
         };
-        self.run_groups(groups).await
+        self.end_by("ROLLBACK", groups).await
     }
 
-    /// Runs groups of our own statements to their end.
-    async fn run_groups(&mut self, groups: Groups) -> Result<(), Error> {
+    /// Runs what ends the transaction, with a round trip of its own.
+    async fn end_by(&mut self, what: &'static str, groups: Groups) -> Result<(), Error> {
         let timer = self.timer();
         let connection = self.lease.connection();
-        let result = timer.limit(connection.run_groups(groups)).await;
-        timer.judge(result)
+        let statement = connection.begin(Shown::ours(what), what);
+        let ended = connection.run_groups(groups);
+        let ended = ended.instrument(statement.span().clone());
+        let ended = timer.limit(ended).await;
+        settle(statement, ended.map(|()| ((), Returned::default())))
     }
 
     pub(crate) fn lease(&mut self) -> &mut Lease {
@@ -135,46 +154,21 @@ impl Transaction {
 
     /// Starts the clock of one statement.
     pub(crate) fn timer(&self) -> Timer {
-        Timer {
-            limit: self.timeout,
-            begun: Instant::now(),
-        }
+        Timer::start(self.timeout)
     }
 }
 
-/// The clock of one statement. The server has the same limit, and its word is better than ours, so ours has some slack.
-pub(crate) struct Timer {
-    limit: Duration,
-    begun: Instant,
-}
-
-impl Timer {
-    /// Runs a statement within the limit.
-    pub(crate) async fn limit<T>(
-        &self,
-        statement: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let result = tokio::time::timeout(self.limit + SLACK, statement).await;
-        result.unwrap_or(Err(Error::TimedOut(self.limit)))
-    }
-
-    /// Tells a cancel by the server's clock as what it is.
-    pub(crate) fn judge<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        match result {
-            Err(Error::Server(error))
-                if error.is_cancelled() && self.begun.elapsed() >= self.limit.mul_f64(0.9) =>
-            {
-                Err(Error::TimedOut(self.limit))
-            }
-            result => result,
-        }
-    }
-}
-
-async fn run(lease: &mut Lease, sql: &str, params: &[Value], caps: Caps) -> Result<Outcome, Error> {
+async fn run(
+    lease: &mut Lease,
+    statement: &Statement,
+    sql: &str,
+    params: &[Value],
+    caps: Caps,
+) -> Result<(Outcome, Returned), Error> {
     let begun = Instant::now();
     let (connection, types) = lease.parts();
     let plan = Plan {
+        statement,
         sql,
         params,
         rows: 0,
@@ -194,22 +188,26 @@ async fn run(lease: &mut Lease, sql: &str, params: &[Value], caps: Caps) -> Resu
     connection.settle().await?;
     let (tag, affected) = execution::read_tag(rows.tag());
     let Some(columns) = rows.columns(connection, types).await? else {
-        return Ok(Outcome {
+        let outcome = Outcome {
             affected,
             result: None,
             tag,
-        });
+        };
+        return Ok((outcome, Returned::default()));
     };
     let mut answer = Answer::new(columns.shown(), caps);
+    let mut returned = Returned::default();
     for row in kept {
-        if answer.push(columns.decode(&row))? != mcp_hub_chassis::answer::Push::Added {
+        if answer.push(columns.decode(&row))? != Push::Added {
+            returned.truncated = true;
             break;
         }
+        returned.add(&row);
     }
-    let result = answer.finish(begun.elapsed(), |_| None);
-    Ok(Outcome {
+    let outcome = Outcome {
         affected,
-        result: Some(result),
+        result: Some(answer.finish(begun.elapsed(), |_| None)),
         tag,
-    })
+    };
+    Ok((outcome, returned))
 }

@@ -74,7 +74,7 @@ pub(super) fn scan(sql: &str) -> Result<Lexed<'_>, Refusal> {
 }
 
 /// The tokens that are neither space nor comment.
-fn tokens(sql: &str) -> Vec<(TokenKind, Range<usize>)> {
+pub(super) fn tokens(sql: &str) -> Vec<(TokenKind, Range<usize>)> {
     let mut start = 0;
     squawk_lexer::tokenize(sql)
         .map(|token| {
@@ -126,7 +126,10 @@ fn is_literal_word(word: &str) -> bool {
 
 /// Refuses `E'..' '\..'`: PostgreSQL reads the second part with escapes because the first has them, the parser does not, so the two
 /// would disagree about where the string ends.
-fn check_continued_strings(sql: &str, tokens: &[(TokenKind, Range<usize>)]) -> Result<(), Refusal> {
+pub(super) fn check_continued_strings(
+    sql: &str,
+    tokens: &[(TokenKind, Range<usize>)],
+) -> Result<(), Refusal> {
     let mut escaped = false;
     for (kind, range) in tokens {
         match kind {

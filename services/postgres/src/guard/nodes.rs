@@ -340,6 +340,26 @@ pub(super) fn is_read(kind: SyntaxKind) -> bool {
     )
 }
 
+/// Whether a node is the name of what a statement of a write is about: it stands in the statement's summary.
+pub(super) fn is_shown(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        SyntaxKind::RELATION_NAME_REF
+            | SyntaxKind::TABLE_NAME
+            | SyntaxKind::TABLE_NAME_REF
+            | SyntaxKind::VIEW
+            | SyntaxKind::VIEW_REF
+            | SyntaxKind::INDEX
+            | SyntaxKind::INDEX_REF
+            | SyntaxKind::SEQUENCE
+            | SyntaxKind::SEQUENCE_REF
+            | SyntaxKind::FUNCTION_NAME
+            | SyntaxKind::FUNCTION_NAME_REF
+            | SyntaxKind::PROCEDURE_NAME
+            | SyntaxKind::PROCEDURE_NAME_REF
+    )
+}
+
 /// Whether a statement begins or ends a transaction: ours must stay as it is, in reads and in writes.
 pub(super) fn controls_transaction(kind: SyntaxKind) -> bool {
     matches!(

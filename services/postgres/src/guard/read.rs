@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use indexmap::IndexSet;
 use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
@@ -18,7 +19,7 @@ const NO_SESSION: &str = "Calls share connections, so nothing can be kept betwee
 pub(super) struct Facts {
     pub(super) kind: Kind,
     pub(super) functions: BTreeSet<Name>,
-    pub(super) relations: BTreeSet<Name>,
+    pub(super) relations: IndexSet<Name>,
 }
 
 /// The one statement of a text.
@@ -68,7 +69,7 @@ pub(super) fn inspect(sql: &str, root: &SyntaxNode, errors: &[SyntaxError]) -> R
     let mut facts = Facts {
         kind,
         functions: BTreeSet::new(),
-        relations: BTreeSet::new(),
+        relations: IndexSet::new(),
     };
     let queries = Queries::of(&statement);
     for node in statement.descendants() {
@@ -248,6 +249,7 @@ fn inside(kind: SyntaxKind) -> Refusal {
 /// The name of a kind as SQL has it: `CREATE TABLE`.
 pub(super) fn words(kind: SyntaxKind) -> String {
     match kind {
+        SyntaxKind::COMPOUND_SELECT | SyntaxKind::PAREN_SELECT => "SELECT".to_owned(),
         SyntaxKind::COMMIT_TRANSACTION => "COMMIT".to_owned(),
         SyntaxKind::ROLLBACK_TRANSACTION => "ROLLBACK".to_owned(),
         SyntaxKind::SAVEPOINT_CREATE => "SAVEPOINT".to_owned(),

@@ -109,7 +109,7 @@ fn a_read_tells_what_it_touches() {
     let sql = "/* ä */ with a as (select * from a), b as (select f(1) from a) \
                select s.g(b.x), 1::s.d, (b).y from b, s.b, lateral \"H\"(2) as h (i int) where b.x = $3 and u.k(1) ;";
     let read = read(sql).expect("is a read");
-    let names = |names: &BTreeSet<Name>| {
+    let names = |names: Vec<&Name>| {
         names
             .iter()
             .map(ToString::to_string)
@@ -118,9 +118,9 @@ fn a_read_tells_what_it_touches() {
     };
     assert_eq!((read.kind, read.offset, read.parameters), (Kind::Select, 8, 3));
     assert!(read.text.starts_with("with") && read.text.ends_with("k(1)"));
-    assert_eq!(names(&read.functions), "H f s.g u.k");
+    assert_eq!(names(read.functions.iter().collect()), "H f s.g u.k");
     // The `a` inside of `a` is the database's, since the WITH is not recursive; the later ones are the query.
-    assert_eq!(names(&read.relations), "a s.b");
+    assert_eq!(names(read.relations.iter().collect()), "a s.b");
 }
 
 #[test]

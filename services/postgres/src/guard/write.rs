@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexSet;
 use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::read::{only_statement, words};
-use super::{Refusal, lexical, nodes};
+use super::read::{only_statement, qualified, words};
+use super::{Name, Refusal, lexical, nodes};
 
 /// How much of a statement a sentence about it shows.
 const SHOWN: usize = 120;
@@ -27,6 +28,8 @@ pub(crate) struct Write<'a> {
     pub offset: usize,
     /// Names in front of dots: schemas, but tables and aliases too.
     pub qualifiers: BTreeSet<String>,
+    /// The tables, views, indexes, sequences and routines that it names, in the order of its text, those of its own `WITH` left out.
+    pub names: IndexSet<Name>,
     /// What it destroys, as a sentence, when that is much or can't be seen; such a statement wants a confirmation.
     pub effect: Option<String>,
 }
@@ -61,8 +64,23 @@ pub(super) fn inspect<'a>(
         text: lexed.text,
         offset: sql[..lexed.start].chars().count(),
         qualifiers: lexed.qualifiers.clone(),
+        names: names(&statement),
         effect: effect(&statement, &shortened(lexed.text)),
     })
+}
+
+/// What a statement names.
+fn names(statement: &SyntaxNode) -> IndexSet<Name> {
+    let of = |is_wanted: fn(SyntaxKind) -> bool| {
+        let nodes = statement.descendants().filter(move |node| is_wanted(node.kind()));
+        nodes.map(|node| qualified(&node))
+    };
+    let queries: BTreeSet<String> = of(|kind| kind == SyntaxKind::CTE_NAME)
+        .map(|query| query.name)
+        .collect();
+    of(nodes::is_shown)
+        .filter(|name| name.schema.is_some() || !queries.contains(&name.name))
+        .collect()
 }
 
 /// Refuses what can't run, or must not run, inside the call's transaction.

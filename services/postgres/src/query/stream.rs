@@ -4,15 +4,18 @@ use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::stream::{self, BATCH_BYTES, BATCH_ROWS, ROW_BYTES, Sender, Stream};
+use mcp_hub_chassis::trace::statement::Statement;
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::data::v1::{self as data, ResultSet};
 use mcp_hub_proto::postgres::v1::{StreamQueryRequest, StreamQueryResponse};
+use tracing::Instrument as _;
 
 use crate::catalogue;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::execution::{Plan, Rows};
-use crate::guard;
+use crate::guard::{self, Read};
+use crate::traced::{Returned, Shown, settle};
 
 /// The rows of a read as they come. A caller that goes away cancels it.
 ///
@@ -24,32 +27,37 @@ pub(crate) fn stream(
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<Stream<StreamQueryResponse>, Fault> {
-    guard::read(&request.sql)?;
+    let read = guard::read(&request.sql)?.into_owned();
     let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
     Ok(stream::start(lifecycle, move |sender| async move {
-        send_all(&database, &request, timeout, &sender).await
+        send_all(&database, &request, &read, timeout, &sender).await
     }))
 }
 
 async fn send_all(
     database: &Database,
     request: &StreamQueryRequest,
+    read: &Read<'_>,
     timeout: Duration,
     sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Fault> {
-    let read = guard::read(&request.sql)?;
-    catalogue::check_read(database, request.database.as_deref(), &read).await?;
+    catalogue::check_read(database, request.database.as_deref(), read).await?;
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
     let timer = transaction.timer();
-    let result = timer.limit(send_rows(&mut transaction, request, sender)).await;
-    Ok(timer.judge(result)?)
+    let shown = Shown::theirs(read.kind.operation(), &read.relations);
+    let statement = transaction.lease().connection().begin(shown, &request.sql);
+    let sent = send_rows(&mut transaction, &statement, request, sender);
+    let sent = sent.instrument(statement.span().clone());
+    let sent = timer.limit(sent).await;
+    Ok(settle(statement, sent)?)
 }
 
 async fn send_rows(
     transaction: &mut Transaction,
+    statement: &Statement,
     request: &StreamQueryRequest,
     sender: &Sender<StreamQueryResponse>,
-) -> Result<(), Error> {
+) -> Result<((), Returned), Error> {
     let begun = Instant::now();
     // 0 is all of them, also when they are more than the protocol can count.
     let rows = request
@@ -57,6 +65,7 @@ async fn send_rows(
         .and_then(|limit| i32::try_from(limit).ok())
         .unwrap_or_default();
     let plan = Plan {
+        statement,
         sql: &request.sql,
         params: &request.params,
         rows,
@@ -74,6 +83,7 @@ async fn send_rows(
         },
         bytes: 0,
     };
+    let mut returned = Returned::default();
     while let Some(row) = rows.next(connection).await? {
         if row.len() > ROW_BYTES {
             let message = format!(
@@ -83,14 +93,16 @@ async fn send_rows(
             return Err(Fault::new(Reason::ResultTooLarge, message).into());
         }
         if !batches.push(columns.decode(&row), row.len()).await {
-            return Ok(());
+            return Err(Fault::new(Reason::Cancelled, "the caller has gone").into());
         }
+        returned.add(&row);
     }
     // The end of the flight is the end of the statement: only then is it known that nothing failed.
     connection.settle().await?;
     batches.batch.notices = connection.take_notices();
     batches.batch.elapsed_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
-    if rows.is_cut() {
+    returned.truncated = rows.is_cut();
+    if returned.truncated {
         batches.batch.truncated = Some(data::Truncation {
             reason: data::TruncationReason::Rows.into(),
             next_cursor: None,
@@ -98,7 +110,7 @@ async fn send_rows(
         });
     }
     batches.send().await;
-    Ok(())
+    Ok(((), returned))
 }
 
 /// Batches on their way to the caller.

@@ -11,6 +11,7 @@ use crate::database::Database;
 use crate::error::{Error, ServerError};
 use crate::guard;
 use crate::row::text_array;
+use crate::traced::Shown;
 
 /// How long the look-up may take: an error must not wait for its advice.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -114,18 +115,25 @@ async fn look_up(
     let mut transaction = database.read(name, PATIENCE).await?;
     let (rows, wanted) = match wanted {
         Wanted::Table(wanted) => {
+            let shown = Shown::ours("SELECT pg_class");
             let config = database.config();
             let denied = text_array(config.denied_schemas().iter().map(String::as_str));
             let allowed = text_array(config.allow_schemas.iter().map(String::as_str));
             (
-                transaction.rows(TABLES, &[Some(&denied), Some(&allowed)]).await?,
+                transaction
+                    .rows(shown, TABLES, &[Some(&denied), Some(&allowed)])
+                    .await?,
                 wanted,
             )
         }
         Wanted::Column(wanted) => {
             let relations: Vec<String> = read.relations.iter().map(quoted).collect();
             let relations = text_array(relations.iter().map(String::as_str));
-            (transaction.rows(COLUMNS, &[Some(&relations)]).await?, wanted)
+            let shown = Shown::ours("SELECT pg_attribute");
+            (
+                transaction.rows(shown, COLUMNS, &[Some(&relations)]).await?,
+                wanted,
+            )
         }
     };
     transaction.rollback().await?;

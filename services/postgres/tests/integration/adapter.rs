@@ -7,6 +7,7 @@ use mcp_hub_chassis::fault::{Fault, Reason};
 use mcp_hub_chassis::{Lifecycle, answer::Caps};
 use mcp_hub_postgres::Config;
 use mcp_hub_postgres::database::{Database, Outcome};
+use mcp_hub_postgres::traced::Shown;
 use mcp_hub_proto::adapter::v1::adapter_service_client::AdapterServiceClient;
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, State};
 use mcp_hub_proto::data::v1::value::Kind;
@@ -20,6 +21,9 @@ use tonic::transport::{Channel, Endpoint};
 
 /// How long a test waits for what should come soon.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// What a trace would show of the tests' own statements.
+pub(crate) const SEEN: Shown<'static> = Shown::ours("TEST");
 
 /// Settings from TOML.
 pub(crate) fn config(text: &str) -> Config {
@@ -180,7 +184,7 @@ impl Server {
 
     pub(crate) async fn outcome(&self, sql: &str) -> Outcome {
         let mut transaction = self.0.write(None, SOON).await.expect("a transaction");
-        let outcome = transaction.run(sql, &[], Caps::default()).await;
+        let outcome = transaction.run(SEEN, sql, &[], Caps::default()).await;
         let outcome = outcome.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         transaction.commit().await.expect("commits");
         outcome
@@ -188,7 +192,7 @@ impl Server {
 
     /// Runs a statement that no transaction may hold.
     pub(crate) async fn run_alone(&self, sql: &str) {
-        let done = self.0.run_outside_transaction(None, sql, SOON).await;
+        let done = self.0.run_outside_transaction(None, SEEN, sql, SOON).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
@@ -205,7 +209,7 @@ impl Server {
     /// The first column of the first row as text.
     pub(crate) async fn value(&self, sql: &str) -> String {
         let mut transaction = self.0.read(None, SOON).await.expect("a transaction");
-        let rows = transaction.rows(sql, &[]).await.expect("rows");
+        let rows = transaction.rows(SEEN, sql, &[]).await.expect("rows");
         let text = rows
             .first()
             .and_then(|row| row.text(0))

@@ -8,7 +8,7 @@ use mcp_hub_postgres::database::Database;
 use mcp_hub_proto::postgres::v1::QueryRequest;
 use mcp_hub_testing::Postgres;
 
-use crate::adapter::{Adapter, Server, config, rows};
+use crate::adapter::{Adapter, SEEN, Server, config, rows};
 use crate::corpus::{MUST_ALLOW, MUST_ALLOW_NEWER, MUST_REJECT};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +82,7 @@ async fn read_only_alone_is_not_enough() {
         );
         let limit = Duration::from_secs(20);
         let mut transaction = database.read(None, limit).await.expect("a transaction");
-        if transaction.run(sql, &[], Caps::default()).await.is_ok() {
+        if transaction.run(SEEN, sql, &[], Caps::default()).await.is_ok() {
             through.push(*sql);
         }
     }

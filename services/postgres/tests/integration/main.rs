@@ -19,5 +19,7 @@ mod resources;
 mod restart;
 mod stream;
 mod tls;
+mod told;
+mod traces;
 mod types;
 mod write;

@@ -8,7 +8,7 @@ use mcp_hub_postgres::database::Database;
 use mcp_hub_proto::adapter::v1::Mode;
 use mcp_hub_testing::{PgBouncer, Postgres, eventually};
 
-use crate::adapter::{Adapter, SOON, Server, config};
+use crate::adapter::{Adapter, SEEN, SOON, Server, config};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,7 +58,10 @@ async fn the_session_refuses_writes_when_the_guard_does_not() {
         let database = Database::new(config(&format!("url = '{url}'")), "bypass", Lifecycle::new());
         for sql in WRITES {
             let mut transaction = database.read(None, TIMEOUT).await.expect("a transaction");
-            let error = transaction.run(sql, &[], Caps::default()).await.expect_err(sql);
+            let error = transaction
+                .run(SEEN, sql, &[], Caps::default())
+                .await
+                .expect_err(sql);
             assert!(
                 matches!(
                     Fault::from(error).reason,
@@ -79,11 +82,11 @@ async fn the_session_refuses_writes_when_the_guard_does_not() {
             "discard all",
         ] {
             let mut transaction = database.read(None, TIMEOUT).await.expect("a transaction");
-            let _ = transaction.run(sql, &[], Caps::default()).await;
+            let _ = transaction.run(SEEN, sql, &[], Caps::default()).await;
             drop(transaction);
             let mut transaction = database.read(None, TIMEOUT).await.expect("a transaction");
             let error = transaction
-                .run("delete from victim", &[], Caps::default())
+                .run(SEEN, "delete from victim", &[], Caps::default())
                 .await
                 .expect_err(sql);
             assert_eq!(Fault::from(error).reason, Reason::WriteNotAllowed, "{sql}");

@@ -233,7 +233,7 @@ async fn what_can_t_be_in_a_transaction_is_refused() {
     );
     let mut slow = request(&[
         ("insert into t values (9)", json!([])),
-        ("select pg_sleep(60)", json!([])),
+        ("select pg_sleep(60) /* slow write */", json!([])),
     ]);
     slow.timeout_ms = Some(200);
     assert_eq!(
@@ -241,7 +241,7 @@ async fn what_can_t_be_in_a_transaction_is_refused() {
         Reason::StatementTimedOut
     );
     assert_eq!(server.value("select count(*) from t").await, "2");
-    server.stops_running("pg_sleep(60)").await;
+    server.stops_running("slow write").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

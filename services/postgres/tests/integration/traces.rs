@@ -1,0 +1,506 @@
+//! A call's way to the database, as its trace shows it: names, parents, what is told of each step, and never a value.
+
+use mcp_hub_chassis::trace::attribute;
+use mcp_hub_proto::postgres::v1::postgres_write_service_client::PostgresWriteServiceClient;
+use mcp_hub_proto::postgres::v1::*;
+use mcp_hub_testing::traces::{self, Caller, SpanData, attribute as value_of};
+use mcp_hub_testing::{Postgres, eventually};
+use tonic::Request;
+
+use crate::adapter::{Adapter, SOON, Server, value};
+
+/// What no span may hold: it stands in literals, parameters, rows and errors of the statements here.
+const SECRET: &str = "5eCr3t";
+
+const QUERY: &str = "mcphub.postgres.v1.PostgresService/Query";
+
+/// A request in the trace of a caller.
+fn traced<T>(caller: &Caller, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let traceparent = caller.traceparent().parse().expect("a header");
+    request.metadata_mut().insert("traceparent", traceparent);
+    request
+}
+
+fn query(sql: &str) -> QueryRequest {
+    QueryRequest {
+        sql: sql.to_owned(),
+        ..QueryRequest::default()
+    }
+}
+
+/// The trace of a call as lines: kind, name, what is told, indented below the parent, in the order of their beginnings.
+fn tree(caller: &Caller) -> String {
+    let mut spans = caller.spans();
+    spans.sort_by_key(|span| span.start_time);
+    let mut lines = String::new();
+    write(&spans, caller.span_id(), 0, &mut lines);
+    assert_eq!(
+        lines.lines().count(),
+        spans.len(),
+        "a span without its parent: {spans:#?}"
+    );
+    lines
+}
+
+fn write(spans: &[SpanData], parent: opentelemetry::trace::SpanId, depth: usize, lines: &mut String) {
+    for span in spans.iter().filter(|span| span.parent_span_id == parent) {
+        let told = [
+            ("connected", attribute::POOL_CONNECTED),
+            ("rows", attribute::DB_RESPONSE_RETURNED_ROWS),
+            ("truncated", attribute::DB_RESPONSE_TRUNCATED),
+            ("code", attribute::DB_RESPONSE_STATUS_CODE),
+            ("error", attribute::ERROR_TYPE),
+        ];
+        let told = told
+            .into_iter()
+            .filter_map(|(short, name)| Some(format!(" {short}={}", value_of(span, name)?)));
+        let told: String = told
+            .chain(span.events.iter().map(|event| format!(" [{}]", event.name)))
+            .collect();
+        let kind = format!("{:?}", span.span_kind).to_lowercase();
+        lines.push_str(&format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name));
+        write(spans, span.span_context.span_id(), depth + 1, lines);
+    }
+}
+
+/// Waits until a span has ended; that of the server ends with the call.
+async fn ended(caller: &Caller, name: &str) -> SpanData {
+    eventually(SOON, async || caller.span(name)).await
+}
+
+/// Asserts that nothing that a span shows holds a value.
+#[track_caller]
+fn assert_no_value(caller: &Caller) {
+    let spans = caller.spans();
+    assert!(!spans.is_empty());
+    let shown = format!("{spans:?}");
+    assert!(!shown.contains(SECRET), "{spans:#?}");
+}
+
+/// A database of the test's own, an adapter in front of it.
+async fn shop(postgres: &Postgres, name: &str, settings: &str) -> (Adapter, Server) {
+    traces::record();
+    Server::of(postgres.url()).create_database(name).await;
+    let url = postgres.url_of(name);
+    let server = Server::of(&url);
+    let rows = format!("insert into orders select n, '{SECRET}' || n from generate_series(1, 300) n");
+    server
+        .run(&[
+            "create table customers (id int primary key)",
+            "create table orders (id int primary key, note text unique, customer int references customers deferrable initially deferred)",
+            &rows.replace("orders select", "orders (id, note) select"),
+        ])
+        .await;
+    (
+        Adapter::start(&format!("url = '{url}'\nallow_writes = true\n{settings}")).await,
+        server,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_of_a_query() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, _) = shop(postgres, "traced_query", "pool_size = 1").await;
+    let sql = format!(
+        "select o.id, note from orders o left join customers c on c.id = customer where note <> '{SECRET}' and o.id < $1"
+    );
+    let asked = |rows: i64| QueryRequest {
+        params: vec![value(&rows.into())],
+        ..query(&sql)
+    };
+    // Login and probes are over.
+    adapter.serving().await;
+    let caller = Caller::new();
+    let answer = adapter
+        .client
+        .clone()
+        .query(traced(&caller, asked(1000)))
+        .await
+        .expect("answers");
+    assert_eq!(answer.into_inner().result.expect("a result").rows.len(), 100);
+    let server = ended(&caller, QUERY).await;
+    assert_eq!(server.parent_span_id, caller.span_id());
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresService/Query
+      internal guard
+      internal acquire connection
+      client SELECT orders customers rows=100 truncated=true [first row]
+    ");
+    let statement = caller.span("SELECT orders customers").expect("ended");
+    let told = |name: &str| value_of(&statement, name).map(|value| value.to_string());
+    assert_eq!(told(attribute::DB_SYSTEM_NAME).as_deref(), Some("postgresql"));
+    assert_eq!(told(attribute::DB_NAMESPACE).as_deref(), Some("traced_query"));
+    assert_eq!(told(attribute::DB_OPERATION_NAME).as_deref(), Some("SELECT"));
+    assert_eq!(
+        told(attribute::DB_QUERY_SUMMARY).as_deref(),
+        Some("SELECT orders customers")
+    );
+    assert_eq!(told(attribute::DB_QUERY_TEXT), None);
+    assert_eq!(told(attribute::DB_COLLECTION_NAME), None, "there are two");
+    assert_eq!(told(attribute::SERVER_ADDRESS).as_deref(), Some(postgres.host()));
+    assert_eq!(told(attribute::SERVER_PORT), Some(postgres.port().to_string()));
+    let bytes: i64 = told(attribute::DB_RESPONSE_BYTES)
+        .expect("told")
+        .parse()
+        .expect("a number");
+    // Each row has a number, and the secret with the same number behind it.
+    assert!((100 * 10..100 * 30).contains(&bytes), "{bytes}");
+    assert_no_value(&caller);
+    assert!(server.start_time <= statement.start_time && statement.end_time <= server.end_time);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_call_makes_a_connection() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, _) = shop(postgres, "traced_login", "").await;
+    adapter.serving().await;
+    // All connections that there are, and one more: at least one has to be made.
+    let callers: Vec<Caller> = (0..3).map(|_| Caller::new()).collect();
+    let calls = callers.iter().map(|caller| {
+        let (mut client, request) = (
+            adapter.client.clone(),
+            traced(caller, query("select pg_sleep(0.3), id from orders limit 1")),
+        );
+        adapter
+            .lifecycle
+            .spawn(async move { client.query(request).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.expect("no panic").expect("answers");
+    }
+    let mut trees = vec![];
+    for caller in &callers {
+        ended(caller, QUERY).await;
+        trees.push(tree(caller));
+    }
+    let made: Vec<&String> = trees
+        .iter()
+        .filter(|tree| tree.contains("connected=true"))
+        .collect();
+    assert!(!made.is_empty(), "{trees:#?}");
+    insta::assert_snapshot!(made[0], @r"
+    server mcphub.postgres.v1.PostgresService/Query
+      internal guard
+      internal acquire connection connected=true
+        client SELECT rows=1 [first row]
+      client SELECT orders rows=1 [first row]
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_fails_has_its_code_and_no_message() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, _) = shop(postgres, "traced_failure", "").await;
+    adapter.serving().await;
+    let caller = Caller::new();
+    let failed = adapter
+        .client
+        .clone()
+        .query(traced(&caller, query("select not_e from orders")))
+        .await;
+    failed.expect_err("fails");
+    ended(&caller, QUERY).await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresService/Query error=STATEMENT_INVALID
+      internal guard
+      internal acquire connection
+      client SELECT orders code=42703 error=STATEMENT_INVALID
+      internal acquire connection
+      client SELECT pg_attribute rows=3 [first row]
+      client ROLLBACK rows=0
+    ");
+    // The server quotes the value in its message.
+    let caller = Caller::new();
+    let cast = format!("select note::int from orders where note = '{SECRET}1'");
+    let failed = adapter.client.clone().query(traced(&caller, query(&cast))).await;
+    assert!(failed.expect_err("fails").message().contains(SECRET));
+    ended(&caller, QUERY).await;
+    let statement = caller.span("SELECT orders").expect("ended");
+    let code = value_of(&statement, attribute::DB_RESPONSE_STATUS_CODE);
+    assert_eq!(code.map(|code| code.to_string()).as_deref(), Some("22P02"));
+    assert_no_value(&caller);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_guard_refuses_goes_no_further() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, _) = shop(postgres, "traced_guard", "").await;
+    for sql in [
+        format!("delete from orders where note = '{SECRET}'"),
+        format!("select '{SECRET}"),
+    ] {
+        let caller = Caller::new();
+        let refused = adapter.client.clone().query(traced(&caller, query(&sql))).await;
+        refused.expect_err("refused");
+        ended(&caller, QUERY).await;
+        let guard = caller.span("guard").expect("ended");
+        assert!(value_of(&guard, attribute::ERROR_TYPE).is_some());
+        assert_eq!(caller.spans().len(), 2, "{}", tree(&caller));
+        assert_no_value(&caller);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_is_seen_in_the_statement() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, server) = shop(postgres, "traced_cancel", "").await;
+    adapter.serving().await;
+    let caller = Caller::new();
+    let request = traced(
+        &caller,
+        query("select id, pg_sleep(60) from orders /* traced cancel */"),
+    );
+    let mut client = adapter.client.clone();
+    let call = adapter
+        .lifecycle
+        .spawn(async move { client.query(request).await });
+    server.runs("traced cancel").await;
+    call.abort();
+    ended(&caller, "release connection").await;
+    ended(&caller, QUERY).await;
+    let statement = caller.span("SELECT orders").expect("ended");
+    let reason = value_of(&statement, attribute::ERROR_TYPE);
+    assert_eq!(
+        reason.map(|reason| reason.to_string()).as_deref(),
+        Some("CANCELLED")
+    );
+    server.stops_running("traced cancel").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_a_connection_is_seen() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, server) = shop(postgres, "traced_wait", "pool_size = 1").await;
+    adapter.serving().await;
+    let occupying = Caller::new();
+    let request = traced(&occupying, query("select pg_sleep(60) /* traced wait */"));
+    let mut client = adapter.client.clone();
+    let call = adapter
+        .lifecycle
+        .spawn(async move { client.query(request).await });
+    server.runs("traced wait").await;
+    let caller = Caller::new();
+    let impatient = QueryRequest {
+        timeout_ms: Some(300),
+        ..query("select id from orders")
+    };
+    let busy = adapter.client.clone().query(traced(&caller, impatient)).await;
+    busy.expect_err("busy");
+    call.abort();
+    ended(&caller, QUERY).await;
+    let acquire = caller.span("acquire connection").expect("ended");
+    let reason = value_of(&acquire, attribute::ERROR_TYPE);
+    assert_eq!(
+        reason.map(|reason| reason.to_string()).as_deref(),
+        Some("DATABASE_BUSY")
+    );
+    let waited = acquire
+        .end_time
+        .duration_since(acquire.start_time)
+        .expect("a time");
+    assert!(waited.as_millis() >= 300, "{waited:?}");
+    let metrics = mcp_hub_chassis::metrics::text();
+    let timeouts = metrics.lines().find(|line| {
+        line.starts_with("db_client_connection_timeouts_total") && line.contains("test/traced_wait\"")
+    });
+    assert!(timeouts.is_some_and(|line| line.ends_with(" 1")), "{timeouts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_down_is_seen_where_it_was_looked_for() {
+    let Some(postgres) = Postgres::start().await else {
+        return;
+    };
+    traces::record();
+    let adapter = Adapter::of(postgres.url()).await;
+    adapter.query("select 1").await.expect("works");
+    postgres.stop().await;
+    let caller = Caller::new();
+    adapter
+        .client
+        .clone()
+        .query(traced(&caller, query("select 1")))
+        .await
+        .expect_err("down");
+    ended(&caller, QUERY).await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresService/Query error=DATABASE_UNAVAILABLE
+      internal guard
+      internal acquire connection connected=true error=DATABASE_UNAVAILABLE
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_statement_of_a_write_is_seen_and_its_commit() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, _) = shop(postgres, "traced_write", "").await;
+    let execute = "mcphub.postgres.v1.PostgresWriteService/Execute";
+    let statement = |sql: &str| Statement {
+        sql: sql.to_owned(),
+        params: vec![],
+    };
+    let request = |second: &str| ExecuteRequest {
+        statements: vec![
+            statement(&format!("insert into customers values (7) returning '{SECRET}'")),
+            statement(second),
+        ],
+        ..ExecuteRequest::default()
+    };
+    let mut client = PostgresWriteServiceClient::new(adapter.channel.clone());
+    let caller = Caller::new();
+    let sql = format!("update orders set note = '{SECRET}' where id = 7");
+    client
+        .execute(traced(&caller, request(&sql)))
+        .await
+        .expect("writes");
+    ended(&caller, execute).await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresWriteService/Execute
+      internal guard
+      internal acquire connection connected=true
+        client SELECT rows=1 [first row]
+      client SELECT rows=1 [first row]
+      client INSERT customers rows=1 [first row]
+      client UPDATE orders rows=0
+      client COMMIT rows=0
+    ");
+    assert_no_value(&caller);
+
+    // The foreign key is looked at when all is done.
+    let caller = Caller::new();
+    let wrong = "update orders set customer = 4711 where id = 8";
+    let request = ExecuteRequest {
+        statements: vec![statement(wrong)],
+        ..ExecuteRequest::default()
+    };
+    client.execute(traced(&caller, request)).await.expect_err("fails");
+    ended(&caller, execute).await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresWriteService/Execute error=STATEMENT_INVALID
+      internal guard
+      internal acquire connection
+      client SELECT rows=1 [first row]
+      client UPDATE orders rows=0
+      client COMMIT code=23503 error=STATEMENT_INVALID
+    ");
+    assert!(!format!("{:?}", caller.spans()).contains("4711"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_and_followed_calls_are_seen_to_their_end() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, _) = shop(postgres, "traced_stream", "").await;
+    adapter.serving().await;
+    let caller = Caller::new();
+    let request = StreamQueryRequest {
+        sql: "select * from orders".to_owned(),
+        ..StreamQueryRequest::default()
+    };
+    let stream = adapter
+        .client
+        .clone()
+        .stream_query(traced(&caller, request))
+        .await;
+    let mut stream = stream.expect("a stream").into_inner();
+    while stream.message().await.expect("a batch").is_some() {}
+    ended(&caller, "mcphub.postgres.v1.PostgresService/StreamQuery").await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresService/StreamQuery
+      internal guard
+      internal acquire connection
+      client SELECT orders rows=300 [first row]
+    ");
+    assert_no_value(&caller);
+
+    let caller = Caller::new();
+    let request = FollowQueryRequest {
+        query: Some(query("select note from orders")),
+    };
+    let stream = adapter
+        .client
+        .clone()
+        .follow_query(traced(&caller, request))
+        .await;
+    let mut stream = stream.expect("a stream").into_inner();
+    while stream.message().await.expect("progress").is_some() {}
+    ended(&caller, "mcphub.postgres.v1.PostgresService/FollowQuery").await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresService/FollowQuery
+      internal guard
+      internal acquire connection
+      client SELECT orders rows=100 truncated=true [first row]
+    ");
+    assert_no_value(&caller);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_statements_have_names_of_their_own() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let (adapter, _) = shop(postgres, "traced_catalogue", "").await;
+    adapter.serving().await;
+    let caller = Caller::new();
+    let request = DescribeTableRequest {
+        table_name: "orders".to_owned(),
+        ..DescribeTableRequest::default()
+    };
+    adapter
+        .client
+        .clone()
+        .describe_table(traced(&caller, request))
+        .await
+        .expect("describes");
+    ended(&caller, "mcphub.postgres.v1.PostgresService/DescribeTable").await;
+    // The transaction ends behind the call.
+    ended(&caller, "release connection").await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresService/DescribeTable
+      internal acquire connection
+      client SELECT pg_class rows=1 [first row]
+      internal release connection
+    ");
+
+    let caller = Caller::new();
+    let request = ExplainQueryRequest {
+        sql: format!("select * from orders where note = '{SECRET}' and id = $1"),
+        ..ExplainQueryRequest::default()
+    };
+    adapter
+        .client
+        .clone()
+        .explain_query(traced(&caller, request))
+        .await
+        .expect("explains");
+    ended(&caller, "mcphub.postgres.v1.PostgresService/ExplainQuery").await;
+    ended(&caller, "release connection").await;
+    insta::assert_snapshot!(tree(&caller), @r"
+    server mcphub.postgres.v1.PostgresService/ExplainQuery
+      internal guard
+      internal acquire connection
+      client SET rows=0
+      client PREPARE orders rows=0
+      client SAVEPOINT rows=0
+      client EXPLAIN orders rows=1 [first row]
+      client DEALLOCATE rows=0
+      internal release connection
+    ");
+    assert_no_value(&caller);
+}
