@@ -197,9 +197,8 @@ pub(crate) struct Operation<'a> {
 impl Operation<'_> {
     /// Counts it. To be called in the span that it was served in: so the histogram leads to the trace.
     pub(crate) fn took(self, duration: Duration) {
-        let method = METHODS.iter().find(|known| **known == self.method);
         let mut attributes = Vec::with_capacity(5);
-        attributes.push(KeyValue::new(MCP_METHOD_NAME, *method.unwrap_or(&OTHER)));
+        attributes.push(KeyValue::new(MCP_METHOD_NAME, method(self.method)));
         attributes.push(KeyValue::new(OUTCOME, self.outcome));
         let more = [
             (GEN_AI_TOOL_NAME, self.tool),
@@ -211,6 +210,12 @@ impl Operation<'_> {
         }
         OPERATION_DURATION.record(duration.as_secs_f64(), &attributes);
     }
+}
+
+/// A method as metrics and the names of spans have it: itself, if there is one of this name.
+pub(crate) fn method(method: &str) -> &'static str {
+    let known = METHODS.into_iter().find(|known| *known == method);
+    known.unwrap_or(OTHER)
 }
 
 /// Counts a stream of legacy SSE that has ended.

@@ -21,6 +21,8 @@ pub struct Outcome {
     pub content: Vec<ContentBlock>,
     /// Whether the call failed in a way that the model may act on.
     pub is_error: bool,
+    /// The name of the reason, if it did.
+    pub reason: Option<&'static str>,
 }
 
 impl Outcome {
@@ -33,13 +35,14 @@ impl Outcome {
                 structured,
                 content,
                 is_error: false,
+                reason: None,
             },
             Err(error) => Self::failure(&Fault::internal(&error), None),
         }
     }
 
-    /// An error. `traceparent` is the W3C trace context of the call, so that an internal error can be found in the traces.
-    pub fn failure(fault: &Fault, traceparent: Option<&str>) -> Self {
+    /// An error. The id of the call's trace is in the text of those that the model can't mend itself, for whoever runs the server.
+    pub fn failure(fault: &Fault, trace_id: Option<&str>) -> Self {
         let mut text = fault.message.clone();
         // A `String` takes whatever is written to it.
         let _ = write!(text, "\nreason: {}", fault.reason_name());
@@ -49,25 +52,41 @@ impl Outcome {
         if let Some(delay) = fault.retry_after {
             let _ = write!(text, "\nretry_after_ms: {}", delay.as_millis());
         }
-        if fault.reason == Reason::Internal
-            && let Some(trace) = traceparent.and_then(trace_id)
-        {
-            let _ = write!(text, "\ntrace_id: {trace}");
+        if let Some(trace_id) = trace_id.filter(|_| is_for_the_operator(fault.reason)) {
+            let _ = write!(text, "\ntrace_id: {trace_id}");
         }
         Self {
             text,
             structured: None,
             content: vec![],
             is_error: true,
+            reason: Some(fault.reason_name()),
         }
     }
 }
 
-/// The trace id of a `traceparent`.
-pub(crate) fn trace_id(traceparent: &str) -> Option<&str> {
-    let trace = traceparent.split('-').nth(1)?;
-    let hexadecimal = trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hexadecimal.then_some(trace)
+/// Whether somebody has to look at the inside to know why. A statement with a mistake in it is for the model to mend, which learns nothing
+/// from the id of a trace and pays for each of its tokens; the result's `_meta` has it in any case.
+const fn is_for_the_operator(reason: Reason) -> bool {
+    match reason {
+        Reason::Unspecified
+        | Reason::Internal
+        | Reason::DatabaseUnavailable
+        | Reason::DatabaseBusy
+        | Reason::EmbeddingsUnavailable
+        | Reason::UpstreamUnavailable
+        | Reason::StatementTimedOut => true,
+        Reason::StatementInvalid
+        | Reason::ArgumentInvalid
+        | Reason::WriteNotAllowed
+        | Reason::AccessDenied
+        | Reason::ObjectNotFound
+        | Reason::ConfirmationRequired
+        | Reason::ConditionFailed
+        | Reason::ResultTooLarge
+        | Reason::NotSupported
+        | Reason::Cancelled => false,
+    }
 }
 
 #[cfg(test)]
@@ -110,20 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn only_an_internal_error_carries_its_trace() {
-        let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    fn an_error_that_the_model_can_not_mend_carries_its_trace() {
+        let trace_id = Some("0af7651916cd43dd8448eb211c80319c");
         let internal = Fault::new(Reason::Internal, "internal error");
-        let text = Outcome::failure(&internal, traceparent).text;
         assert_eq!(
-            text,
+            Outcome::failure(&internal, trace_id).text,
             "internal error\nreason: INTERNAL\ntrace_id: 0af7651916cd43dd8448eb211c80319c"
         );
-        assert!(
-            !Outcome::failure(&internal, Some("00-nonsense-1"))
-                .text
-                .contains("trace")
-        );
+        assert!(!Outcome::failure(&internal, None).text.contains("trace"));
         let other = Fault::new(Reason::ArgumentInvalid, "no");
-        assert!(!Outcome::failure(&other, traceparent).text.contains("trace"));
+        assert!(!Outcome::failure(&other, trace_id).text.contains("trace"));
     }
 }

@@ -1,14 +1,13 @@
 //! What the facade answers to each MCP request, whatever door it came through.
 //!
 //! The way of `tools/call` is a look-up in the catalogue and the call; everything that is the same for all callers is prepared once
-//! per catalogue. Each part of the protocol has its file: `lists`, `tools`, `prompts`, `resources`, `completions`, `listen`.
+//! per catalogue. Each part of the protocol has its file: `lists`, `tools`, `prompts`, `resources`, `completions`, `listen`. What is told
+//! of all of them alike is `trace`.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use futures_util::FutureExt as _;
 use mcp_hub_chassis::Lifecycle;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -27,6 +26,8 @@ use crate::tool::Call;
 pub(crate) use caller::Caller;
 use caller::caller;
 use lists::Listed;
+pub(crate) use remote::Remote;
+use trace::{Operation, Subject, caught, traced};
 
 mod caller;
 mod completions;
@@ -35,8 +36,10 @@ mod lists;
 mod progress;
 mod prompts;
 mod refusal;
+mod remote;
 mod resources;
 mod tools;
+mod trace;
 
 /// The longest that any call may take; its upstream usually allows less.
 const LONGEST_CALL: Duration = Duration::from_mins(5);
@@ -112,6 +115,42 @@ impl Server {
         catalog.instructions_of(&caller.principal).into_owned()
     }
 
+    async fn initialized(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut result = self.negotiate_initialize(&request)?;
+        let caller = caller(&context)?;
+        self.discovered().await;
+        result.instructions = Some(self.instructions(caller));
+        if !caller.streams {
+            // Between two POSTs nothing can be sent, so nothing is promised.
+            let all = &mut result.capabilities;
+            let tools = all.tools.as_mut().map(|tools| &mut tools.list_changed);
+            let prompts = all.prompts.as_mut().map(|prompts| &mut prompts.list_changed);
+            let resources = all
+                .resources
+                .as_mut()
+                .map(|resources| &mut resources.list_changed);
+            for promise in [tools, prompts, resources].into_iter().flatten() {
+                *promise = None;
+            }
+        }
+        context.peer.set_peer_info(request);
+        Ok(result)
+    }
+
+    async fn discovery(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let mut result = DiscoverResult::from_server_info(versions, self.get_info());
+        self.discovered().await;
+        result.instructions = Some(self.instructions(caller(&context)?));
+        result.ttl_ms = milliseconds(LIST_TTL);
+        result.cache_scope = CacheScope::Private;
+        Ok(result)
+    }
+
     /// Waits until each upstream was understood or has failed. Proxies that ask nobody for readiness send requests from the first
     /// moment on: what is not known yet must not be taken for what does not exist, by clients that ask for the tools once a day.
     async fn discovered(&self) {
@@ -147,35 +186,22 @@ impl ServerHandler for Server {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        let mut result = self.negotiate_initialize(&request)?;
-        let caller = caller(&context)?;
-        self.discovered().await;
-        result.instructions = Some(self.instructions(caller));
-        if !caller.streams {
-            // Between two POSTs nothing can be sent, so nothing is promised.
-            let all = &mut result.capabilities;
-            let tools = all.tools.as_mut().map(|tools| &mut tools.list_changed);
-            let prompts = all.prompts.as_mut().map(|prompts| &mut prompts.list_changed);
-            let resources = all
-                .resources
-                .as_mut()
-                .map(|resources| &mut resources.list_changed);
-            for promise in [tools, prompts, resources].into_iter().flatten() {
-                *promise = None;
-            }
-        }
-        context.peer.set_peer_info(request);
-        Ok(result)
+        let asked = request.clone();
+        traced("initialize", Subject::Client(&asked), context, |context| {
+            self.initialized(request, context)
+        })
+        .await
     }
 
     async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
-        let versions = self.supported_protocol_versions().into_owned();
-        let mut result = DiscoverResult::from_server_info(versions, self.get_info());
-        self.discovered().await;
-        result.instructions = Some(self.instructions(caller(&context)?));
-        result.ttl_ms = milliseconds(LIST_TTL);
-        result.cache_scope = CacheScope::Private;
-        Ok(result)
+        traced("server/discover", Subject::None, context, |context| {
+            self.discovery(context)
+        })
+        .await
+    }
+
+    async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        traced("ping", Subject::None, context, async |_| Ok(())).await
     }
 
     async fn list_tools(
@@ -183,7 +209,10 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        answered(self.tools(request, context)).await
+        traced("tools/list", Subject::None, context, |context| {
+            self.tools(request, context)
+        })
+        .await
     }
 
     async fn call_tool(
@@ -191,7 +220,12 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let result = Box::pin(answered(self.call(request, context))).await;
+        let name = request.name.clone();
+        let subject = Subject::Tool(&name);
+        let result = Box::pin(traced("tools/call", subject, context, |context| {
+            self.call(request, context)
+        }))
+        .await;
         result.map(CallToolResponse::from)
     }
 
@@ -200,7 +234,10 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        answered(self.prompts(request, context)).await
+        traced("prompts/list", Subject::None, context, |context| {
+            self.prompts(request, context)
+        })
+        .await
     }
 
     async fn get_prompt(
@@ -208,7 +245,12 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let result = answered(self.prompt(request, context)).await;
+        let name = request.name.clone();
+        let subject = Subject::Prompt(&name);
+        let result = traced("prompts/get", subject, context, |context| {
+            self.prompt(request, context)
+        })
+        .await;
         result.map(GetPromptResponse::from)
     }
 
@@ -217,7 +259,10 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        answered(self.resources(request, context)).await
+        traced("resources/list", Subject::None, context, |context| {
+            self.resources(request, context)
+        })
+        .await
     }
 
     async fn list_resource_templates(
@@ -225,7 +270,11 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        answered(self.resource_templates(request, context)).await
+        let method = "resources/templates/list";
+        traced(method, Subject::None, context, |context| {
+            self.resource_templates(request, context)
+        })
+        .await
     }
 
     async fn read_resource(
@@ -233,7 +282,12 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let result = answered(self.resource(request, context)).await;
+        let uri = request.uri.clone();
+        let subject = Subject::Resource(&uri);
+        let result = traced("resources/read", subject, context, |context| {
+            self.resource(request, context)
+        })
+        .await;
         result.map(ReadResourceResponse::from)
     }
 
@@ -242,7 +296,10 @@ impl ServerHandler for Server {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        answered(self.completion(request, context)).await
+        traced("completion/complete", Subject::None, context, |context| {
+            self.completion(request, context)
+        })
+        .await
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -251,7 +308,9 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        answered(self.tell_changes(&context)).await
+        // It may last for days: what is told of it is that it began.
+        Operation::begin("subscriptions/listen", Subject::None, context.request_context()).accepted();
+        caught(self.tell_changes(&context)).await
     }
 
     async fn on_custom_request(
@@ -259,34 +318,21 @@ impl ServerHandler for Server {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        // A known method whose parameters rmcp could not read arrives here as well.
-        if is_known_method(&request.method, is_modern(&context)) {
-            let sentence = format!(
-                "the params of {} do not have the form that it takes",
-                request.method
-            );
-            return Err(ErrorData::invalid_params(sentence, None));
-        }
-        let sentence = format!("Method not found: {}", shown(&request.method));
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, sentence, None))
+        let method = request.method.clone();
+        traced(&method, Subject::None, context, async |context| {
+            Err(unserved(&request.method, &context))
+        })
+        .await
     }
 
     async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
 }
 
-/// What a handler answers. rmcp runs handlers in tasks of its own and waits for the answer: one that panicked would never come.
-async fn answered<T>(handler: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
-    let answer = AssertUnwindSafe(handler).catch_unwind().await;
-    answer.unwrap_or_else(|_| Err(ErrorData::internal_error("internal error", None)))
-}
-
 /// The circumstances of what a client asks, except for its progress.
-fn circumstances(caller: &Caller, context: &RequestContext<RoleServer>) -> Call {
-    let in_message = context.meta.get_traceparent().map(str::to_owned);
+fn circumstances(context: &RequestContext<RoleServer>) -> Call {
     Call {
         deadline: Instant::now() + LONGEST_CALL,
         cancelled: context.ct.clone(),
-        traceparent: in_message.or_else(|| caller.traceparent.clone()),
         progress: None,
     }
 }
@@ -299,6 +345,17 @@ fn is_modern(context: &RequestContext<RoleServer>) -> bool {
     context
         .protocol_version()
         .is_some_and(|version| !version.has_initialize())
+}
+
+/// Why a request is not served that rmcp has no handler for.
+fn unserved(method: &str, context: &RequestContext<RoleServer>) -> ErrorData {
+    // A known method whose parameters rmcp could not read arrives here as well.
+    if is_known_method(method, is_modern(context)) {
+        let sentence = format!("the params of {method} do not have the form that it takes");
+        return ErrorData::invalid_params(sentence, None);
+    }
+    let sentence = format!("Method not found: {}", shown(method));
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, sentence, None)
 }
 
 fn is_known_method(method: &str, modern: bool) -> bool {
@@ -320,7 +377,7 @@ fn is_known_method(method: &str, modern: bool) -> bool {
 }
 
 /// A name that a client sent, fit for an error message.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     name.chars().take(128).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::{Fault, trace};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -68,8 +68,6 @@ pub struct Call {
     pub deadline: Instant,
     /// Ends the call, down to the database. Dropping the future of the call does the same.
     pub cancelled: CancellationToken,
-    /// The W3C trace context of the caller.
-    pub traceparent: Option<String>,
     /// Who wants to be told its progress; with somebody who does, it may take longer.
     pub progress: Option<Reporter>,
 }
@@ -129,7 +127,7 @@ impl Tool {
     pub(crate) async fn call_by(&self, caller: &Principal, arguments: Object, call: Call) -> Outcome {
         match self.answer(caller, &arguments, &call).await {
             Ok(answer) => Outcome::success(answer.json, answer.content),
-            Err(fault) => Outcome::failure(&fault, call.traceparent.as_deref()),
+            Err(fault) => Outcome::failure(&fault, trace::id().as_deref()),
         }
     }
 

@@ -10,8 +10,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, StatusCode};
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 pub(crate) mod accept;
@@ -29,6 +29,7 @@ mod sse;
 mod stall;
 pub(crate) mod stdio;
 mod streamable;
+mod trace;
 
 pub(crate) use filter::ToolFilter;
 
@@ -67,6 +68,7 @@ pub(crate) fn router(server: Server, config: &Config, auth: Auth, sessions: Sess
         .route("/mcp", post(streamable::post))
         .route("/sse", get(sse::open).head(sse::head).post(streamable::post))
         .route("/messages", post(sse::message))
+        .route_layer(middleware::from_fn(trace::admitted))
         .route_layer(middleware::from_fn_with_state(auth, admission::check))
         // Behind no lock: it tells how to connect and nothing else.
         .route("/", get(page))
@@ -76,6 +78,10 @@ pub(crate) fn router(server: Server, config: &Config, auth: Auth, sessions: Sess
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .layer(CatchPanicLayer::custom(Panicked))
+        .layer(middleware::from_fn_with_state(
+            trace::Strangers::default(),
+            trace::refused,
+        ))
         .layer(middleware::from_fn(log))
         .with_state(doors)
 }
@@ -138,11 +144,6 @@ fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
-}
-
-/// The trace context that HTTP carries.
-fn traceparent(headers: &HeaderMap) -> Option<String> {
-    headers.get("traceparent")?.to_str().ok().map(str::to_owned)
 }
 
 async fn log(request: Request, next: Next) -> Response {

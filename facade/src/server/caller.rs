@@ -6,6 +6,7 @@ use mcp_hub_chassis::Lifecycle;
 use rmcp::model::ErrorData;
 use rmcp::service::{RequestContext, RoleServer};
 
+use super::remote::Remote;
 use crate::auth::Principal;
 use crate::prompt::Prompt;
 use crate::registry::{Catalog, Source};
@@ -19,8 +20,10 @@ pub(crate) struct Caller {
     pub(crate) principal: Arc<Principal>,
     /// The part of the catalogue that the client asked for.
     pub(crate) tools: ToolFilter,
-    /// The trace context of the transport.
-    pub(crate) traceparent: Option<String>,
+    /// The span of the transport around the message: of the HTTP request, or of the relay. Empty where there is none.
+    pub(crate) around: opentelemetry::Context,
+    /// The client's end.
+    pub(crate) remote: Arc<Remote>,
     /// Whether messages may come before the answer. A client that takes nothing but JSON can read no more than that.
     pub(crate) hears: bool,
     /// Whether the client has a stream on which notifications reach it unasked.

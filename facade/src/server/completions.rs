@@ -12,6 +12,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
 use super::resources::entries::Entry;
+use super::trace::Operation;
 use super::{Caller, Server, caller, circumstances, is_modern, refusal};
 use crate::json::answer::Unreadable;
 use crate::json::content::address;
@@ -35,7 +36,7 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let caller = caller(&context)?;
-        let mut call = circumstances(caller, &context);
+        let mut call = circumstances(&context);
         call.deadline = call.deadline.min(Instant::now() + TIME);
         let (argument, others) = (
             request.argument,
@@ -48,7 +49,7 @@ impl Server {
             ..CompleteRequest::default()
         };
         let source = match &request.r#ref {
-            Reference::Prompt(prompt) => self.of_prompt(caller, &prompt.name, &mut question, &call).await?,
+            Reference::Prompt(prompt) => self.of_prompt(caller, &prompt.name, &mut question).await?,
             Reference::Resource(template) => {
                 self.of_template(caller, &template.uri, &mut question, &call)
                     .await?
@@ -57,13 +58,14 @@ impl Server {
         };
         let mut completion = CompletionInfo::default();
         if let Some(source) = source {
+            Operation::of(&context).inspect(|operation| operation.asks_upstream(source.key()));
             // The values are names in the database, whatever the argument is of.
             let allowed = caller.principal.may_read("this completion");
-            allowed.map_err(|fault| refusal::of_fault(&fault, &call))?;
+            allowed.map_err(|fault| refusal::of_fault(&fault))?;
             let answer = source
                 .ask(COMPLETE, question.encode_to_vec().into(), read, &call)
                 .await;
-            completion = answer.map_err(|fault| refusal::of_fault(&fault, &call))?;
+            completion = answer.map_err(|fault| refusal::of_fault(&fault))?;
         }
         let mut result = CompleteResult::new(completion);
         result.meta = is_modern(&context).then(|| self.identity().clone());
@@ -76,9 +78,8 @@ impl Server {
         caller: &Caller,
         name: &str,
         question: &mut CompleteRequest,
-        call: &Call,
     ) -> Result<Option<Source>, ErrorData> {
-        let (catalog, prompt) = self.known_prompt(caller, name, call).await?;
+        let (catalog, prompt) = self.known_prompt(caller, name).await?;
         prompt.offer().rpc.clone_into(&mut question.prompt);
         let is_argument = prompt
             .arguments()
@@ -100,7 +101,7 @@ impl Server {
     ) -> Result<Option<Source>, ErrorData> {
         let unknown = || refusal::unknown_template(template);
         let (key, own) = address::template_inside(template).ok_or_else(unknown)?;
-        let fault = |fault: Fault| refusal::of_fault(&fault, call);
+        let fault = |fault: Fault| refusal::of_fault(&fault);
         let source = self
             .source(caller, key, LIST_RESOURCE_TEMPLATES)
             .await

@@ -6,10 +6,10 @@ use rmcp::model::{ErrorData, GetPromptRequestParams, GetPromptResult, PromptArgu
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
+use super::trace::Operation;
 use super::{Caller, Server, caller, circumstances, is_modern, refusal};
 use crate::prompt::Prompt;
 use crate::registry::Catalog;
-use crate::tool::Call;
 
 impl Server {
     /// The prompt of this name, and the catalogue that it is of.
@@ -20,7 +20,6 @@ impl Server {
         &self,
         caller: &Caller,
         name: &str,
-        call: &Call,
     ) -> Result<(Arc<Catalog>, Arc<Prompt>), ErrorData> {
         let mut catalog = self.registry().catalog();
         if catalog.prompt(name).is_none() {
@@ -33,7 +32,7 @@ impl Server {
         let undiscovered = || self.registry().undiscovered(&catalog, name, &caller.principal);
         let away = caller.tools.allows(name).then(undiscovered).flatten();
         Err(match away {
-            Some(fault) => refusal::of_fault(&fault, call),
+            Some(fault) => refusal::of_fault(&fault),
             None => refusal::unknown_prompt(name),
         })
     }
@@ -44,8 +43,10 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResult, ErrorData> {
         let caller = caller(&context)?;
-        let call = circumstances(caller, &context);
-        let (_, prompt) = self.known_prompt(caller, &request.name, &call).await?;
+        let call = circumstances(&context);
+        let (_, prompt) = self.known_prompt(caller, &request.name).await?;
+        let operation = Operation::of(&context);
+        operation.inspect(|operation| operation.asks_prompt(&prompt));
         let started = Instant::now();
         let arguments = request.arguments.unwrap_or_default();
         let messages = match caller.principal.may_read("this prompt") {
@@ -61,15 +62,17 @@ impl Server {
                 Ok(result)
             }
             Err(fault) => {
-                let reason = fault.reason_name();
+                let (reason, client) = (fault.reason_name(), operation.and_then(Operation::client));
                 tracing::info!(
                     prompt = prompt.name,
+                    upstream = prompt.upstream,
                     principal,
+                    client,
                     elapsed_ms,
                     reason,
                     "prompt failed"
                 );
-                Err(refusal::of_fault(&fault, &call))
+                Err(refusal::of_fault(&fault))
             }
         }
     }

@@ -6,11 +6,10 @@ use rmcp::model::{ErrorCode, ErrorData};
 use serde_json::json;
 
 use super::shown;
-use crate::outcome::trace_id;
-use crate::tool::{Call, Object};
+use crate::tool::Object;
 
 /// A fault as a JSON-RPC error: its sentence, and its reason and details as data.
-pub(super) fn of_fault(fault: &Fault, call: &Call) -> ErrorData {
+pub(super) fn of_fault(fault: &Fault) -> ErrorData {
     let code = match fault.reason {
         Reason::ArgumentInvalid => ErrorCode::INVALID_PARAMS,
         _ => ErrorCode::INTERNAL_ERROR,
@@ -22,11 +21,6 @@ pub(super) fn of_fault(fault: &Fault, call: &Call) -> ErrorData {
     if let Some(delay) = fault.retry_after {
         let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         data.insert("retry_after_ms".to_owned(), delay.into());
-    }
-    if fault.reason == Reason::Internal
-        && let Some(trace) = call.traceparent.as_deref().and_then(trace_id)
-    {
-        data.insert("trace_id".to_owned(), trace.into());
     }
     data.insert("reason".to_owned(), fault.reason_name().into());
     ErrorData::new(code, fault.message.clone(), Some(data.into()))
@@ -57,20 +51,11 @@ pub(super) fn unknown_cursor() -> ErrorData {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::Instant;
-    use tokio_util::sync::CancellationToken;
-
     use super::*;
 
     #[test]
     fn a_fault_keeps_its_reason_and_its_details() {
-        let call = Call {
-            deadline: Instant::now(),
-            cancelled: CancellationToken::new(),
-            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-            progress: None,
-        };
-        let of_fault = |fault: Fault| serde_json::to_value(of_fault(&fault, &call)).expect("JSON");
+        let of_fault = |fault: Fault| serde_json::to_value(of_fault(&fault)).expect("JSON");
         assert_eq!(
             of_fault(Fault::argument("sql", "sql is missing").with("reason", "mine")),
             json!({"code": -32602, "message": "sql is missing", "data": {"reason": "ARGUMENT_INVALID", "field": "sql"}})
@@ -85,7 +70,7 @@ mod tests {
         );
         assert_eq!(
             of_fault(Fault::new(Reason::Internal, "internal error"))["data"],
-            json!({"reason": "INTERNAL", "trace_id": "0af7651916cd43dd8448eb211c80319c"})
+            json!({"reason": "INTERNAL"})
         );
     }
 }

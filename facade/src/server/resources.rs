@@ -16,6 +16,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
+use super::trace::Operation;
 use super::{Caller, LIST_TTL, Server, caller, circumstances, refusal};
 use crate::json::content;
 use crate::json::content::address;
@@ -68,7 +69,7 @@ impl Server {
         let catalog = self.registry().catalog();
         let is_asked = |source: &&Source| source.has(T::RPC) && caller.is_shown_source(&catalog, source);
         let sources: Vec<&Source> = catalog.sources().filter(is_asked).collect();
-        let mut page = pages::walk(&sources, from, &circumstances(caller, context)).await?;
+        let mut page = pages::walk(&sources, from, &circumstances(context)).await?;
         page.complete &= !self.registry().lacks_some(&catalog, &caller.principal);
         Ok(page)
     }
@@ -79,16 +80,18 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResult, ErrorData> {
         let caller = caller(&context)?;
-        let call = circumstances(caller, &context);
+        let call = circumstances(&context);
         let uri = &request.uri;
         let Some((key, own)) = address::inside(uri) else {
             return Err(refusal::no_resource(uri));
         };
         let source = self.source(caller, key, READ_RESOURCE).await;
-        let source = source.map_err(|fault| refusal::of_fault(&fault, &call))?;
+        let source = source.map_err(|fault| refusal::of_fault(&fault))?;
         let Some(source) = source else {
             return Err(refusal::no_resource(uri));
         };
+        let operation = Operation::of(&context);
+        operation.inspect(|operation| operation.asks_upstream(key));
         let question = ReadResourceRequest { uri: own.to_owned() }.encode_to_vec();
         let started = Instant::now();
         let contents = source
@@ -104,17 +107,18 @@ impl Server {
                 Ok(result)
             }
             Err(fault) => {
-                let reason = fault.reason_name();
+                let (reason, client) = (fault.reason_name(), operation.and_then(Operation::client));
                 tracing::info!(
                     upstream = key,
                     principal,
+                    client,
                     elapsed_ms,
                     reason,
                     "reading a resource failed"
                 );
                 Err(match fault.reason {
                     Reason::ObjectNotFound => refusal::no_resource(uri),
-                    _ => refusal::of_fault(&fault, &call),
+                    _ => refusal::of_fault(&fault),
                 })
             }
         }

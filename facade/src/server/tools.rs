@@ -1,9 +1,12 @@
 //! `tools/call`, and what `tools/list` shows of a tool.
 
+use mcp_hub_chassis::trace;
+use opentelemetry::Context;
 use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, ErrorData, ToolAnnotations};
 use rmcp::service::{RequestContext, RoleServer};
 use tokio::time::Instant;
 
+use super::trace::Operation;
 use super::{Server, caller, circumstances, is_modern, progress, shown};
 use crate::outcome::Outcome;
 use crate::progress::{Reporter, Teller};
@@ -16,6 +19,7 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
         let caller = caller(&context)?;
+        let operation = Operation::of(&context);
         let mut catalog = self.registry().catalog();
         if catalog.tool(&request.name).is_none() {
             self.discovered().await;
@@ -28,14 +32,19 @@ impl Server {
                 .allows(name)
                 .then(|| self.registry().undiscovered(&catalog, name, &caller.principal));
             return match away.flatten() {
-                Some(fault) => Ok(self.result(Outcome::failure(&fault, None), &context)),
+                Some(fault) => {
+                    operation.inspect(|operation| operation.fails(fault.reason_name()));
+                    let outcome = Outcome::failure(&fault, trace::id().as_deref());
+                    Ok(self.result(outcome, &context))
+                }
                 None => Err(ErrorData::invalid_params(
                     format!("Unknown tool: {}", shown(name)),
                     None,
                 )),
             };
         };
-        let mut call = circumstances(caller, &context);
+        operation.inspect(|operation| operation.asks_tool(&tool));
+        let mut call = circumstances(&context);
         let cancelled = &context.ct;
         let started = Instant::now();
         let arguments = request.arguments.unwrap_or_default();
@@ -53,8 +62,18 @@ impl Server {
         let principal = caller.principal.name();
         if cancelled.is_cancelled() {
             tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call cancelled");
-        } else if outcome.is_error {
-            tracing::info!(tool = tool.name, principal, elapsed_ms, "tool call failed");
+        } else if let Some(reason) = outcome.reason {
+            operation.inspect(|operation| operation.fails(reason));
+            let (upstream, client) = (&tool.upstream, operation.and_then(Operation::client));
+            tracing::info!(
+                tool = tool.name,
+                upstream,
+                principal,
+                client,
+                elapsed_ms,
+                reason,
+                "tool call failed"
+            );
         } else {
             tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call");
         }
@@ -75,6 +94,10 @@ impl Server {
         };
         result.structured_content = outcome.structured;
         result.meta = is_modern(context).then(|| self.identity().clone());
+        // The span that the answer comes from, as W3C Trace Context writes it; no model sees it.
+        if let Some(traceparent) = trace::context::traceparent(&Context::current()) {
+            result.meta.get_or_insert_default().set_traceparent(traceparent);
+        }
         result
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn check(State(auth): State<Auth>, mut request: Request, next: 
             next.run(request).await
         }
         Err(denied) => {
-            metrics::REFUSED.add(1, &[metrics::reason(reason(denied))]);
+            metrics::refused(reason(denied));
             refusal(denied).into_response()
         }
     }

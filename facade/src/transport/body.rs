@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use rmcp::model::ErrorData;
 
 use super::message::Refusal;
+use crate::metrics;
 
 /// The largest message that is taken, in bytes. Also the bound of a line on stdio.
 pub(super) const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -61,6 +62,7 @@ async fn too_large(body: Body) -> Refusal {
         // However it ends, the answer is the same.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, drain(drained)).await;
     }
+    metrics::rejected("too_large");
     let message = format!("the message is larger than {MAX_MESSAGE_BYTES} bytes");
     let error = ErrorData::invalid_request(message, None);
     Refusal::with_error(StatusCode::PAYLOAD_TOO_LARGE, error)

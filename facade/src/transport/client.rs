@@ -21,10 +21,15 @@ pub(super) struct Client {
 impl Client {
     /// The client of a request.
     pub(super) fn of(request: &Request) -> Self {
+        Self::within(request.extensions())
+    }
+
+    /// The client of a request with these extensions.
+    pub(super) fn within(extensions: &http::Extensions) -> Self {
         let unknown = Self {
             address: Ipv4Addr::UNSPECIFIED.into(),
         };
-        request.extensions().get().copied().unwrap_or(unknown)
+        extensions.get().copied().unwrap_or(unknown)
     }
 }
 

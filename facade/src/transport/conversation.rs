@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
 use mcp_hub_chassis::Lifecycle;
+use opentelemetry::Context;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ClientRequest, GetExtensions as _, GetMeta as _,
@@ -24,7 +25,7 @@ use super::filter::ToolFilter;
 use super::message::{self, Refusal};
 use crate::auth::Principal;
 use crate::registry::{Follower, List};
-use crate::server::{Caller, Server};
+use crate::server::{Caller, Remote, Server};
 use outbox::{GivenUp, Outbox};
 
 mod outbox;
@@ -47,6 +48,7 @@ fn list_changed(list: List) -> String {
 pub(super) struct Conversation {
     server: Server,
     principal: Arc<Principal>,
+    remote: Arc<Remote>,
     tools: ToolFilter,
     outbox: Outbox,
     /// Ends the calls in flight and the stream at once; it ends itself with the rights of the principal.
@@ -81,6 +83,7 @@ pub(super) fn open(
     server: Server,
     tools: ToolFilter,
     principal: Arc<Principal>,
+    remote: Remote,
     door: Door,
 ) -> (Arc<Conversation>, Answers) {
     let changes = server.registry().follow();
@@ -91,6 +94,7 @@ pub(super) fn open(
         outbox: Outbox::new(door == Door::Sse),
         ended: principal.ended().child_token(),
         principal,
+        remote: remote.into(),
         calls: Mutex::default(),
         tasks: TaskTracker::new(),
         hears_changes: AtomicBool::new(door == Door::Sse),
@@ -108,8 +112,12 @@ impl Conversation {
         &self.principal
     }
 
-    /// Takes one message and returns at once; the answer comes on the stream. `traceparent` is the one of the transport, which one
-    /// in the message outranks. An `initialize` gives the task that answers it, for a transport that keeps the order of messages:
+    /// Where its client is.
+    pub(super) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// Takes one message and returns at once; the answer comes on the stream. `around` has the span of the transport. An `initialize` gives the task that answers it, for a transport that keeps the order of messages:
     /// the answers of what a client says behind it without waiting must not overtake it.
     ///
     /// # Errors
@@ -117,7 +125,7 @@ impl Conversation {
     pub(super) fn receive(
         self: &Arc<Self>,
         bytes: &[u8],
-        traceparent: Option<String>,
+        around: Context,
     ) -> Result<Option<JoinHandle<()>>, Refusal> {
         let kind = message::inspect(bytes)?;
         let id = match kind {
@@ -129,7 +137,7 @@ impl Conversation {
         match serde_json::from_slice(bytes) {
             Ok(ClientJsonRpcMessage::Request(request)) => {
                 let initializes = matches!(request.request, ClientRequest::InitializeRequest(_));
-                let answer = self.start(request, traceparent)?;
+                let answer = self.start(request, around)?;
                 Ok(initializes.then_some(answer))
             }
             Ok(ClientJsonRpcMessage::Notification(notification)) => {
@@ -148,7 +156,7 @@ impl Conversation {
     fn start(
         self: &Arc<Self>,
         mut request: JsonRpcRequest<ClientRequest>,
-        traceparent: Option<String>,
+        around: Context,
     ) -> Result<JoinHandle<()>, Refusal> {
         let id = request.id.clone();
         let refuse = |status, sentence| Err(Refusal::new(status, sentence).with_id(Some(id.clone())));
@@ -184,7 +192,8 @@ impl Conversation {
         request.request.extensions_mut().insert(Caller {
             principal: self.principal.clone(),
             tools: self.tools.clone(),
-            traceparent,
+            around,
+            remote: self.remote.clone(),
             hears: true,
             streams: true,
             life: self.life.clone(),

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::message::Refusal;
 use crate::config::PublicUrl;
+use crate::metrics;
 
 /// The names that requests may be addressed to. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -30,36 +31,34 @@ pub(super) struct Names {
 /// Refuses a request for another host, or from a foreign page.
 pub(super) async fn check(State(names): State<Names>, request: Request, next: Next) -> Response {
     match refusal(&names, &request) {
-        Some(refusal) => refusal.into_response(),
+        Some((reason, refusal)) => {
+            metrics::rejected(reason);
+            refusal.into_response()
+        }
         None => next.run(request).await,
     }
 }
 
-fn refusal(names: &Names, request: &Request) -> Option<Refusal> {
+/// Why a request is not taken: the reason in metrics, and the answer.
+fn refusal(names: &Names, request: &Request) -> Option<(&'static str, Refusal)> {
     // HTTP/2 and absolute-form requests name the host in the URI, and then it outranks the header.
     let authority = match request.uri().authority() {
         Some(authority) => Some(authority.clone()),
         None => single(request.headers(), &HOST).and_then(|host| host.parse::<Authority>().ok()),
     };
     let Some(authority) = authority else {
-        return Some(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "exactly one valid Host header is required",
-        ));
+        let sentence = "exactly one valid Host header is required";
+        return Some(("host", Refusal::new(StatusCode::BAD_REQUEST, sentence)));
     };
     if !host_is_ours(names, &authority) {
-        return Some(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "this host name is not served here; the operator sets it with MCP_HUB_PUBLIC_URL",
-        ));
+        let sentence = "this host name is not served here; the operator sets it with MCP_HUB_PUBLIC_URL";
+        return Some(("host", Refusal::new(StatusCode::FORBIDDEN, sentence)));
     }
     if request.headers().contains_key(ORIGIN) {
         let origin = single(request.headers(), &ORIGIN).and_then(|origin| Url::parse(origin).ok());
         if !origin.is_some_and(|origin| origin_is_ours(names, &origin)) {
-            return Some(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "pages of this origin may not call this server",
-            ));
+            let sentence = "pages of this origin may not call this server";
+            return Some(("origin", Refusal::new(StatusCode::FORBIDDEN, sentence)));
         }
     }
     None
@@ -116,7 +115,7 @@ mod tests {
         }
         let public = public.map(|url| url.parse().unwrap());
         let request = request.body(axum::body::Body::empty()).unwrap();
-        refusal(&Names { public, any }, &request).map(|refusal| refusal.status)
+        refusal(&Names { public, any }, &request).map(|(_, refusal)| refusal.status)
     }
 
     #[test]
@@ -219,7 +218,7 @@ mod tests {
         let request = http::Request::get("http://evil.example/sse").header("host", "localhost");
         let request = request.body(axum::body::Body::empty()).unwrap();
         assert_eq!(
-            refusal(&Names::default(), &request).unwrap().status,
+            refusal(&Names::default(), &request).unwrap().1.status,
             StatusCode::FORBIDDEN
         );
     }

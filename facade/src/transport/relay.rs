@@ -2,7 +2,7 @@
 //!
 //! gRPC on a port of its own, between replicas only. Both ends prove by [`identity`] that they have the session keys before anything
 //! is said; [`peers`] says which addresses a replica may have at all. [`client`] hands over, on a [`connection`] for each peer;
-//! [`server`] takes, and [`handshakes`] keeps strangers from being in the way.
+//! [`server`] takes, and [`handshakes`] keeps strangers from being in the way. [`trace`] shows the hop in traces.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,6 +17,7 @@ mod handshakes;
 mod identity;
 mod peers;
 mod server;
+pub(super) mod trace;
 
 use super::body;
 use super::session::Sessions;

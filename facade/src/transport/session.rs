@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::StatusCode;
 use mcp_hub_proto::relay::v1::{DeliverRequest, DeliverResponse};
+use opentelemetry::Context;
 use tokio::time::Instant;
 
 pub(crate) mod keys;
@@ -19,6 +20,7 @@ mod streams;
 
 use super::conversation::Conversation;
 use super::message::{self, Refusal};
+use super::relay;
 use super::relay::client::{Failure, Relay};
 use crate::metrics;
 use keys::KeyRing;
@@ -40,8 +42,8 @@ pub(super) struct Posted {
     /// The fingerprint of who posted it.
     pub(super) principal: [u8; 16],
     pub(super) message: Bytes,
-    /// The trace context of the POST.
-    pub(super) traceparent: Option<String>,
+    /// The span that it came by: of the POST, or of the relay.
+    pub(super) around: Context,
 }
 
 /// Why another replica could not give us a message for a stream of ours.
@@ -98,7 +100,7 @@ impl<C: Carry> Sessions<C> {
     /// Makes a stream known and gives it an id, until the registration is dropped.
     pub(super) fn register(&self, conversation: Arc<Conversation>) -> Registration {
         let principal = conversation.principal().fingerprint();
-        let entry = self.streams.add(conversation);
+        let entry = self.streams.add(conversation.clone());
         let expires = SystemTime::now() + LIFETIME;
         let claims = Claims {
             owner: self.own,
@@ -106,8 +108,10 @@ impl<C: Carry> Sessions<C> {
             principal,
             expires: seconds(expires),
         };
+        let id = self.seal.seal(&claims);
+        conversation.remote().opened(&id);
         Registration {
-            id: self.seal.seal(&claims),
+            id,
             ends: Instant::now() + LIFETIME - rand::random_range(EARLY),
             _entry: entry,
         }
@@ -158,13 +162,14 @@ impl<C: Carry> Sessions<C> {
         if let Err(refusal) = message::inspect(&posted.message) {
             return ("refused", Err(refusal));
         }
+        let hop = relay::trace::Hop::to(owner);
         let request = DeliverRequest {
             session_id: posted.session_id,
             principal: posted.principal.to_vec(),
             message: posted.message.into(),
-            traceparent: posted.traceparent.unwrap_or_default(),
+            traceparent: hop.traceparent(),
         };
-        match carrier.carry(owner, request).await {
+        match hop.carried(carrier.carry(owner, request)).await {
             Ok(answer) if answer.status == u32::from(StatusCode::ACCEPTED.as_u16()) => ("relayed", Ok(())),
             Ok(answer) => match Refusal::read(answer.status, &answer.error) {
                 Some(refusal) => ("refused", Err(refusal)),
@@ -189,7 +194,7 @@ impl<C: Carry> Sessions<C> {
             return Err(Undelivered::Unknown);
         }
         conversation
-            .receive(&posted.message, posted.traceparent.clone())
+            .receive(&posted.message, posted.around.clone())
             .map_err(Undelivered::Refused)?;
         Ok(())
     }

@@ -12,14 +12,17 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use opentelemetry::Context;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::Doors;
+use super::client::Client;
 use super::conversation::{self, Answers, Door};
 use super::filter::{ToolFilter, parameters};
 use super::message::Refusal;
 use super::session::{Posted, Registration};
 use super::{admission, body, media};
+use crate::server::Remote;
 
 /// Keeps proxies and clients from taking an idle stream for a dead one; the shortest of their timeouts is 30 s.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -44,7 +47,8 @@ pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Respon
         .map(|query| format!("&{query}"))
         .unwrap_or_default();
     let principal = admission::principal(request.extensions());
-    let (conversation, answers) = conversation::open(doors.server, tools, principal, Door::Sse);
+    let remote = Remote::http(Client::of(&request).address, headers);
+    let (conversation, answers) = conversation::open(doors.server, tools, principal, remote, Door::Sse);
     // Known before the client learns the URL.
     let registration = doors.sessions.register(conversation);
     // Relative: clients refuse another origin than the one they have connected to, and only they know which that is.
@@ -97,13 +101,12 @@ async fn take(doors: &Doors, request: Request) -> Result<(), Refusal> {
         .next();
     let session_id = id.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "session_id is missing"))?;
     body::check_content_type(request.headers())?;
-    let traceparent = super::traceparent(request.headers());
     let principal = admission::principal(request.extensions()).fingerprint();
     let posted = Posted {
         session_id,
         principal,
         message: body::read(request.into_body()).await?,
-        traceparent,
+        around: Context::current(),
     };
     doors.sessions.deliver(posted).await
 }

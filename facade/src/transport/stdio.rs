@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use opentelemetry::Context;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
     BufReader,
@@ -13,7 +14,7 @@ use super::conversation::{self, Answers, Conversation, Door};
 use super::filter::ToolFilter;
 use super::message::Refusal;
 use crate::auth::Principal;
-use crate::server::Server;
+use crate::server::{Remote, Server};
 
 /// Serves one client until its input ends or the process stops. Calls in flight are answered before it returns.
 pub(crate) async fn serve<R, W>(
@@ -26,8 +27,8 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let (conversation, answers) =
-        conversation::open(server, tools, Arc::new(Principal::anybody()), Door::Stdio);
+    let principal = Arc::new(Principal::anybody());
+    let (conversation, answers) = conversation::open(server, tools, principal, Remote::pipe(), Door::Stdio);
     let (read, written) = tokio::join!(read(&conversation, reader), write(answers, writer));
     read.and(written)
 }
@@ -46,7 +47,7 @@ async fn read(
         };
         let taken = match next {
             Ok(Line::Whole) if line.trim_ascii().is_empty() => continue,
-            Ok(Line::Whole) => conversation.receive(line.trim_ascii(), None),
+            Ok(Line::Whole) => conversation.receive(line.trim_ascii(), Context::new()),
             Ok(Line::TooLong) => Err(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the message is too large",

@@ -13,15 +13,17 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http_body_util::combinators::BoxBody;
+use opentelemetry::Context;
 use rmcp::model::{ErrorCode, ErrorData, ProtocolVersion, RequestId};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tower::Service as _;
 
+use super::client::Client;
 use super::filter::ToolFilter;
 use super::message::{self, Kind, Refusal};
 use super::{Doors, admission, body, media};
-use crate::server::{Caller, Server};
+use crate::server::{Caller, Remote, Server};
 
 /// rmcp's service. Cheap to clone.
 pub(super) type Service = StreamableHttpService<Server, NeverSessionManager>;
@@ -76,7 +78,8 @@ async fn prepare(doors: &Doors, request: Request) -> Result<(Request, Option<Req
     parts.extensions.insert(Caller {
         principal: admission::principal(&parts.extensions),
         tools: ToolFilter::of_query(parts.uri.query()),
-        traceparent: super::traceparent(&parts.headers),
+        around: Context::current(),
+        remote: Remote::http(Client::within(&parts.extensions).address, &parts.headers).into(),
         hears: events,
         streams: false,
         life: doors.server.lifecycle().clone(),

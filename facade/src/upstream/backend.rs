@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::Upstream;
 use super::call::admission::Admission;
-use super::endpoint::{Endpoint, Shared, State};
+use super::endpoint::{Endpoint, Serving, Shared, State};
 use super::file::MAX_DESCRIPTION;
 use super::reflect::Reflection;
 use super::resources::ResourceList;
@@ -95,6 +95,7 @@ impl Backend {
                 connected,
                 versions: Arc::default(),
                 resources: Arc::default(),
+                serving: Serving::none(key),
                 quiet: Arc::default(),
             },
             too_many: AtomicBool::new(false),

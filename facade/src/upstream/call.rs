@@ -2,15 +2,16 @@
 //!
 //! A write is sent once and never again; what was surely not handled was not sent. A read that got no answer is sent once more, to
 //! another endpoint if there is one. An RPC that an endpoint does not know was not run there, so that another one is asked. Each of the
-//! rules has its file: the turn in [`admission`], the endpoint in [`choice`], one attempt in [`mod@attempt`], an answer that comes in parts in
+//! rules has its file: the turn in [`admission`], the endpoint in [`choice`], one attempt in [`mod@attempt`], how traces show it in [`rpc`], an answer that comes in parts in
 //! [`stream`], what is told in [`failure`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{Fault, trace};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use super::backend::Backend;
 use super::endpoint::Endpoint;
@@ -25,6 +26,7 @@ pub(super) mod admission;
 pub(super) mod attempt;
 mod choice;
 pub(super) mod failure;
+mod rpc;
 mod stream;
 
 /// The longest that a call may take of which its client hears nothing: it gives up after 60 s.
@@ -86,9 +88,9 @@ impl Backend {
         (deadline, limit): (Instant, Duration),
         call: &Call,
     ) -> Result<T, Failure> {
-        let mut unsent = 0;
+        let mut tries = Tries::default();
         let (first, failure) = self
-            .sent(None, asked, (deadline, limit), call, &mut unsent)
+            .sent(None, asked, (deadline, limit), call, &mut tries)
             .await?;
         let Err(failure) = failure else { return failure };
         let other = || self.choose(asked, Some(&first.endpoint)).ok();
@@ -97,7 +99,7 @@ impl Backend {
             Failure::UnknownRpc => ("unknown_rpc", other()),
             _ if !first.offer.read_only => return Err(failure),
             Failure::Busy { .. } => ("busy", other()),
-            Failure::Garbled => ("garbled", other()),
+            Failure::Garbled(_) => ("garbled", other()),
             Failure::TimedOut if first.probe => ("probe", other()),
             // The same one where there is no other: it connects again by itself.
             Failure::Lost { .. } => (
@@ -107,10 +109,10 @@ impl Backend {
             _ => return Err(failure),
         };
         let Some(next) = next else { return Err(failure) };
-        self.count_retry(reason);
+        self.count_retry(reason, &mut tries);
         tracing::debug!(upstream = self.key, rpc = %next.offer.path, reason, "a call is tried once more");
         let (_, outcome) = self
-            .sent(Some(next), asked, (deadline, limit), call, &mut unsent)
+            .sent(Some(next), asked, (deadline, limit), call, &mut tries)
             .await?;
         outcome
     }
@@ -122,7 +124,7 @@ impl Backend {
         asked: &Asked<'_, T>,
         (deadline, limit): (Instant, Duration),
         call: &Call,
-        unsent: &mut usize,
+        tries: &mut Tries,
     ) -> Result<(Chosen, Result<T, Failure>), Failure> {
         let mut chosen = match to {
             Some(chosen) => chosen,
@@ -134,10 +136,10 @@ impl Backend {
             } else {
                 deadline
             };
-            match attempt(&self.key, &chosen, asked.read, (until, limit), call).await {
-                Err(Failure::Unsent) if *unsent < MAX_UNSENT => {
-                    *unsent += 1;
-                    self.count_retry("unsent");
+            match attempt(&self.key, &chosen, asked.read, (until, limit), call, tries.retry).await {
+                Err(Failure::Unsent) if tries.unsent < MAX_UNSENT => {
+                    tries.unsent += 1;
+                    self.count_retry("unsent", tries);
                     chosen = self.chosen(asked, None, deadline).await?;
                 }
                 outcome => return Ok((chosen, outcome)),
@@ -145,7 +147,9 @@ impl Backend {
         }
     }
 
-    fn count_retry(&self, reason: &'static str) {
+    fn count_retry(&self, reason: &'static str, tries: &mut Tries) {
+        let number = tries.retry.map_or(0, |retry| retry.number) + 1;
+        tries.retry = Some(Retry { number, reason });
         metrics::UPSTREAM_RETRIES.add(1, &[metrics::upstream(&self.key), metrics::reason(reason)]);
     }
 
@@ -178,11 +182,29 @@ impl Backend {
                 waited = true;
                 metrics::UPSTREAM_WAITS.add(1, &[metrics::upstream(&self.key), metrics::reason("endpoint")]);
             }
-            if timeout_at(end, change).await.is_err() {
+            let waiting = timeout_at(end, change).instrument(trace::internal("wait for an endpoint"));
+            if waiting.await.is_err() {
                 return Err(failure);
             }
         }
     }
+}
+
+/// How often a call was tried so far.
+#[derive(Debug, Default)]
+struct Tries {
+    /// How often it was not sent.
+    unsent: usize,
+    /// Which attempt comes next, when it is not the first.
+    retry: Option<Retry>,
+}
+
+/// An attempt that is not the first.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    /// Counted from 1.
+    number: i64,
+    reason: &'static str,
 }
 
 /// A call that is counted when it is over.

@@ -126,6 +126,11 @@ impl Connection {
         self.dead.cancel();
     }
 
+    /// Whether the peer was given up.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.dead.is_cancelled()
+    }
+
     /// Returns when the peer was given up.
     pub(super) async fn given_up(&self) {
         self.dead.cancelled().await;

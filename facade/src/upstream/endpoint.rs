@@ -35,9 +35,36 @@ pub(super) struct Shared {
     pub(super) versions: Arc<Versions>,
     /// What they say of its list of resources.
     pub(super) resources: Arc<ResourceList>,
+    /// How many of them serve.
+    pub(super) serving: Arc<Serving>,
     /// How much it may still write to the log.
     pub(super) quiet: Arc<Quiet>,
 }
+
+/// How many endpoints of an upstream serve: with the first of them it is up.
+#[derive(Debug)]
+pub(super) struct Serving {
+    up: metrics::Up,
+    endpoints: Mutex<i64>,
+}
+
+impl Serving {
+    pub(super) fn none(key: &str) -> Arc<Self> {
+        Arc::new(Self {
+            up: metrics::Up::new(key),
+            endpoints: Mutex::default(),
+        })
+    }
+
+    fn add(&self, difference: i64) {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        *endpoints += difference;
+        self.up.set(*endpoints > 0);
+    }
+}
+
+/// The state of an endpoint that serves, as metrics name it.
+const SERVING: &str = "serving";
 
 /// One endpoint.
 #[derive(Debug)]
@@ -260,7 +287,7 @@ impl Endpoint {
             _ if self.lifecycle.is_stopping() => None,
             state if !state.is_connected() => Some("unreachable"),
             _ if broken => Some("broken"),
-            state if state.serving => Some("serving"),
+            state if state.serving => Some(SERVING),
             _ => Some("not_serving"),
         };
         if now == state.counted {
@@ -270,6 +297,9 @@ impl Endpoint {
             if let Some(label) = label {
                 let attributes = [metrics::upstream(&self.shared.key), metrics::state(label)];
                 metrics::UPSTREAM_ENDPOINTS.add(difference, &attributes);
+                if label == SERVING {
+                    self.shared.serving.add(difference);
+                }
             }
         }
         state.counted = now;

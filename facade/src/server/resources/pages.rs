@@ -128,7 +128,7 @@ pub(super) async fn walk<T: Entry>(
                 page.next = next.and_then(|next| Position::new::<T>(source.key(), Some(next), pages).write());
             }
             // It says nothing of the upstream, and nobody reads the page.
-            Err(fault) if call.cancelled.is_cancelled() => return Err(refusal::of_fault(&fault, call)),
+            Err(fault) if call.cancelled.is_cancelled() => return Err(refusal::of_fault(&fault)),
             Err(fault) if cursor.is_some() && fault.reason == Reason::ArgumentInvalid => {
                 return Err(refusal::unknown_cursor());
             }

@@ -37,6 +37,17 @@ pub(crate) enum Failure {
     Unclear,
 }
 
+/// What became of a message, as metrics and traces name it.
+pub(super) fn result(delivered: &Result<DeliverResponse, Failure>) -> &'static str {
+    match delivered {
+        // 202 Accepted.
+        Ok(response) if response.status == 202 => "taken",
+        Ok(_) => "refused",
+        Err(Failure::Gone) => "gone",
+        Err(Failure::Unclear) => "unclear",
+    }
+}
+
 /// Hands messages to peers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Relay(Arc<Inner>);
@@ -91,14 +102,7 @@ impl Relay {
     ) -> Result<DeliverResponse, Failure> {
         let began = Instant::now();
         let delivered = self.try_deliver(owner, &request, began + DELIVER).await;
-        let result = match &delivered {
-            // 202 Accepted.
-            Ok(response) if response.status == 202 => "taken",
-            Ok(_) => "refused",
-            Err(Failure::Gone) => "gone",
-            Err(Failure::Unclear) => "unclear",
-        };
-        let attributes = [metrics::result(result)];
+        let attributes = [metrics::result(result(&delivered))];
         metrics::RELAYED.add(1, &attributes);
         metrics::RELAY_DURATION.record(began.elapsed().as_secs_f64(), &attributes);
         delivered

@@ -14,6 +14,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::trace::{OpenTelemetrySpanExt as _, attribute};
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::relay::v1::relay_service_server::{RelayService, RelayServiceServer};
 use mcp_hub_proto::relay::v1::{DeliverRequest, DeliverResponse};
@@ -29,6 +30,7 @@ use tower_http::catch_panic::CatchPanic;
 
 use super::handshakes::{Handshake, Handshakes};
 use super::identity::Identity;
+use super::trace;
 use crate::metrics;
 use crate::quiet::{Quiet, WARNINGS};
 use crate::transport::accept::{self, Tracked};
@@ -213,17 +215,20 @@ impl<T: Take> RelayService for Inbox<T> {
     ) -> Result<tonic::Response<DeliverResponse>, Status> {
         let request = request.into_inner();
         let unknown = || Status::from(Fault::new(Reason::ObjectNotFound, "no such stream here"));
+        let span = trace::arrived(&request.traceparent);
         let posted = Posted {
             session_id: request.session_id,
             principal: request.principal.try_into().map_err(|_| unknown())?,
             message: request.message.into(),
-            traceparent: Some(request.traceparent).filter(|text| !text.is_empty()),
+            around: span.context(),
         };
-        let (status, error) = match (self.0)(&posted) {
-            Ok(()) => (http::StatusCode::ACCEPTED, String::new()),
-            Err(Undelivered::Refused(refusal)) => (refusal.status, refusal.to_json()),
-            Err(Undelivered::Unknown) => return Err(unknown()),
+        let (outcome, answer) = match span.in_scope(|| (self.0)(&posted)) {
+            Ok(()) => ("taken", Ok((http::StatusCode::ACCEPTED, String::new()))),
+            Err(Undelivered::Refused(refusal)) => ("refused", Ok((refusal.status, refusal.to_json()))),
+            Err(Undelivered::Unknown) => ("gone", Err(unknown())),
         };
+        span.set_attribute(attribute::OUTCOME, outcome);
+        let (status, error) = answer?;
         Ok(tonic::Response::new(DeliverResponse {
             status: status.as_u16().into(),
             error,

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_proto::relay::v1::{DeliverRequest, DeliverResponse};
-use mcp_hub_testing::eventually;
+use mcp_hub_testing::{eventually, traces};
+use opentelemetry::trace::TraceContextExt as _;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -114,6 +115,7 @@ const ACCEPTED: Result<DeliverResponse, Failure> = Ok(DeliverResponse {
 
 #[tokio::test]
 async fn a_message_arrives_as_it_was_posted() {
+    traces::record();
     let keys = Changeable::of(&[1]);
     let (sender, mut taken) = tokio::sync::mpsc::unbounded_channel();
     let listener = TcpListener::bind("[::1]:0").await.unwrap();
@@ -123,9 +125,9 @@ async fn a_message_arrives_as_it_was_posted() {
     lifecycle.spawn(server::serve(listener, keys.identity(), take, lifecycle.clone()));
 
     let relay = relay_to(address, &keys);
-    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let caller = traces::Caller::new();
     let request = DeliverRequest {
-        traceparent: traceparent.to_owned(),
+        traceparent: caller.traceparent(),
         ..message("{}")
     };
     assert_eq!(relay.deliver(address, request).await, ACCEPTED);
@@ -133,10 +135,19 @@ async fn a_message_arrives_as_it_was_posted() {
     assert_eq!(posted.session_id, "sealed");
     assert_eq!(posted.principal, [7; 16]);
     assert_eq!(&posted.message[..], b"{}");
-    assert_eq!(posted.traceparent.as_deref(), Some(traceparent));
+    let around = posted.around.span().span_context().clone();
+    assert_eq!(around.trace_id().to_string(), caller.trace_id());
 
     assert_eq!(relay.deliver(address, message("{}")).await, ACCEPTED);
-    assert_eq!(taken.recv().await.unwrap().traceparent, None);
+    let another = taken
+        .recv()
+        .await
+        .unwrap()
+        .around
+        .span()
+        .span_context()
+        .trace_id();
+    assert_ne!(another, around.trace_id());
 }
 
 #[tokio::test]

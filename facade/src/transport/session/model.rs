@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt as _;
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_proto::relay::v1::{DeliverRequest, DeliverResponse};
+use opentelemetry::Context;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ use super::seal::{Claims, Seal};
 use super::{Carry, Failure, Posted, Registration, Sessions, Undelivered};
 use crate::auth::Principal;
 use crate::registry::{self, Registry};
-use crate::server::Server;
+use crate::server::{Remote, Server};
 use crate::transport::ToolFilter;
 use crate::transport::conversation::{self, Answers, Door};
 use crate::upstream::Upstreams;
@@ -138,7 +139,7 @@ impl Carry for Net {
             session_id: request.session_id,
             principal: request.principal.try_into().unwrap(),
             message: request.message.into(),
-            traceparent: None,
+            around: Context::new(),
         };
         let taken = replica.map_or(Err(Undelivered::Unknown), |replica| replica.take(&posted));
         if relaying == Relaying::UnclearAfter {
@@ -294,6 +295,7 @@ impl World {
             self.server.clone(),
             ToolFilter::all(),
             self.principals[principal].clone(),
+            Remote::pipe(),
             Door::Sse,
         );
         let registration = replica.sessions.register(conversation);
@@ -326,7 +328,7 @@ impl World {
             session_id: self.spoil(&stream.id, post.wrong),
             principal: self.principals[poster].fingerprint(),
             message: message.into(),
-            traceparent: None,
+            around: Context::new(),
         };
         {
             let mut wires = self.net.0.lock().unwrap();
@@ -476,7 +478,7 @@ async fn an_id_of_an_earlier_process_at_the_same_address_leads_nowhere() {
         session_id: seal.seal(claims),
         principal: claims.principal,
         message: r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.into(),
-        traceparent: None,
+        around: Context::new(),
     };
     replica.sessions.take(&posted(&claims)).expect("its own stream");
     let mut earlier = claims;

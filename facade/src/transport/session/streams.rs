@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
+
 use super::seal::StreamId;
-use crate::metrics::SSE_STREAMS;
+use crate::metrics::{self, SSE_STREAMS};
 use crate::transport::conversation::Conversation;
 
 /// The open streams. Cheap to clone.
@@ -23,6 +25,7 @@ impl Streams {
         Entry {
             streams: self.clone(),
             id,
+            opened: Instant::now(),
         }
     }
 
@@ -42,6 +45,7 @@ impl Streams {
 pub(super) struct Entry {
     streams: Streams,
     id: StreamId,
+    opened: Instant,
 }
 
 impl Entry {
@@ -54,5 +58,6 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.streams.open().remove(&self.id);
         SSE_STREAMS.add(-1, &[]);
+        metrics::session(self.opened.elapsed());
     }
 }

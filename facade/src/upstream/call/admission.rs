@@ -6,8 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_hub_chassis::trace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use super::failure::Failure;
 use crate::metrics;
@@ -41,14 +43,22 @@ impl Admission {
             return Ok(permit);
         }
         let Ok(_waiting) = self.waiting.try_acquire() else {
+            metrics::rejected("shed");
             return Err(Failure::Shed);
         };
         metrics::UPSTREAM_WAITS.add(1, &[metrics::upstream(key), metrics::reason("turn")]);
         let end = deadline.min(Instant::now() + PATIENCE);
-        match timeout_at(end, self.running.clone().acquire_owned()).await {
+        let turn = self.running.clone().acquire_owned();
+        match timeout_at(end, turn)
+            .instrument(trace::internal("wait for a turn"))
+            .await
+        {
             Ok(Ok(permit)) => Ok(permit),
             // It is never closed; the other way out is the time.
-            Ok(Err(_)) | Err(_) => Err(Failure::Shed),
+            Ok(Err(_)) | Err(_) => {
+                metrics::rejected("shed");
+                Err(Failure::Shed)
+            }
         }
     }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
+use mcp_hub_chassis::trace::grpc::code_name;
+use mcp_hub_chassis::trace::{self, context};
+use opentelemetry::Context;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use tokio::time::{Instant, timeout_at};
 use tonic::client::Grpc;
@@ -12,10 +15,12 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
+use tracing::{Instrument as _, Span};
 
 use super::choice::Chosen;
 use super::failure::Failure;
-use super::stream;
+use super::rpc::Rpc;
+use super::{Retry, stream};
 use crate::json::answer::{self, Unreadable};
 use crate::json::wire::Malformed;
 use crate::progress::Reporter;
@@ -73,13 +78,25 @@ pub(super) async fn attempt<T: Send + 'static>(
     read: Read<T>,
     (deadline, limit): (Instant, Duration),
     call: &Call,
+    retry: Option<Retry>,
 ) -> Result<T, Failure> {
     let Chosen {
         endpoint, connection, ..
     } = chosen;
     let _in_flight = endpoint.enter();
     let started = Instant::now();
-    let sent = async { answer(key, chosen, read, send(chosen, deadline, call).await?).await };
+    let sending = Sending {
+        upstream: key,
+        chosen,
+        deadline,
+        reporter: call.progress.as_ref(),
+        retry,
+    };
+    let sent = async {
+        let bytes = sending.send().await?;
+        let decoding = trace::internal("decode answer");
+        answer(key, chosen, read, bytes).instrument(decoding).await
+    };
     let result = tokio::select! {
         biased;
         answered = timeout_at(deadline, sent) => answered.unwrap_or(Err(Failure::TimedOut)),
@@ -93,7 +110,7 @@ pub(super) async fn attempt<T: Send + 'static>(
                 endpoint.failed();
             }
         }
-        Err(Failure::Lost { .. } | Failure::Garbled) => endpoint.failed(),
+        Err(Failure::Lost { .. } | Failure::Garbled(_)) => endpoint.failed(),
         Err(Failure::TimedOut) if started.elapsed() * 2 >= limit => endpoint.failed(),
         Err(Failure::Unsent) => connection.drain(),
         Err(Failure::UnknownRpc) => endpoint.reflect_soon(),
@@ -102,55 +119,67 @@ pub(super) async fn attempt<T: Send + 'static>(
     result
 }
 
-/// Sends the request the way that the endpoint's version of the offer takes it, and gives the encoded answer.
-async fn send(chosen: &Chosen, deadline: Instant, call: &Call) -> Result<Bytes, Failure> {
-    let (offer, reporter) = (&chosen.offer, call.progress.as_ref());
-    let request = |message| {
-        let mut request = Request::new(message);
-        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-        if let Some(context) = &call.traceparent
-            && let Ok(context) = MetadataValue::try_from(context)
-        {
-            request.metadata_mut().insert("traceparent", context);
-        }
-        request
-    };
-    if let Some(parts) = offer.parts {
-        return streamed(
-            chosen,
-            request(chosen.message.clone()),
-            &offer.path,
-            parts,
-            reporter,
-        )
-        .await;
-    }
-    if let Some(follower) = offer.follower.as_ref().filter(|_| reporter.is_some()) {
-        let message = wrapped(follower.request, &chosen.message);
-        let answer = streamed(chosen, request(message), &follower.path, follower.parts, reporter).await;
-        // It was not run, and another process may listen at the address by now: one of a version that tells no progress.
-        let Err(Failure::UnknownRpc) = answer else {
-            return answer;
-        };
-        chosen.endpoint.reflect_soon();
-    }
-    let mut client = client(chosen).await?;
-    let response = client
-        .unary(request(chosen.message.clone()), offer.path.clone(), Encoded)
-        .await;
-    response.map(tonic::Response::into_inner).map_err(judge)
+/// How an encoded request goes to an endpoint.
+struct Sending<'a> {
+    /// The key of the upstream.
+    upstream: &'a str,
+    chosen: &'a Chosen,
+    deadline: Instant,
+    reporter: Option<&'a Reporter>,
+    retry: Option<Retry>,
 }
 
-async fn streamed(
-    chosen: &Chosen,
-    request: Request<Bytes>,
-    path: &PathAndQuery,
-    parts: Parts,
-    reporter: Option<&Reporter>,
-) -> Result<Bytes, Failure> {
-    let mut client = client(chosen).await?;
-    let response = client.server_streaming(request, path.clone(), Encoded).await;
-    stream::collect(response.map_err(judge)?.into_inner(), parts, reporter).await
+impl Sending<'_> {
+    /// Sends the request the way that the endpoint's version of the offer takes it, and gives the encoded answer.
+    async fn send(&self) -> Result<Bytes, Failure> {
+        let (offer, message) = (&self.chosen.offer, &self.chosen.message);
+        if let Some(parts) = offer.parts {
+            return self.streamed(&offer.path, message.clone(), parts).await;
+        }
+        if let Some(follower) = offer.follower.as_ref().filter(|_| self.reporter.is_some()) {
+            let wrapped = wrapped(follower.request, message);
+            let answer = self.streamed(&follower.path, wrapped, follower.parts).await;
+            // It was not run, and another process may listen at the address by now: one of a version that tells no progress.
+            let Err(Failure::UnknownRpc) = answer else {
+                return answer;
+            };
+            self.chosen.endpoint.reflect_soon();
+        }
+        let unary = async {
+            let mut client = client(self.chosen).await?;
+            let request = self.request(message.clone());
+            let response = client.unary(request, offer.path.clone(), Encoded).await;
+            response.map(tonic::Response::into_inner).map_err(judge)
+        };
+        self.rpc(&offer.path).run(unary).await
+    }
+
+    async fn streamed(&self, path: &PathAndQuery, message: Bytes, parts: Parts) -> Result<Bytes, Failure> {
+        let streamed = async {
+            let mut client = client(self.chosen).await?;
+            let request = self.request(message);
+            let response = client.server_streaming(request, path.clone(), Encoded).await;
+            let messages = response.map_err(judge)?.into_inner();
+            stream::collect(messages, parts, self.reporter).await
+        };
+        self.rpc(path).run(streamed).await
+    }
+
+    fn rpc(&self, path: &PathAndQuery) -> Rpc<'_> {
+        Rpc::begin(self.upstream, self.chosen, path, self.deadline, self.retry)
+    }
+
+    /// A request in the current span.
+    fn request(&self, message: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
+        if let Some(context) = context::traceparent(&Context::current())
+            && let Ok(context) = MetadataValue::try_from(context)
+        {
+            request.metadata_mut().insert(context::TRACEPARENT, context);
+        }
+        request
+    }
 }
 
 /// A client whose connection takes a call.
@@ -182,9 +211,9 @@ async fn answer<T: Send + 'static>(
         read(key, &chosen.offer, &bytes)
     } else {
         let (key, offer) = (key.to_owned(), chosen.offer.clone());
-        let turn = chosen.connection.turn_to_read().await;
+        let (turn, span) = (chosen.connection.turn_to_read().await, Span::current());
         let reading = tokio::task::spawn_blocking(move || {
-            let answer = read(&key, &offer, &bytes);
+            let answer = span.in_scope(|| read(&key, &offer, &bytes));
             // Now, and not when the caller goes away, which does not end this.
             drop((bytes, turn));
             answer
@@ -192,12 +221,16 @@ async fn answer<T: Send + 'static>(
         // It panicked, or the process ends.
         reading.await.unwrap_or(Err(Unreadable::Malformed(Malformed)))
     };
-    answer.map_err(|error| match error {
-        Unreadable::TooLarge => Failure::TooLarge,
-        Unreadable::Malformed(_) => {
-            tracing::error!(%error, rpc = %chosen.offer.path, "an answer can't be decoded");
-            Failure::Garbled
-        }
+    answer.map_err(|error| {
+        let failure = match error {
+            Unreadable::TooLarge => Failure::TooLarge,
+            Unreadable::Malformed(_) => {
+                tracing::error!(%error, rpc = %chosen.offer.path, upstream = key, "an answer can't be decoded");
+                Failure::Garbled(Code::Ok)
+            }
+        };
+        trace::fail(&Span::current(), failure.outcome());
+        failure
     })
 }
 
@@ -225,8 +258,12 @@ pub(super) fn judge(status: Status) -> Failure {
         // A proxy's words for a connection that it lost.
         Code::Unavailable | Code::Cancelled | Code::Aborted => Failure::Lost { connection: false },
         Code::Internal | Code::Unknown | Code::DataLoss => {
-            tracing::error!(code = ?status.code(), message = status.message(), "an endpoint fails without a reason");
-            Failure::Garbled
+            // Its message may be anything, a statement with its values for one.
+            tracing::error!(
+                code = code_name(status.code()),
+                "an endpoint fails without a reason"
+            );
+            Failure::Garbled(status.code())
         }
         _ => Failure::Refused(status),
     }

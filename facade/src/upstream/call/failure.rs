@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::tool::offer::{Kind, Offer};
 
@@ -40,8 +40,8 @@ pub(in crate::upstream) enum Failure {
     },
     /// No answer in time.
     TimedOut,
-    /// The endpoint answers, but not as an adapter does: an error without a reason, or what can't be decoded.
-    Garbled,
+    /// The endpoint answers, but not as an adapter does: an error without a reason, with its code; or what can't be decoded.
+    Garbled(Code),
     /// The answer is more than is read.
     TooLarge,
     /// The adapter says no.
@@ -60,9 +60,23 @@ impl Failure {
             Self::Lost { .. } => "lost",
             Self::Busy { .. } => "busy",
             Self::TimedOut => "deadline_exceeded",
-            Self::Garbled => "garbled",
+            Self::Garbled(_) => "garbled",
             Self::TooLarge => "too_large",
             Self::Refused(_) => "refused",
+        }
+    }
+
+    /// The code of the RPC that it is of: what came, or what the library says in its place.
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Garbled(code) => *code,
+            Self::Refused(status) => status.code(),
+            Self::UnknownRpc | Self::NotOffered => Code::Unimplemented,
+            Self::Busy { .. } | Self::Shed => Code::ResourceExhausted,
+            Self::TimedOut => Code::DeadlineExceeded,
+            Self::TooLarge => Code::OutOfRange,
+            Self::Argument(_) => Code::InvalidArgument,
+            Self::Lost { .. } | Self::Unsent | Self::Unreachable(_) | Self::Broken(_) => Code::Unavailable,
         }
     }
 
@@ -118,11 +132,11 @@ impl Failure {
             Self::Busy { .. } => Fault::new(Reason::DatabaseBusy, format!("{key} is busy: try again")),
             Self::TimedOut if !read_only => unclear(Reason::StatementTimedOut, TOO_LONG),
             Self::TimedOut => Fault::new(Reason::StatementTimedOut, TOO_LONG),
-            Self::Garbled if !read_only => unclear(
+            Self::Garbled(_) if !read_only => unclear(
                 Reason::Internal,
                 &format!("the answer of {key} can't be understood"),
             ),
-            Self::Garbled => Fault::new(Reason::Internal, "internal error"),
+            Self::Garbled(_) => Fault::new(Reason::Internal, "internal error"),
             Self::TooLarge if !read_only => unclear(
                 Reason::ResultTooLarge,
                 &format!("the answer of {key} is too large to be shown"),

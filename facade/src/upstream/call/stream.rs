@@ -7,7 +7,7 @@
 use bytes::{Bytes, BytesMut};
 use mcp_hub_proto::progress::v1::Progress as Told;
 use prost::Message as _;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 use super::attempt::judge;
 use super::failure::Failure;
@@ -61,7 +61,7 @@ pub(super) async fn collect(
                 return Err(match judge(status) {
                     // Whoever has begun to answer has handled the call, whatever it says later.
                     Failure::Unsent => Failure::Lost { connection: false },
-                    Failure::UnknownRpc if begun => Failure::Garbled,
+                    Failure::UnknownRpc if begun => Failure::Garbled(Code::Unimplemented),
                     failure => failure,
                 });
             }
@@ -139,7 +139,7 @@ fn read(told: &[u8]) -> Result<Progress, prost::DecodeError> {
 
 fn garbled(why: &dyn std::fmt::Display) -> Failure {
     tracing::error!(%why, "a stream is no answer");
-    Failure::Garbled
+    Failure::Garbled(Code::Internal)
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn parts_are_one_behind_the_other() {
         let mut collected = Collected::default();
-        assert!(matches!(Collected::default().finish(), Err(Failure::Garbled)));
+        assert!(matches!(Collected::default().finish(), Err(Failure::Garbled(_))));
         for message in [
             field(1, &[]),
             field(2, b"ab"),
@@ -208,7 +208,7 @@ mod tests {
         }
         assert!(matches!(
             take(&mut Collected::default(), vec![0x12, 5]),
-            Err(Failure::Garbled)
+            Err(Failure::Garbled(_))
         ));
     }
 
@@ -233,6 +233,6 @@ mod tests {
         assert_eq!(*seen.borrow(), Some(expected));
         let broken = Bytes::from(field(1, &[0x0a]));
         let refused = collected.take(&broken, PARTS, Some(&reporter));
-        assert!(matches!(refused, Err(Failure::Garbled)));
+        assert!(matches!(refused, Err(Failure::Garbled(_))));
     }
 }
