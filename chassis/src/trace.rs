@@ -20,6 +20,8 @@ use crate::fault::Fault;
 pub mod attribute;
 pub mod context;
 pub mod grpc;
+#[cfg(test)]
+pub(crate) mod recorded;
 pub mod statement;
 
 /// The target of all spans of ours.
@@ -95,6 +97,11 @@ pub fn client(name: &str) -> Span {
         return Span::none();
     }
     tracing::info_span!(target: TARGET, "client", otel.name = name, otel.kind = "client")
+}
+
+/// A span of a request that this process sends of its own accord: the first of a trace.
+pub fn root(name: &str) -> Span {
+    tracing::info_span!(target: TARGET, parent: None, "client", otel.name = name, otel.kind = "client")
 }
 
 /// A span of work in this process, under the current one. None without one, as with [`client`].

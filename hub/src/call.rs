@@ -5,11 +5,14 @@ use std::io::IsTerminal as _;
 
 use comfy_table::{Table, presets};
 use mcp_hub_chassis::arguments::similar;
+use mcp_hub_chassis::trace::OpenTelemetrySpanExt as _;
+use mcp_hub_chassis::trace::context::{TRACEPARENT, traceparent};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, List, Target};
 use crate::error::{Error, Result};
 use crate::text::{self, cell};
+use crate::trace::{self, Trace};
 
 /// Takes a terminal to the left edge and clears the line.
 const BEGIN: &str = "\r\u{1b}[K";
@@ -24,6 +27,9 @@ pub struct Options {
     /// Print the answer as JSON on a terminal too.
     #[arg(long)]
     json: bool,
+    /// Make a trace of the call. Behind the answer, stderr gets its id, and where it can be looked at when --trace-url says so.
+    #[arg(long)]
+    trace: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -38,17 +44,51 @@ pub async fn run(options: Options) -> Result<()> {
         .ok_or_else(|| no_tool(&options.tool, &tools))?;
     let arguments = arguments(&options.arguments, &tool["inputSchema"])?;
     let params = json!({ "name": options.tool, "arguments": arguments });
-    let result = called(&client, params).await?;
+    let (result, trace) = if options.trace {
+        let (result, trace) = traced(&client, &options.tool, params).await?;
+        (result, Some(trace))
+    } else {
+        (called(&client, params).await?, None)
+    };
     let blocks = result["content"].as_array().into_iter().flatten();
     let text = blocks.map(text::block).collect::<Vec<_>>().join("\n");
     if result["isError"] == true {
-        return Err(Error::Tool(text));
+        let trace = trace.flatten().or_else(|| Trace::of_result(&result));
+        return Err(Error::Tool { text, trace });
     }
     let answer = &result["structuredContent"];
-    if options.json || !std::io::stdout().is_terminal() || !answer.is_object() {
-        return crate::say(&format!("{}\n", text.trim_end()));
+    crate::say(
+        &if options.json || !std::io::stdout().is_terminal() || !answer.is_object() {
+            format!("{}\n", text.trim_end())
+        } else {
+            for_people(answer)
+        },
+    )?;
+    match trace.flatten() {
+        Some(trace) => crate::tell(&format!("{trace}\n")),
+        None => Ok(()),
     }
-    crate::say(&for_people(answer))
+}
+
+/// Calls the tool in a trace that begins here. The hub may say that the call is of another one, such as that of a proxy on the way.
+async fn traced(client: &Client, tool: &str, mut params: Value) -> Result<(Value, Option<Trace>)> {
+    let span = trace::begin(tool, client);
+    let own = Trace::of_span(&span);
+    // The header follows from it.
+    params["_meta"][TRACEPARENT] = traceparent(&span.context()).into();
+    let outcome = called(client, params).await;
+    trace::end(span, &outcome);
+    match (outcome, own) {
+        (Ok(result), own) => {
+            let trace = Trace::of_result(&result).or(own);
+            Ok((result, trace))
+        }
+        (Err(error @ Error::Rpc { trace: Some(_), .. }), _) | (Err(error), None) => Err(error),
+        (Err(error), Some(trace)) => Err(Error::Traced {
+            error: Box::new(error),
+            trace,
+        }),
+    }
 }
 
 /// Calls the tool, and tells a person at a terminal how far it is, in one line that is gone in the end. Nobody else is told, and then the

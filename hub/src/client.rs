@@ -14,9 +14,10 @@ use url::Url;
 
 use crate::error::{Error, Result};
 use crate::message::{Incoming, Message, NoMessage};
+use crate::trace::Trace;
 
 /// The revision that our own requests speak: stateless, nothing to set up.
-const PROTOCOL_VERSION: &str = "2026-07-28";
+pub(crate) const PROTOCOL_VERSION: &str = "2026-07-28";
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -155,6 +156,12 @@ impl Client {
         let _ = url.set_password(None);
         let _ = url.set_username("");
         url.into()
+    }
+
+    /// The hub's host and port, as the address names them.
+    pub fn server(&self) -> (&str, Option<u16>) {
+        let host = self.url.host_str().unwrap_or_default();
+        (host, self.url.port_or_known_default())
     }
 
     /// Sends one message as it is.
@@ -323,6 +330,7 @@ pub(crate) fn result(mut answer: Value) -> Result<Option<Value>> {
         return Err(Error::Rpc {
             code: error["code"].as_i64().unwrap_or_default(),
             message: error["message"].as_str().unwrap_or_default().to_owned(),
+            trace: Trace::of_error(error),
         });
     }
     Ok(answer.get_mut("result").map(Value::take))

@@ -4,12 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use mcp_hub_chassis::{BoxError, config};
+use mcp_hub_chassis::{BoxError, config, fault};
 use mcp_hub_facade::auth::token;
 use reqwest::StatusCode;
 
 use crate::file::TableError;
 use crate::message::NoMessage;
+use crate::trace::Trace;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -164,9 +165,22 @@ pub enum Error {
         /// Names that are like it, "; did you mean ..?", or nothing.
         hint: String,
     },
-    /// The tool answered with an error, which is the text.
-    #[error("{0}")]
-    Tool(String),
+    /// The tool answered with an error.
+    #[error("{}", followed(text, trace.as_ref()))]
+    Tool {
+        /// The error.
+        text: String,
+        /// The trace of the call.
+        trace: Option<Trace>,
+    },
+    /// A call that was to be traced failed before the hub had answered.
+    #[error("{}", followed(&fault::chain(.error), Some(.trace)))]
+    Traced {
+        /// Why.
+        error: Box<Self>,
+        /// The trace of the call.
+        trace: Trace,
+    },
     /// The hub can't serve calls.
     #[error("the hub at {0} is not ready")]
     NotReady(String),
@@ -259,13 +273,23 @@ pub enum Error {
         text: String,
     },
     /// The answer is a JSON-RPC error.
-    #[error("mcp-hub answered: {message} ({code})")]
+    #[error("{}", followed(&format!("mcp-hub answered: {message} ({code})"), trace.as_ref()))]
     Rpc {
         /// Its code.
         code: i64,
         /// Its text.
         message: String,
+        /// The trace of the request.
+        trace: Option<Trace>,
     },
+}
+
+/// A text, and behind it what is known of the trace.
+fn followed(text: &str, trace: Option<&Trace>) -> String {
+    match trace.map(|trace| trace.beside(text)) {
+        Some(lines) if !lines.is_empty() => format!("{}\n{lines}", text.trim_end()),
+        _ => text.to_owned(),
+    }
 }
 
 impl Error {

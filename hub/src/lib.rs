@@ -3,7 +3,7 @@
 //! * [`up`] and [`stdio`] are the hub: [`mod@file`] and the environment say which [`adapters`] there are, each is served on a loopback
 //!   port of its own, and a facade in front of them speaks MCP, on HTTP or on stdin and stdout. [`banner`] says what came up.
 //! * [`bridge`], [`tools`], [`call`], [`prompts`], [`resources`] and [`healthcheck`] are clients of a hub that runs elsewhere, through
-//!   [`client`].
+//!   [`client`]. [`mod@trace`] is what they know of the trace of a call.
 //! * [`claude`] prints what to paste, [`mod@token`] makes what a hub lets in, [`mod@reference`] prints documentation.
 //!
 //! Nothing here knows SQL or MCP's server side: that is the adapters' and the facade's.
@@ -31,6 +31,7 @@ pub mod stdio;
 mod text;
 pub mod token;
 pub mod tools;
+pub mod trace;
 pub mod up;
 
 pub use error::{Error, Result};

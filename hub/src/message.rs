@@ -10,8 +10,11 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use sse_stream::SseStream;
+
+use mcp_hub_chassis::trace::context;
 
 use crate::error::{Error, Result};
 
@@ -66,6 +69,8 @@ struct Params<'a> {
 struct Meta {
     #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
     protocol_version: Option<String>,
+    /// Text, unless somebody is mistaken: that must not hide the rest.
+    traceparent: Option<Value>,
 }
 
 impl<'a> Message<'a> {
@@ -111,13 +116,18 @@ impl<'a> Message<'a> {
     }
 
     /// The headers that go with the message: for a modern one what the specification wants to see repeated outside the body, else
-    /// the version that `initialize` settled on.
+    /// the version that `initialize` settled on. The trace that it names is repeated too, so that what does not look into bodies, such as
+    /// a proxy, is in it as well; the hub goes by the body.
     pub(crate) fn headers(&self, negotiated: Option<&str>) -> HeaderMap {
         let params = self.params();
         let mut headers = HeaderMap::new();
         let mut put = |name: &'static str, value: &str| {
             headers.insert(HeaderName::from_static(name), header_value(value));
         };
+        let traceparent = params.meta.traceparent.as_ref().and_then(Value::as_str);
+        if let Some(traceparent) = traceparent.filter(|text| context::untrusted(text).is_some()) {
+            put(context::TRACEPARENT, traceparent);
+        }
         let Some(version) = params.meta.protocol_version else {
             if let Some(version) = negotiated {
                 put("mcp-protocol-version", version);
@@ -287,6 +297,28 @@ mod tests {
         assert_eq!(
             headers(list, Some("2025-06-18")),
             pairs(&[("mcp-protocol-version", "2025-06-18")])
+        );
+    }
+
+    #[test]
+    fn the_trace_of_a_message_is_repeated_if_it_is_one() {
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let call = |traceparent: &str| {
+            let params = serde_json::json!({ "name": "x", "_meta": { "traceparent": traceparent } });
+            serde_json::json!({ "id": 1, "method": "tools/call", "params": params }).to_string()
+        };
+        assert_eq!(
+            headers(&call(traceparent), None),
+            pairs(&[("traceparent", traceparent)])
+        );
+        for wrong in ["", "00-x", "a\nb", "größe"] {
+            assert_eq!(headers(&call(wrong), None), [], "{wrong:?}");
+        }
+        let odd = r#"{"id":1,"method":"ping","params":{"_meta":{"traceparent":7,
+            "io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+        assert_eq!(
+            headers(odd, None),
+            pairs(&[("mcp-method", "ping"), ("mcp-protocol-version", "2026-07-28")])
         );
     }
 

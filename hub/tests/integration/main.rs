@@ -7,4 +7,5 @@ mod offers;
 mod stdio;
 mod support;
 mod token;
+mod trace;
 mod up;
