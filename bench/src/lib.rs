@@ -1,7 +1,8 @@
 //! Measurements of the hub as processes of their own: `mcp-hub-facade` and `mcp-hub-postgres` beside this program, real sockets
 //! on loopback.
 //!
-//! [`idle`] says what a client that only waits costs the facade, [`select`] what a primary-key select costs at each of the doors.
+//! [`idle`] says what a client that only waits costs the facade, [`select`] what a primary-key select costs at each of the doors,
+//! [`mod@tracing`] what traces add to that.
 //! [`program`] and [`process`] start and watch what is measured, [`http`] and [`sse`] are the clients. README.md beside the sources
 //! says what the figures mean and what they do not.
 #![expect(clippy::print_stdout, reason = "figures are what this program is run for")]
@@ -20,6 +21,7 @@ mod process;
 mod program;
 mod select;
 mod sse;
+mod tracing;
 mod wait;
 
 /// What the hub costs, measured.
@@ -42,6 +44,8 @@ enum Measurement {
     IdleStreams(idle::Options),
     /// What a primary-key select costs straight, by the adapter's gRPC, and by the facade's doors.
     Select(select::Options),
+    /// What a traced select costs, next to one without traces.
+    Tracing(tracing::Options),
 }
 
 /// Measures what the command line asks for, and prints it.
@@ -73,6 +77,10 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Measurement::Select(options) => {
             let report = select::measure(options, &programs).await?;
             print(cli.json, &report, select::Report::table)
+        }
+        Measurement::Tracing(options) => {
+            let report = tracing::measure(options, &programs).await?;
+            print(cli.json, &report, tracing::Report::table)
         }
     }
 }

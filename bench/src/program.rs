@@ -27,18 +27,29 @@ const START: Duration = Duration::from_secs(30);
 const KEPT: usize = 20;
 
 /// The folder with the programs.
-#[derive(Debug)]
-pub(crate) struct Programs(PathBuf);
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    folder: PathBuf,
+    /// Settings that all of them get.
+    settings: Vec<(&'static str, String)>,
+}
 
 impl Programs {
     /// The given folder, else that of this program.
     pub(crate) fn find(given: Option<&Path>) -> anyhow::Result<Self> {
-        if let Some(folder) = given {
-            return Ok(Self(folder.to_owned()));
-        }
         let this = std::env::current_exe().context("the path of this program")?;
-        let folder = this.parent().context("the folder of this program")?;
-        Ok(Self(folder.to_owned()))
+        let folder = given.or_else(|| this.parent());
+        Ok(Self {
+            folder: folder.context("the folder of this program")?.to_owned(),
+            settings: vec![],
+        })
+    }
+
+    /// The same programs with more settings in their environment.
+    pub(crate) fn with(&self, settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let mut programs = self.clone();
+        programs.settings.extend(settings);
+        programs
     }
 
     /// Starts the facade in front of `upstreams`, the text of an upstreams file, and waits until it is ready.
@@ -78,7 +89,7 @@ impl Programs {
         arguments: &[&OsStr],
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Program> {
-        let path = self.0.join(name);
+        let path = self.folder.join(name);
         ensure!(
             path.is_file(),
             "{} is not built: `cargo xtask bench` builds it and starts this program",
@@ -90,6 +101,7 @@ impl Programs {
             .current_dir(folder.path())
             // The settings are those given here and no others.
             .env_clear()
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -11,9 +11,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use mcp_hub_testing::Postgres;
 use serde::Serialize;
 
-mod slices;
-mod table;
-mod ways;
+pub(crate) mod slices;
+pub(crate) mod table;
+pub(crate) mod ways;
 
 use crate::program::{Program, Programs};
 use crate::{progress, unless_interrupted};
@@ -22,7 +22,7 @@ use table::Table;
 use ways::{Targets, Way};
 
 /// The key of the adapter at the facade.
-const UPSTREAM: &str = "postgres";
+pub(crate) const UPSTREAM: &str = "postgres";
 
 /// What to measure.
 #[derive(clap::Args, Clone, Debug)]
@@ -77,7 +77,7 @@ pub(crate) async fn measure(options: &Options, programs: &Programs) -> anyhow::R
     result
 }
 
-async fn postgres() -> anyhow::Result<Postgres> {
+pub(crate) async fn postgres() -> anyhow::Result<Postgres> {
     ensure!(
         mcp_hub_programs::postgres().is_some(),
         "no PostgreSQL: name one with --url, or install its programs (initdb, postgres, pg_ctl)"
@@ -96,13 +96,7 @@ async fn measure_all(
     for &clients in &options.clients {
         let clients = usize::from(clients);
         // As many connections as clients, so that the path is measured and not the queue in front of the database.
-        let adapter = programs.postgres(url, clients).await?;
-        let upstreams = format!(
-            "[upstreams.{UPSTREAM}]\naddress = \"http://{}\"\nconcurrency = {}\n",
-            adapter.address,
-            clients + 1
-        );
-        let facade = programs.facade(&upstreams, &[]).await?;
+        let (adapter, facade) = hub(programs, url, clients).await?;
         progress(&format!("{clients} clients: {} s for each way", options.seconds));
         let ways = measure_one(options, &adapter, &facade, url, table, clients)
             .await
@@ -115,6 +109,22 @@ async fn measure_all(
         rows: options.rows,
         rounds,
     })
+}
+
+/// An adapter and a facade in front of it, for so many clients.
+pub(crate) async fn hub(
+    programs: &Programs,
+    url: &str,
+    clients: usize,
+) -> anyhow::Result<(Program, Program)> {
+    let adapter = programs.postgres(url, clients).await?;
+    let upstreams = format!(
+        "[upstreams.{UPSTREAM}]\naddress = \"http://{}\"\nconcurrency = {}\n",
+        adapter.address,
+        clients + 1
+    );
+    let facade = programs.facade(&upstreams, &[]).await?;
+    Ok((adapter, facade))
 }
 
 async fn measure_one(

@@ -1,4 +1,6 @@
-//! The run itself: slices of all ways by turns, and what they come to.
+//! The run itself: slices of all lanes by turns, and what they come to.
+//!
+//! A [`Lane`] is one of the things that are compared: here a [`Way`], in [`crate::tracing`] a hub with its own settings.
 
 use std::time::{Duration, Instant};
 
@@ -46,9 +48,12 @@ pub(crate) struct Quartiles {
     pub(crate) upper: f64,
 }
 
-/// A way under measurement.
-struct Lane {
-    way: Way,
+/// One of the things that are compared.
+pub(crate) struct Lane {
+    /// What errors call it.
+    name: String,
+    /// Its place among them, whatever the turn.
+    place: usize,
     callers: Vec<Caller>,
     latencies: Latencies,
     elapsed: Duration,
@@ -57,46 +62,66 @@ struct Lane {
     rates: Vec<f64>,
 }
 
-/// Measures all ways. A turn is a slice of each; the one that begins changes from turn to turn.
+/// Measures all ways.
 ///
 /// # Errors
-/// A call failed, or an answer was wrong: there are no figures of what does not work.
+/// As [`take_turns`].
 pub(crate) async fn run(
     plan: &Plan,
     ways: Vec<(Way, Vec<Caller>)>,
     hub: &[&Watched],
 ) -> anyhow::Result<Vec<Figures>> {
-    let mut lanes: Vec<Lane> = ways
-        .into_iter()
-        .map(|(way, callers)| Lane::new(way, callers))
-        .collect();
-    for lane in &mut lanes {
-        lane.slice(plan, hub).await?;
-        // What was only to warm up.
-        *lane = Lane::new(lane.way, std::mem::take(&mut lane.callers));
+    let mut lanes = vec![];
+    let mut names = vec![];
+    for (way, callers) in ways {
+        lanes.push(Lane::new(way.to_string(), lanes.len(), callers));
+        names.push(way);
     }
+    for lane in &mut lanes {
+        lane.warm_up(plan, hub).await?;
+    }
+    take_turns(plan, &mut lanes, hub).await?;
+    let base = lanes.first().context("no way to measure")?;
+    let figures = names.iter().zip(&lanes).map(|(way, lane)| Figures::of(*way, lane, base));
+    Ok(figures.collect())
+}
+
+/// Measures all lanes, and leaves them in their order. A turn is a slice of each; the one that begins changes from turn to turn.
+///
+/// # Errors
+/// A call failed, or an answer was wrong: there are no figures of what does not work.
+pub(crate) async fn take_turns(plan: &Plan, lanes: &mut [Lane], hub: &[&Watched]) -> anyhow::Result<()> {
     let turns = plan.each.as_millis().div_ceil(plan.slice.as_millis());
     for _ in 0..turns {
-        for lane in &mut lanes {
+        for lane in &mut *lanes {
             lane.slice(plan, hub).await?;
         }
         lanes.rotate_left(1);
     }
-    lanes.sort_by_key(|lane| Way::ALL.iter().position(|way| *way == lane.way));
-    let base = lanes.first().context("no way to measure")?;
-    Ok(lanes.iter().map(|lane| lane.figures(base)).collect())
+    lanes.sort_by_key(|lane| lane.place);
+    Ok(())
 }
 
 impl Lane {
-    fn new(way: Way, callers: Vec<Caller>) -> Self {
+    /// The lane of these clients.
+    pub(crate) fn new(name: String, place: usize, callers: Vec<Caller>) -> Self {
         Self {
-            way,
+            name,
+            place,
             callers,
             latencies: Latencies::new(),
             elapsed: Duration::ZERO,
             cpu: Duration::ZERO,
             rates: vec![],
         }
+    }
+
+    /// A slice that does not count.
+    pub(crate) async fn warm_up(&mut self, plan: &Plan, hub: &[&Watched]) -> anyhow::Result<()> {
+        self.slice(plan, hub).await?;
+        let callers = std::mem::take(&mut self.callers);
+        *self = Self::new(std::mem::take(&mut self.name), self.place, callers);
+        Ok(())
     }
 
     /// Lets all clients ask until the slice is over and each has its last answer.
@@ -110,7 +135,7 @@ impl Lane {
         }
         let before = self.latencies.count();
         while let Some(asked) = asking.join_next().await {
-            let (caller, latencies) = asked?.with_context(|| self.way.to_string())?;
+            let (caller, latencies) = asked?.with_context(|| self.name.clone())?;
             self.callers.push(caller);
             self.latencies.add(&latencies);
         }
@@ -122,19 +147,41 @@ impl Lane {
         Ok(())
     }
 
-    fn figures(&self, base: &Self) -> Figures {
-        let (latency, of_base) = (self.latencies.summary(), base.latencies.summary());
+    /// How long its calls took.
+    pub(crate) fn latency(&self) -> Summary {
+        self.latencies.summary()
+    }
+
+    /// The rate of its calls.
+    pub(crate) fn calls_per_second(&self) -> f64 {
+        float(self.latencies.count()) / self.elapsed.as_secs_f64()
+    }
+
+    /// Its rates to those of another, turn by turn.
+    pub(crate) fn rate_ratio(&self, base: &Self) -> Quartiles {
         let ratios = self.rates.iter().zip(&base.rates).map(|(rate, base)| rate / base);
-        Figures {
-            way: self.way,
+        Quartiles::of(ratios.collect())
+    }
+}
+
+impl Figures {
+    fn of(way: Way, lane: &Lane, base: &Lane) -> Self {
+        let (latency, of_base) = (lane.latency(), base.latency());
+        Self {
+            way,
             latency,
-            calls_per_second: float(latency.count) / self.elapsed.as_secs_f64(),
-            rate_ratio: Quartiles::of(ratios.collect()),
+            calls_per_second: lane.calls_per_second(),
+            rate_ratio: lane.rate_ratio(base),
             p50_ratio: float(latency.p50_us) / float(of_base.p50_us),
             p99_ratio: float(latency.p99_us) / float(of_base.p99_us),
-            hub_cpu_us_per_call: self.cpu.as_secs_f64() * 1e6 / float(latency.count),
+            hub_cpu_us_per_call: per_call(lane.cpu, latency.count),
         }
     }
+}
+
+/// Time for each of so many calls, in microseconds.
+pub(crate) fn per_call(time: Duration, calls: u64) -> f64 {
+    time.as_secs_f64() * 1e6 / float(calls)
 }
 
 async fn ask_until(end: Instant, mut caller: Caller, rows: i32) -> anyhow::Result<(Caller, Latencies)> {
@@ -156,7 +203,7 @@ fn spent(hub: &[&Watched]) -> anyhow::Result<Duration> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people; far below 2^52")]
-fn float(number: u64) -> f64 {
+pub(crate) fn float(number: u64) -> f64 {
     number as f64
 }
 
