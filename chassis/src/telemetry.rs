@@ -10,13 +10,15 @@ use std::io::IsTerminal as _;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 use tokio::runtime::Handle;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry};
 
+use self::exporter::sender::Sender;
 use self::queue::Queue;
 use self::sampler::Sampler;
 use self::variable::Variables;
@@ -114,19 +116,8 @@ pub(crate) fn start(
         is_off,
     });
 
-    let sampler = match &traces {
-        Some(_) => Sampler::of(&variables),
-        None => Sampler::NOTHING,
-    };
-    let mut provider = SdkTracerProvider::builder()
-        .with_sampler(sampler)
-        .with_span_limits(queue::limits(&variables))
-        .with_resource(resource);
     let is_sent = traces.is_some();
-    if let Some(exporter) = traces {
-        provider = provider.with_span_processor(Queue::new(exporter, &variables));
-    }
-    let provider = provider.build();
+    let provider = spans_of(resource, traces, &variables);
     start_log(log, &provider);
     for warning in variables.into_warnings() {
         tracing::warn!("{warning}");
@@ -134,6 +125,27 @@ pub(crate) fn start(
     Telemetry {
         traces: is_sent.then_some(provider),
         sends_metrics,
+    }
+}
+
+/// What makes spans, and hands those that are recorded to the exporter.
+fn spans_of<E>(
+    resource: Resource,
+    exporter: Option<Sender<E>>,
+    variables: &Variables<'_>,
+) -> SdkTracerProvider
+where
+    E: SpanExporter + 'static,
+{
+    let provider = SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_span_limits(queue::limits(variables));
+    match exporter {
+        Some(exporter) => provider
+            .with_sampler(Sampler::of(variables))
+            .with_span_processor(Queue::new(exporter, variables))
+            .build(),
+        None => provider.with_sampler(Sampler::NOTHING).build(),
     }
 }
 

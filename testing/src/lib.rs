@@ -3,9 +3,11 @@
 //! [`Postgres`], [`PgBouncer`], [`MariaDb`], [`Neo4j`], [`Qdrant`] and [`Jaeger`] are throw-away servers on loopback that end when
 //! the test process ends, however it ends. [`eventually`] takes the place of every sleep. [`required`] is the one way to
 //! skip: in CI, where `MCP_HUB_TEST_REQUIRE=1`, it fails the test instead. `cargo xtask test` provides the programs; this
-//! crate only looks for them, so `cargo test` works alone as well. [`traces`] are the spans that code under test makes.
+//! crate only looks for them, so `cargo test` works alone as well. [`traces`] are the spans that code under test makes;
+//! a [`Collector`] is what processes send theirs to.
 
 mod address;
+pub mod collector;
 mod guard;
 pub mod jaeger;
 mod mariadb;
@@ -23,6 +25,7 @@ mod user;
 mod wait;
 
 pub use address::{Address, mysql};
+pub use collector::Collector;
 pub use guard::Guard;
 pub use jaeger::Jaeger;
 pub use mariadb::MariaDb;

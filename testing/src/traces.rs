@@ -82,6 +82,15 @@ impl Caller {
         }
     }
 
+    /// Another span in the same trace.
+    #[must_use]
+    pub fn sibling(self) -> Self {
+        Self {
+            span_id: RandomIdGenerator::default().new_span_id(),
+            ..self
+        }
+    }
+
     /// The id of its trace, in 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
         self.trace_id.to_string()
