@@ -136,6 +136,11 @@ impl Statement {
         self.span.in_scope(|| ROWS.record(rows as f64, &self.attributes));
     }
 
+    /// It was done, and is of a kind that answers no rows: a commit.
+    pub fn done(mut self) {
+        self.settle(None);
+    }
+
     /// It failed: with the name of a [`Reason`](crate::fault::Reason), and the code that the database gave.
     pub fn failed(mut self, reason: &str, code: Option<&str>) {
         if let Some(code) = code {
