@@ -129,3 +129,64 @@ pub(super) fn sorted(attributes: impl Iterator<Item = KeyValue>) -> Vec<KeyValue
     attributes.sort_by(|one, other| one.key.cmp(&other.key));
     attributes
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
+
+    use super::*;
+
+    const BOUNDARIES: &[f64] = &[1.0, 2.0];
+
+    /// Inside a span with this id, recorded or not.
+    fn inside<T>(id: u64, is_recorded: bool, work: impl FnOnce() -> T) -> T {
+        let flags = TraceFlags::default().with_sampled(is_recorded);
+        let span = SpanContext::new(TraceId::from(7), SpanId::from(id), flags, false, TraceState::NONE);
+        let _guard = Context::new().with_remote_span_context(span).attach();
+        work()
+    }
+
+    fn reservoir() -> (&'static str, Arc<Reservoir>) {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("test.{}", COUNT.fetch_add(1, Ordering::Relaxed)).leak();
+        (name, Reservoir::of(name, BOUNDARIES))
+    }
+
+    #[test]
+    fn the_last_recorded_trace_of_each_bucket_is_kept() {
+        let (name, reservoir) = reservoir();
+        let attributes = [KeyValue::new("b", 1), KeyValue::new("a", 2)];
+        for (id, value) in [(1, 0.5), (2, 1.0), (3, 1.5), (4, 9.0), (5, 8.0)] {
+            inside(id, true, || reservoir.offer(value, &attributes));
+        }
+        inside(6, false, || reservoir.offer(0.1, &attributes));
+        reservoir.offer(0.2, &attributes);
+        let all = of(name);
+        let buckets = &all[&sorted(attributes.into_iter().rev())];
+        let kept: Vec<_> = buckets
+            .iter()
+            .map(|exemplar| exemplar.and_then(|exemplar| Some((exemplar.trace?.1, exemplar.value))))
+            .collect();
+        assert_eq!(
+            kept,
+            [
+                Some((SpanId::from(2), 1.0)),
+                Some((SpanId::from(3), 1.5)),
+                Some((SpanId::from(5), 8.0))
+            ]
+        );
+    }
+
+    #[test]
+    fn so_many_series_and_no_more() {
+        let (name, reservoir) = reservoir();
+        inside(1, true, || {
+            for series in 0..i64::try_from(MOST_SERIES).expect("small") + 5 {
+                reservoir.offer(1.0, &[KeyValue::new("series", series)]);
+            }
+        });
+        assert_eq!(of(name).len(), MOST_SERIES);
+    }
+}

@@ -164,7 +164,7 @@ impl Observed {
             counter
                 .with_description(about)
                 .with_callback(move |observer| {
-                    look(&mut |value, attributes| observer.observe(value, attributes))
+                    look(&mut |value, attributes| observer.observe(value, attributes));
                 })
                 .build()
         });

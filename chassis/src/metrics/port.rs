@@ -94,3 +94,78 @@ fn answer<B>(request: &Request<B>) -> Response {
     let headers = [(CONTENT_TYPE, form.content_type()), (VARY, "Accept")];
     (headers, Body::from(super::write(form))).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn served() -> (std::net::SocketAddr, Lifecycle) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn_until_stopped(accept(listener, lifecycle.clone()));
+        (address, lifecycle)
+    }
+
+    async fn ask(address: std::net::SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        answer
+    }
+
+    #[tokio::test]
+    async fn metrics_and_nothing_else() {
+        super::super::process::start();
+        let (address, _lifecycle) = served().await;
+        let openmetrics = "GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: application/openmetrics-text\r\n\r\n";
+        for (request, status, has) in [
+            (
+                "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+                "200",
+                "text/plain; version=0.0.4",
+            ),
+            (openmetrics, "200", "application/openmetrics-text; version=1.0.0"),
+            (openmetrics, "200", "\n# EOF\n"),
+            ("GET /metrics HTTP/1.0\r\n\r\n", "200", "\nmcp_hub_build_info{"),
+            (
+                "POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+                "405",
+                "allow: GET, HEAD",
+            ),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "404", "content-length: 0"),
+        ] {
+            let answer = ask(address, request).await;
+            let (protocol, rest) = answer.split_at(9);
+            assert!(protocol.starts_with("HTTP/1."), "{answer}");
+            assert!(
+                rest.starts_with(status) && rest.contains(has),
+                "{request}\n{answer}"
+            );
+        }
+        let head = ask(address, "HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(
+            head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"),
+            "{head}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_gone_after_a_while_and_the_others_get_their_turn() {
+        let (address, _lifecycle) = served().await;
+        let mut silent = vec![];
+        for _ in 0..MOST_CONNECTIONS {
+            silent.push(TcpStream::connect(address).await.expect("connected"));
+        }
+        let start = tokio::time::Instant::now();
+        let answer = ask(address, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(start.elapsed() >= LONGEST, "{:?}", start.elapsed());
+        for mut stream in silent {
+            assert_eq!(stream.read(&mut [0; 16]).await.expect("ended"), 0);
+        }
+    }
+}

@@ -5,12 +5,14 @@
 //! them a scraper has asked for.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::UNIX_EPOCH;
 
 use opentelemetry::{Key, KeyValue, Value};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Histogram, Metric, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, Histogram, Metric, MetricData, ResourceMetrics, ScopeMetrics,
+};
 
 use super::exemplar::{self, Exemplar};
 
@@ -91,7 +93,7 @@ pub(super) fn write(metrics: &ResourceMetrics, form: Form) -> String {
     text.resource(metrics.resource().iter());
     // By their names, because two scopes may have an instrument of the same, and all of its series must be together.
     let mut families: BTreeMap<String, Vec<&Metric>> = BTreeMap::new();
-    for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
+    for metric in metrics.scope_metrics().flat_map(ScopeMetrics::metrics) {
         families
             .entry(name_of(metric.name(), metric.unit()))
             .or_default()
@@ -210,7 +212,7 @@ impl Text {
         number: impl Fn(T) -> f64,
     ) {
         let exemplars = match self.form {
-            Form::Classic => Default::default(),
+            Form::Classic => HashMap::default(),
             Form::OpenMetrics => exemplar::of(instrument),
         };
         for point in histogram.data_points() {
@@ -341,3 +343,6 @@ pub(super) fn word(name: &str) -> Cow<'_, str> {
         .map(|letter| if fits(letter) { letter } else { '_' })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,16 +9,17 @@
 //! [`crate::stream`] and [`crate::progress`].
 //!
 //! A failure is logged where its cause is known, which is [`Fault::internal`](crate::Fault::internal) and the handler of panics. What comes
-//! here as INTERNAL, UNKNOWN or DATA_LOSS without a fault of ours in it comes from tonic, was logged by nobody, and is logged here.
+//! here as `INTERNAL`, `UNKNOWN` or `DATA_LOSS` without a fault of ours in it comes from tonic, was logged by nobody, and is logged here.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::{Instrument as _, Span};
 
@@ -292,3 +293,6 @@ where
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,8 @@ fn show(
         return;
     }
     let text = (mode == Statements::Text).then(text).flatten();
-    let shows = mode != Statements::Off;
+    let summary = (mode != Statements::Off).then_some(shown.summary);
+    let collection = shown.collection.filter(|_| summary.is_some());
     let texts = [
         (attribute::DB_SYSTEM_NAME, Some(target.system), LONGEST_SUMMARY),
         (attribute::DB_NAMESPACE, Some(target.namespace), LONGEST_SUMMARY),
@@ -198,16 +199,8 @@ fn show(
             Some(shown.operation),
             LONGEST_SUMMARY,
         ),
-        (
-            attribute::DB_QUERY_SUMMARY,
-            Some(shown.summary).filter(|_| shows),
-            LONGEST_SUMMARY,
-        ),
-        (
-            attribute::DB_COLLECTION_NAME,
-            shown.collection.filter(|_| shows),
-            LONGEST_SUMMARY,
-        ),
+        (attribute::DB_QUERY_SUMMARY, summary, LONGEST_SUMMARY),
+        (attribute::DB_COLLECTION_NAME, collection, LONGEST_SUMMARY),
         (attribute::DB_QUERY_TEXT, text.as_deref(), LONGEST_TEXT),
     ];
     for (key, value, most) in texts {

@@ -1,54 +1,17 @@
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use opentelemetry::trace::{SpanKind, Status};
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData, SpanProcessor};
-use tracing_subscriber::layer::SubscriberExt as _;
+use opentelemetry_sdk::trace::{Sampler, SpanData};
 
 use super::*;
-
-#[derive(Clone, Debug, Default)]
-struct Ended(Arc<Mutex<Vec<SpanData>>>);
-
-impl SpanProcessor for Ended {
-    fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &opentelemetry::Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        self.0.lock().expect("not poisoned").push(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
+use crate::trace::attribute as names;
+use crate::trace::recorded::{Recorded, attribute};
 
 /// The spans of statements that `work` makes inside a span that `sampler` decided about.
 fn recorded(sampler: Sampler, work: impl FnOnce()) -> Vec<SpanData> {
-    let ended = Ended::default();
-    let provider = SdkTracerProvider::builder()
-        .with_sampler(sampler)
-        .with_span_processor(ended.clone())
-        .build();
-    let subscriber = tracing_subscriber::registry().with(crate::telemetry::spans(&provider));
-    tracing::subscriber::with_default(subscriber, || {
-        super::super::server("a call", opentelemetry::Context::new()).in_scope(work);
-    });
-    let mut spans = std::mem::take(&mut *ended.0.lock().expect("not poisoned"));
+    let recorded = Recorded::by(sampler);
+    crate::trace::server("a call", opentelemetry::Context::new()).in_scope(work);
+    let mut spans = recorded.take();
     spans.retain(|span| span.span_kind == SpanKind::Client);
     spans
-}
-
-fn attribute(span: &SpanData, name: &str) -> Option<String> {
-    let attribute = span
-        .attributes
-        .iter()
-        .rfind(|attribute| attribute.key.as_str() == name)?;
-    Some(attribute.value.to_string())
 }
 
 const TARGET: Target<'_> = Target {
@@ -81,23 +44,19 @@ fn a_statement_shows_what_it_is_and_what_it_came_to() {
         ("SELECT orders customers", &Status::Unset)
     );
     for (name, value) in [
-        (attribute::DB_SYSTEM_NAME, "postgresql"),
-        (attribute::DB_NAMESPACE, "shop"),
-        (attribute::SERVER_ADDRESS, "db.example.com"),
-        (attribute::SERVER_PORT, "5432"),
-        (attribute::DB_OPERATION_NAME, "SELECT"),
-        (attribute::DB_QUERY_SUMMARY, "SELECT orders customers"),
-        (attribute::DB_RESPONSE_RETURNED_ROWS, "3"),
-        (attribute::DB_RESPONSE_BYTES, "420"),
-        (attribute::DB_RESPONSE_TRUNCATED, "true"),
+        (names::DB_SYSTEM_NAME, "postgresql"),
+        (names::DB_NAMESPACE, "shop"),
+        (names::SERVER_ADDRESS, "db.example.com"),
+        (names::SERVER_PORT, "5432"),
+        (names::DB_OPERATION_NAME, "SELECT"),
+        (names::DB_QUERY_SUMMARY, "SELECT orders customers"),
+        (names::DB_RESPONSE_RETURNED_ROWS, "3"),
+        (names::DB_RESPONSE_BYTES, "420"),
+        (names::DB_RESPONSE_TRUNCATED, "true"),
     ] {
         assert_eq!(attribute(span, name).as_deref(), Some(value), "{name}");
     }
-    for name in [
-        attribute::DB_QUERY_TEXT,
-        attribute::DB_COLLECTION_NAME,
-        attribute::ERROR_TYPE,
-    ] {
+    for name in [names::DB_QUERY_TEXT, names::DB_COLLECTION_NAME, names::ERROR_TYPE] {
         assert_eq!(attribute(span, name), None, "{name}");
     }
     let events: Vec<_> = span.events.iter().map(|event| &*event.name).collect();
@@ -117,16 +76,16 @@ fn the_mode_decides_what_is_shown() {
     let [shown, hidden] = &spans[..] else {
         panic!("{spans:?}")
     };
-    assert_eq!(attribute(shown, attribute::DB_QUERY_TEXT), text());
+    assert_eq!(attribute(shown, names::DB_QUERY_TEXT), text());
     assert_eq!(
-        attribute(shown, attribute::DB_COLLECTION_NAME).as_deref(),
+        attribute(shown, names::DB_COLLECTION_NAME).as_deref(),
         Some("orders")
     );
     assert_eq!(hidden.name, "SELECT");
     for name in [
-        attribute::DB_QUERY_TEXT,
-        attribute::DB_QUERY_SUMMARY,
-        attribute::DB_COLLECTION_NAME,
+        names::DB_QUERY_TEXT,
+        names::DB_QUERY_SUMMARY,
+        names::DB_COLLECTION_NAME,
     ] {
         assert_eq!(attribute(hidden, name), None, "{name}");
     }
@@ -145,8 +104,8 @@ fn what_is_shown_is_bounded() {
     });
     let length = |name| attribute(&spans[0], name).map(|value| value.chars().count());
     assert_eq!(spans[0].name.chars().count(), 255);
-    assert_eq!(length(attribute::DB_QUERY_SUMMARY), Some(255));
-    assert_eq!(length(attribute::DB_QUERY_TEXT), Some(2_048));
+    assert_eq!(length(names::DB_QUERY_SUMMARY), Some(255));
+    assert_eq!(length(names::DB_QUERY_TEXT), Some(2_048));
 }
 
 #[test]
@@ -159,15 +118,15 @@ fn a_statement_that_fails_or_is_given_up_says_so() {
         panic!("{spans:?}")
     };
     assert_eq!(
-        attribute(failed, attribute::ERROR_TYPE).as_deref(),
+        attribute(failed, names::ERROR_TYPE).as_deref(),
         Some("STATEMENT_INVALID")
     );
     assert_eq!(
-        attribute(failed, attribute::DB_RESPONSE_STATUS_CODE).as_deref(),
+        attribute(failed, names::DB_RESPONSE_STATUS_CODE).as_deref(),
         Some("42703")
     );
     assert_eq!(
-        attribute(dropped, attribute::ERROR_TYPE).as_deref(),
+        attribute(dropped, names::ERROR_TYPE).as_deref(),
         Some("CANCELLED")
     );
     for span in [failed, dropped] {
