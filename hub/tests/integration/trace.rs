@@ -1,5 +1,8 @@
 //! Traces at the command line: one that `call --trace` makes, and what a hub tells of its own.
 
+use mcp_hub_testing::Collector;
+use mcp_hub_testing::collector::Sent;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Reply, Seen};
@@ -202,4 +205,73 @@ async fn the_bridge_leaves_the_trace_of_its_client_as_it_is() {
     assert_eq!(seen[0].body["params"]["_meta"], meta);
     assert_eq!(traceparent(&seen[0]).as_deref(), meta["traceparent"].as_str());
     assert_eq!(traceparent(&seen[1]), None, "the bridge has no traces of its own");
+}
+
+#[tokio::test]
+async fn one_process_and_its_caller_are_one_trace() {
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    let exported = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+    let hub = Hub::start(&[], &exported).await;
+    let arguments = [
+        "call",
+        "--trace",
+        "--url",
+        &hub.url(),
+        "sqlite_query",
+        "sql=select 7 as a",
+    ];
+    let exit = run(&arguments, &exported).await;
+    assert!(exit.status.success(), "{exit:?}");
+    let id = exit.stderr.trim_start_matches("trace_id: ").trim_end().to_owned();
+    assert_eq!(id.len(), 32, "{exit:?}");
+    // What is not sent yet is sent with the end.
+    hub.program.interrupt().await;
+    hub.program.ended().await;
+
+    let spans: Vec<Sent> = collector
+        .spans()
+        .into_iter()
+        .filter(|sent| sent.trace_id() == id)
+        .collect();
+    let named = |name: &str, kind: SpanKind| {
+        let found = spans
+            .iter()
+            .find(|sent| sent.span.name == name && sent.span.kind() == kind);
+        found.unwrap_or_else(|| {
+            let names: Vec<_> = spans
+                .iter()
+                .map(|sent| (&sent.span.name, sent.span.kind()))
+                .collect();
+            panic!("no {name} of {kind:?} in {names:?}")
+        })
+    };
+    let call = named("tools/call sqlite_query", SpanKind::Client);
+    assert!(call.span.parent_span_id.is_empty());
+    let post = named("POST /mcp", SpanKind::Server);
+    let served = named("tools/call sqlite_query", SpanKind::Server);
+    let query = "mcphub.sqlite.v1.SqliteService/Query";
+    let asked = named(query, SpanKind::Client);
+    let answered = named(query, SpanKind::Server);
+    for (child, parent) in [(post, call), (served, call), (asked, served), (answered, asked)] {
+        assert_eq!(
+            child.span.parent_span_id, parent.span.span_id,
+            "{} is not below {}",
+            child.span.name, parent.span.name
+        );
+    }
+    assert_eq!(served.span.links.len(), 1, "{:?}", served.span);
+    assert_eq!(served.span.links[0].span_id, post.span.span_id);
+    for sent in &spans {
+        assert_eq!(sent.resource["service.name"], "mcp-hub", "{}", sent.span.name);
+    }
+    assert_eq!(
+        call.attribute("gen_ai.tool.name").as_deref(),
+        Some("sqlite_query")
+    );
+    assert_eq!(call.attribute("server.port"), Some(hub.port.to_string()));
+    assert_eq!(
+        served.attribute("mcp_hub.client.name").as_deref(),
+        Some("mcp-hub")
+    );
 }

@@ -7,12 +7,14 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::answer::{Answer, Caps, Fit, Push};
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::progress::Counter;
+use mcp_hub_chassis::trace::{OpenTelemetrySpanExt as _, attribute};
 use mcp_hub_proto::data::v1::value::Kind;
 use mcp_hub_proto::data::v1::{Column, ResultSet, Row, Value};
 use qdrant_client::qdrant::{
     self, PayloadIncludeSelector, PointId, RetrievedPoint, ScoredPoint, VectorsOutput, WithPayloadSelector,
     WithVectorsSelector, with_payload_selector, with_vectors_selector,
 };
+use tracing::Span;
 
 use crate::value::{id_to_value, of, payload_to_value, shortest, vectors_to_value};
 
@@ -192,6 +194,10 @@ impl Table {
         elapsed: Duration,
         next_cursor: impl FnOnce(usize) -> Option<String>,
     ) -> ResultSet {
-        self.answer.finish(elapsed, next_cursor)
+        let result = self.answer.finish(elapsed, next_cursor);
+        if result.truncated.is_some() {
+            Span::current().set_attribute(attribute::DB_RESPONSE_TRUNCATED, true);
+        }
+        result
     }
 }

@@ -4,17 +4,17 @@ use qdrant_client::qdrant as q;
 
 /// An answer.
 pub(crate) trait Rows {
-    /// Its points, values or names; 0 for what is only said to be done.
-    fn rows(&self) -> usize;
+    /// Its points, values or names; `None` when it only says that something was done.
+    fn rows(&self) -> Option<usize>;
 }
 
 macro_rules! rows {
     ($($answer:ty: |$it:ident| $rows:expr;)*) => {
         $(
             impl Rows for $answer {
-                fn rows(&self) -> usize {
+                fn rows(&self) -> Option<usize> {
                     let $it = self;
-                    $rows
+                    $rows.into()
                 }
             }
         )*
@@ -25,7 +25,7 @@ rows! {
     q::QueryResponse: |answer| answer.result.len();
     q::QueryGroupsResponse: |answer| {
         let groups = answer.result.iter().flat_map(|result| &result.groups);
-        groups.map(|group| group.hits.len()).sum()
+        groups.map(|group| group.hits.len()).sum::<usize>()
     };
     q::ScrollResponse: |answer| answer.result.len();
     q::GetResponse: |answer| answer.result.len();
@@ -36,7 +36,7 @@ rows! {
     q::GetCollectionInfoResponse: |answer| answer.result.iter().len();
     q::CollectionExistsResponse: |answer| answer.result.iter().len();
     q::HealthCheckReply: |_answer| 1;
-    q::PointsOperationResponse: |_answer| 0;
-    q::UpdateBatchResponse: |_answer| 0;
-    q::CollectionOperationResponse: |_answer| 0;
+    q::PointsOperationResponse: |_answer| None;
+    q::UpdateBatchResponse: |_answer| None;
+    q::CollectionOperationResponse: |_answer| None;
 }

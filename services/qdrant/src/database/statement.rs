@@ -35,15 +35,17 @@ pub(super) fn begin<R: Rpc>(request: &R, transport: &Transport) -> Statement {
     Statement::begin(target, shown, || None)
 }
 
-/// Ends it. What is left out of an answer of ours is decided later, by all of its RPCs.
+/// Ends it. What is left out of an answer of ours is decided later, and shown by the span of the call: it may be of many RPCs.
 pub(super) fn end<T: Rows + Message>(statement: Statement, response: &Result<T, Error>) {
     match response {
-        Ok(answer) => {
-            let rows = answer.rows() as u64;
-            // To measure it is to walk through all of it.
-            let bytes = trace::is_recorded().then(|| answer.encoded_len() as u64);
-            statement.returned(rows, bytes, false);
-        }
+        Ok(answer) => match answer.rows() {
+            Some(rows) => {
+                // To measure it is to walk through all of it.
+                let bytes = trace::is_recorded().then(|| answer.encoded_len() as u64);
+                statement.returned(rows as u64, bytes, false);
+            }
+            None => statement.done(),
+        },
         Err(error) => statement.failed(error.reason_name(), error.code().map(code_name)),
     }
 }

@@ -1,7 +1,10 @@
 //! The trace of a call: its spans down to each RPC of Qdrant, what they show, what they never show, and how Qdrant is told of it.
 
 use mcp_hub_chassis::fault::Reason;
-use mcp_hub_proto::qdrant::v1::{CountRequest, FollowCountRequest, StreamScrollRequest};
+use mcp_hub_proto::qdrant::v1::qdrant_write_service_client::QdrantWriteServiceClient;
+use mcp_hub_proto::qdrant::v1::{
+    CountRequest, FollowCountRequest, Point, StreamScrollRequest, UpsertRequest,
+};
 use mcp_hub_testing::eventually;
 use mcp_hub_testing::traces::{self, Caller, SpanData, attribute};
 use opentelemetry::trace::{SpanKind, Status};
@@ -130,10 +133,11 @@ async fn a_search_is_one_trace_without_any_value() {
     let caller = Caller::new();
     let mut search = text("products", &format!("{SECRET} words"));
     search.filter = Some(value(&json!({"color": format!("{SECRET} color")})));
+    search.limit = Some(1);
     let found = adapter.client.clone().search(of(caller, search)).await;
     assert_eq!(
         answer(found).expect("works").result.expect("a result").rows.len(),
-        2
+        1
     );
 
     let server = span(caller, &server("Search")).await;
@@ -141,6 +145,8 @@ async fn a_search_is_one_trace_without_any_value() {
         (server.span_kind.clone(), server.parent_span_id),
         (SpanKind::Server, caller.span_id())
     );
+    // One point more than was wanted tells that there are more.
+    assert_shows(&server, &[("mcp_hub.db.response.truncated", "true")]);
     let [info, query] = ["get_collection_info products", "query_points products"];
     let [info, query] = [span(caller, info).await, span(caller, query).await];
     let address = fake.url.trim_start_matches("http://").split_once(':');
@@ -375,6 +381,36 @@ async fn what_streams_and_what_is_followed_stays_in_its_trace() {
     assert!(told.iter().all(Result::is_ok), "{told:?}");
     let rpc = span(caller, "count_points c").await;
     assert_below(&rpc, &span(caller, &server("FollowCount")).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_shows_what_it_does_and_no_value() {
+    traces::record();
+    let fake = Fake::start("1.18.0", &[("Get", message(&info()))]).await;
+    let adapter = Adapter::start(&format!("url = '{}'\nallow-writes = true", fake.url)).await;
+    let caller = Caller::new();
+    let point = Point {
+        id: Some(value(&json!(7))),
+        vector: Some(value(&json!(vec![0.25; 64]))),
+        payload: Some(value(&json!({"note": format!("{SECRET} payload")}))),
+        ..Point::default()
+    };
+    let upsert = UpsertRequest {
+        collection: "c".to_owned(),
+        points: vec![point],
+    };
+    let mut client = QdrantWriteServiceClient::new(adapter.channel.clone());
+    answer(client.upsert(of(caller, upsert)).await).expect("works");
+    let rpc = span(caller, "upsert_points c").await;
+    assert_eq!(attribute(&rpc, "db.response.returned_rows"), None);
+    assert_eq!(rpc.status, Status::Unset);
+    let server = span(caller, "mcphub.qdrant.v1.QdrantWriteService/Upsert").await;
+    assert_below(&rpc, &server);
+    let guards = named(caller, "guard");
+    assert_eq!(guards.len(), 1);
+    assert_below(&guards[0], &server);
+    let shown = format!("{:?}", caller.spans());
+    assert!(!shown.contains(SECRET) && !shown.contains("0.25"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
