@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
+use mcp_hub_chassis::trace;
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry::{Context, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -111,18 +112,58 @@ impl Caller {
         of(&self.trace_id())
     }
 
+    /// Its trace for a snapshot: one line for each span that has ended, below its parent, in the order of their beginnings, with kind, name,
+    /// what databases answered, what went wrong, and events.
+    ///
+    /// # Panics
+    ///
+    /// When a span's parent is not there.
+    pub fn tree(&self) -> String {
+        let mut spans = self.spans();
+        spans.sort_by_key(|span| span.start_time);
+        let mut tree = String::new();
+        let written = write_tree(&spans, self.span_id, 0, &mut tree);
+        assert_eq!(written, spans.len(), "a span without its parent: {spans:#?}");
+        tree
+    }
+
     /// The one span of this name in its trace, once it has ended; the names that are there when it is not, or more than one is.
     pub fn span(&self, name: &str) -> Result<SpanData, String> {
         let spans = self.spans();
-        let mut named = spans.iter().filter(|span| span.name == name);
-        match (named.next(), named.next()) {
-            (Some(span), None) => Ok(span.clone()),
-            _ => {
-                let names: Vec<&str> = spans.iter().map(|span| span.name.as_ref()).collect();
-                Err(format!("not one span {name:?} but {names:?}"))
-            }
+        let mut found = spans.iter().filter(|span| span.name == name);
+        if let (Some(span), None) = (found.next(), found.next()) {
+            return Ok(span.clone());
         }
+        let names: Vec<&str> = spans.iter().map(|span| span.name.as_ref()).collect();
+        Err(format!("not one span {name:?} but {names:?}"))
     }
+}
+
+/// What a tree tells of a span beside its name.
+const TOLD: [(&str, &str); 5] = [
+    ("connected", trace::attribute::POOL_CONNECTED),
+    ("rows", trace::attribute::DB_RESPONSE_RETURNED_ROWS),
+    ("truncated", trace::attribute::DB_RESPONSE_TRUNCATED),
+    ("code", trace::attribute::DB_RESPONSE_STATUS_CODE),
+    ("error", trace::attribute::ERROR_TYPE),
+];
+
+/// Writes the spans below a parent, and counts them.
+fn write_tree(spans: &[SpanData], parent: SpanId, depth: usize, tree: &mut String) -> usize {
+    let mut written = 0;
+    for span in spans.iter().filter(|span| span.parent_span_id == parent) {
+        let kind = format!("{:?}", span.span_kind).to_lowercase();
+        let told = TOLD.iter().filter_map(|(short, name)| {
+            let value = attribute(span, name)?;
+            Some(format!(" {short}={value}"))
+        });
+        let events = span.events.iter().map(|event| format!(" [{}]", event.name));
+        let told: String = told.chain(events).collect();
+        let line = format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name);
+        tree.push_str(&line);
+        written += 1 + write_tree(spans, span.span_context.span_id(), depth + 1, tree);
+    }
+    written
 }
 
 /// Keeps what has ended.
@@ -149,7 +190,6 @@ impl SpanProcessor for Keep {
 
 #[cfg(test)]
 mod tests {
-    use mcp_hub_chassis::trace;
     use mcp_hub_chassis::trace::OpenTelemetrySpanExt as _;
     use opentelemetry::trace::SpanKind;
     use tracing::Instrument as _;
@@ -190,6 +230,10 @@ mod tests {
         let client = caller.span("call").expect("ended");
         assert_eq!(client.parent_span_id, server.span_context.span_id());
         assert_eq!((caller.spans().len(), other.spans().len()), (3, 3));
+        assert_eq!(
+            caller.tree(),
+            "server tools/call x\n  internal guard\n  client call\n"
+        );
         assert_eq!(
             caller.span("none").err(),
             Some(r#"not one span "none" but ["guard", "call", "tools/call x"]"#.to_owned())
