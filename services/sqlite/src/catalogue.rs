@@ -9,8 +9,7 @@ use mcp_hub_chassis::cursor;
 use mcp_hub_proto::sqlite::v1::{ListTablesRequest, ListTablesResponse, Table};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::database::Session;
-use crate::database::connection::quote;
+use crate::database::{Session, quote};
 use crate::error::Error;
 
 pub(crate) mod describe;
@@ -19,6 +18,12 @@ pub(crate) mod search;
 
 /// How long a question about the schema may take.
 pub(crate) const LIMIT_OF_TIME: Duration = Duration::from_secs(30);
+
+/// What traces show of statements about the schema.
+pub(crate) const SCHEMA: &str = "SELECT sqlite_schema";
+
+/// What traces show of counting rows, of all tables that are counted together.
+pub(crate) const COUNT: &str = "SELECT";
 
 /// How long the list may count rows, all its tables together.
 const LIST_COUNT_BUDGET: Duration = Duration::from_millis(300);
@@ -74,7 +79,7 @@ pub(crate) fn list(session: &Session<'_>, request: &ListTablesRequest) -> Result
     let skip = identity.delivered(request.cursor.as_deref())?;
     let pattern = Pattern::new(pattern);
 
-    let mut found = session.internal(relations)?;
+    let mut found = session.ours(SCHEMA, relations)?;
     found.retain(|relation| pattern.matches(&relation.name));
     let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(found.len());
     let page = &found[skip..found.len().min(skip + limit)];
@@ -82,13 +87,16 @@ pub(crate) fn list(session: &Session<'_>, request: &ListTablesRequest) -> Result
 
     let until = Instant::now() + LIST_COUNT_BUDGET;
     let mut tables = Vec::with_capacity(page.len());
-    for relation in page {
-        tables.push(Table {
-            name: relation.name.clone(),
-            r#type: relation.kind.to_owned(),
-            estimated_rows: rows(session, relation, until.saturating_duration_since(Instant::now()))?,
-        });
-    }
+    session.spanning(COUNT, || {
+        for relation in page {
+            tables.push(Table {
+                name: relation.name.clone(),
+                r#type: relation.kind.to_owned(),
+                estimated_rows: rows(session, relation, until.saturating_duration_since(Instant::now()))?,
+            });
+        }
+        Ok(())
+    })?;
     Ok(ListTablesResponse {
         tables,
         next_cursor: more.then(|| identity.cursor((skip + page.len()) as u64)),

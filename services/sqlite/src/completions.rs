@@ -18,7 +18,9 @@ impl Completions for Database {
         if request.argument != "table" {
             return Ok(vec![]);
         }
-        let relations = self.read(PATIENCE, |session| session.internal(catalogue::relations));
+        let relations = self.read(PATIENCE, |session| {
+            session.ours(catalogue::SCHEMA, catalogue::relations)
+        });
         let names = relations.await?.into_iter().map(|relation| relation.name);
         Ok(starting_with(names, &request.value))
     }

@@ -2,7 +2,7 @@
 //!
 //! Statements run on blocking threads, as many at once as there are permits, each on a connection of its own. A caller that goes
 //! away drops the future; that interrupts its statement, and the connection is free again. Below: [`connection`] (one connection
-//! and its locks), [`stop`] (why and when a statement ends early).
+//! and its locks), [`session`] (work on it), [`stop`] (why and when a statement ends early).
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -10,17 +10,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mcp_hub_chassis::fault;
+use mcp_hub_chassis::metrics::{self, pool};
+use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
-pub(crate) use self::connection::Session;
 use self::connection::{Access, Connection, Settings};
+pub(crate) use self::session::{Returned, Session, quote};
 pub(crate) use self::stop::{CancelOnDrop, Stop};
 use crate::config::Config;
 use crate::error::Error;
 
-pub(crate) mod connection;
+mod connection;
+mod session;
 mod stop;
 
 /// How long a call waits for a connection before it is told to try again.
@@ -46,6 +51,7 @@ struct Inner {
     idle: Mutex<Vec<Connection>>,
     probe: Mutex<Option<Connection>>,
     waiting: AtomicU32,
+    metrics: metrics::pool::Pool,
     /// Why the file can't be used; `None` when it can. A sentence before the first probe.
     trouble: Mutex<Option<Cow<'static, str>>>,
 }
@@ -67,8 +73,11 @@ impl Database {
     /// A file, not touched yet. `name` is the service's key, for the hints of refused writes.
     pub(crate) fn new(config: &Config, name: &str) -> Self {
         let readers = config.statements_at_once();
+        let settings = Settings::new(config, name);
         Self(Arc::new(Inner {
-            settings: Settings::new(config, name),
+            // Several adapters may be in one process, each with files of the same name.
+            metrics: metrics::pool::Pool::new(&format!("{name}/{}", settings.file), readers),
+            settings,
             readers,
             permits: Arc::new(Semaphore::new(readers as usize)),
             writer: Arc::new(Semaphore::new(1)),
@@ -127,10 +136,12 @@ impl Database {
         F: FnOnce(&Session<'_>) -> Result<T, Error> + Send + 'static,
         T: Send + 'static,
     {
-        let permit = self.permit(&self.0.permits, stop).await?;
-        let (inner, stop) = (self.0.clone(), stop.clone());
+        let acquire = trace::internal("acquire connection");
+        let permit = self.0.pooled_permit(stop).instrument(acquire.clone()).await;
+        let permit = permit.inspect_err(|error| trace::fail(&acquire, fault::name(error.reason())))?;
+        let (inner, stop, call) = (self.0.clone(), stop.clone(), Span::current());
         Ok(tokio::task::spawn_blocking(move || {
-            let result = inner.read(&stop, work);
+            let result = call.in_scope(|| inner.read(&stop, acquire, work));
             drop(permit);
             result
         }))
@@ -145,12 +156,20 @@ impl Database {
     {
         let stop = Stop::new(None);
         let _cancel = CancelOnDrop::new(&stop);
-        let permit = self.permit(&self.0.writer, &stop).await?;
-        let (inner, held) = (self.0.clone(), stop.clone());
+        let acquire = trace::internal("acquire connection");
+        let permit = self
+            .0
+            .permit(&self.0.writer, &stop)
+            .instrument(acquire.clone())
+            .await;
+        let permit = permit.inspect_err(|error| trace::fail(&acquire, fault::name(error.reason())))?;
+        let (inner, held, call) = (self.0.clone(), stop.clone(), Span::current());
         let task = tokio::task::spawn_blocking(move || {
-            // A fresh one each time: what a caller makes in its temporary schema must not shadow tables of the next.
-            let result = Connection::open(&inner.settings, Access::Write)
-                .and_then(|connection| connection.run(&held, work));
+            let result = call.in_scope(|| {
+                // A fresh one each time: what a caller makes in its temporary schema must not shadow tables of the next.
+                let connection = inner.open(Access::Write, &acquire)?;
+                connection.run(&held, acquire, work)
+            });
             inner.note(result.as_ref().err());
             drop(permit);
             result
@@ -173,6 +192,19 @@ impl Database {
             }
         }
     }
+}
+
+impl Inner {
+    /// A permit to read, counted in the pool's metrics.
+    async fn pooled_permit(&self, stop: &Stop) -> Result<OwnedSemaphorePermit, Error> {
+        let begun = Instant::now();
+        let permit = self.permit(&self.permits, stop).await;
+        match &permit {
+            Ok(_) => self.metrics.waited(begun.elapsed()),
+            Err(_) => self.metrics.timed_out(),
+        }
+        permit
+    }
 
     async fn permit(&self, semaphore: &Arc<Semaphore>, stop: &Stop) -> Result<OwnedSemaphorePermit, Error> {
         struct Waiting<'a>(&'a AtomicU32);
@@ -184,8 +216,8 @@ impl Database {
         if let Ok(permit) = semaphore.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        self.0.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.0.waiting);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
         let latest = Instant::now() + PERMIT_WAIT;
         let latest = stop
             .deadline()
@@ -196,28 +228,46 @@ impl Database {
             Ok(Err(_)) | Err(_) => Err(Error::PoolBusy),
         }
     }
-}
 
-impl Inner {
+    /// Opens a connection for a call; `acquire` is the span of that.
+    fn open(&self, access: Access, acquire: &Span) -> Result<Connection, Error> {
+        acquire.set_attribute(trace::attribute::POOL_CONNECTED, true);
+        Connection::open(&self.settings, access)
+            .inspect_err(|error| trace::fail(acquire, fault::name(error.reason())))
+    }
+
     fn read<T>(
         &self,
         stop: &Arc<Stop>,
+        acquire: Span,
         work: impl FnOnce(&Session<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let idle = lock(&self.idle).pop();
         let connection = match idle.filter(|connection| connection.is_current(&self.settings)) {
-            Some(connection) => Ok(connection),
-            None => Connection::open(&self.settings, Access::Read),
+            Some(mut connection) => {
+                connection.count(pool::Connection::now_used);
+                Ok(connection)
+            }
+            None => self.open_pooled(&acquire),
         };
-        let result = connection.and_then(|connection| {
-            let result = connection.run(stop, work);
+        let result = connection.and_then(|mut connection| {
+            let result = connection.run(stop, acquire, work);
             if !matches!(&result, Err(Error::Unavailable(_) | Error::Sqlite(_))) {
+                connection.count(pool::Connection::now_idle);
                 lock(&self.idle).push(connection);
             }
             result
         });
         self.note(result.as_ref().err());
         result
+    }
+
+    fn open_pooled(&self, acquire: &Span) -> Result<Connection, Error> {
+        let begun = Instant::now();
+        let mut connection = self.open(Access::Read, acquire)?;
+        self.metrics.connected(begun.elapsed());
+        connection.counted = Some(self.metrics.used());
+        Ok(connection)
     }
 
     fn probe(&self, stop: &Arc<Stop>) -> Result<(), Error> {
@@ -234,7 +284,7 @@ impl Inner {
         };
         let result = connection.and_then(|connection| {
             // Reads the whole schema, so a damaged one is found as well.
-            let result = connection.run(stop, |session| {
+            let result = connection.run(stop, Span::none(), |session| {
                 session.internal(|raw| {
                     Ok(raw.query_row("select count(*) from sqlite_schema", [], |_| Ok(()))?)
                 })

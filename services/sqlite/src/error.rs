@@ -68,6 +68,28 @@ pub struct Refusal {
 }
 
 impl Error {
+    /// The reason of the fault that it becomes.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::NotConfigured | Self::Unavailable(_) => Reason::DatabaseUnavailable,
+            Self::PoolBusy | Self::Locked => Reason::DatabaseBusy,
+            Self::TimedOut(_) => Reason::StatementTimedOut,
+            Self::Cancelled => Reason::Cancelled,
+            Self::Statement(_) => Reason::StatementInvalid,
+            Self::Denied { .. } => Reason::WriteNotAllowed,
+            Self::Fault(fault) => fault.reason,
+            Self::Sqlite(_) | Self::Task(_) | Self::Sample(_) => Reason::Internal,
+        }
+    }
+
+    /// SQLite's extended code, as long as the error is SQLite's own.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self {
+            Self::Sqlite(error) => extended_code(error),
+            _ => None,
+        }
+    }
+
     /// A statement that was refused, with no more to say than `message`.
     pub fn statement(message: impl Into<String>) -> Self {
         Self::Statement(Box::new(Refusal {
@@ -84,6 +106,16 @@ impl Error {
             Self::NotConfigured => Some("no database file is named".into()),
             _ => None,
         }
+    }
+}
+
+/// SQLite's extended code.
+pub(crate) fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            Some(error.extended_code)
+        }
+        _ => None,
     }
 }
 
@@ -125,6 +157,34 @@ mod tests {
             (fault.reason, fault.message.as_str()),
             (Reason::Internal, "internal error")
         );
+    }
+
+    #[test]
+    fn the_trace_and_the_caller_are_told_one_reason() {
+        let errors = || {
+            [
+                Error::NotConfigured,
+                Error::Unavailable("x".into()),
+                Error::PoolBusy,
+                Error::Locked,
+                Error::TimedOut(Duration::ZERO),
+                Error::Cancelled,
+                Error::statement("x"),
+                Error::Denied {
+                    denial: Denial {
+                        what: "x".to_owned(),
+                        is_write: true,
+                    },
+                    hint: String::new(),
+                },
+                Error::Fault(Fault::new(Reason::ResultTooLarge, "x")),
+                Error::Sqlite(rusqlite::Error::QueryReturnedNoRows),
+                Error::Sample(std::io::Error::other("x")),
+            ]
+        };
+        for (error, same) in errors().into_iter().zip(errors()) {
+            assert_eq!(error.reason(), Fault::from(same).reason, "{error:?}");
+        }
     }
 
     #[test]

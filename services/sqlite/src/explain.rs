@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mcp_hub_proto::data::v1::Value;
 use mcp_hub_proto::sqlite::v1::ExplainQueryResponse;
 
-use crate::database::Session;
+use crate::database::{Returned, Session};
 use crate::error::{Error, Refusal};
 use crate::statement;
 
@@ -39,23 +39,27 @@ fn explain_with(
             ..Refusal::default()
         })));
     }
-    let mut explained = statement::read(
-        session,
-        &format!(
-            "explain query plan {}",
-            sql.trim_start_matches(|c: char| c.is_whitespace() || c == ';')
-        ),
-        params,
-    )?;
-    let mut rows = explained.raw_query();
-    let mut depths = HashMap::new();
-    let mut steps = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (id, parent): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
-        depths.insert(id, depth);
-        steps.push((depth, row.get::<_, String>(3)?));
-    }
+    let explain = format!(
+        "explain query plan {}",
+        sql.trim_start_matches(|c: char| c.is_whitespace() || c == ';')
+    );
+    let mut explained = statement::plan(session, &explain, params)?;
+    let steps = session.theirs(&explain, |_| {
+        let mut rows = explained.raw_query();
+        let mut depths = HashMap::new();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, parent): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let depth = depths.get(&parent).map_or(0, |depth| depth + 1);
+            depths.insert(id, depth);
+            steps.push((depth, row.get::<_, String>(3)?));
+        }
+        let returned = Returned {
+            rows: steps.len() as u64,
+            ..Returned::default()
+        };
+        Ok((steps, Some(returned)))
+    })?;
     Ok(ExplainQueryResponse {
         plan: steps
             .iter()

@@ -2,7 +2,7 @@
 //!
 //! [`serve`] is the whole adapter; [`sample`] makes a database to try it on. Inside, `service` is the RPCs, `query`, `catalogue`,
 //! `explain`, `prompts` and `write` are what they do, `resources` and `completions` what people choose from, `statement` and `value` the way
-//! of a caller's SQL and of values, [`guard`] what a statement may do, [`database`] the file and who may use it now.
+//! of a caller's SQL and of values, [`guard`] what a statement may do, `summary` what traces show of it, read from its `tokens`, [`database`] the file and who may use it now.
 
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ mod resources;
 pub mod sample;
 mod service;
 mod statement;
+mod summary;
+mod tokens;
 mod value;
 mod write;
 

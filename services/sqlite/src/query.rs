@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
 use mcp_hub_chassis::cursor;
 use mcp_hub_chassis::progress::Counter;
+use mcp_hub_chassis::trace::statement::Statement as Traced;
 use mcp_hub_proto::data::v1::{Column, ResultSet, Row, Truncation, TruncationReason, Value};
 use prost::Message as _;
 use rusqlite::Statement;
 
-use crate::database::Session;
+use crate::database::{Returned, Session};
 use crate::error::Error;
 use crate::statement;
 use crate::value::{self, Declared};
@@ -57,7 +58,10 @@ pub(crate) fn page(
 ) -> Result<ResultSet, Error> {
     let mut statement = statement::read(session, &query.sql, Some(&query.params))?;
     let identity = query.identity();
-    let (answer, types) = fill(&mut statement, page.caps, page.skip, false, counter)?;
+    let (answer, types) = session.theirs(&query.sql, |span| {
+        let (filled, returned) = fill(&mut statement, span, page.caps, page.skip, false, counter)?;
+        Ok((filled, Some(returned)))
+    })?;
     let mut result = finish(answer, &types, page.started, |rows| {
         Some(identity.cursor(page.skip + rows as u64))
     });
@@ -68,31 +72,39 @@ pub(crate) fn page(
 /// Reads rows into an answer until it is full; `to_the_end` steps on without keeping, for statements whose effect lies in running.
 pub(crate) fn fill(
     statement: &mut Statement<'_>,
+    span: &Traced,
     caps: Caps,
     skip: u64,
     to_the_end: bool,
     counter: &Counter,
-) -> Result<(Answer, Types), Error> {
+) -> Result<((Answer, Types), Returned), Error> {
     let mut types = Types::of(statement);
     let mut answer = Answer::new(types.placeholders(statement), caps);
     let mut rows = statement.raw_query();
     let mut seen = 0;
-    let mut full = false;
+    let mut returned = Returned::counting();
     while let Some(row) = rows.next()? {
+        if seen == 0 {
+            span.first_row();
+        }
         seen += 1;
         counter.row();
-        if seen <= skip || full {
+        if seen <= skip || returned.truncated {
             continue;
         }
         let row = types.row(row)?;
+        // Before: the answer takes it, and may cut it.
+        let bytes = returned.bytes.map(|_| row.encoded_len());
         if let Push::Full(_) = answer.push(row)? {
+            returned.truncated = true;
             if !to_the_end {
                 break;
             }
-            full = true;
+        } else {
+            returned.add(bytes);
         }
     }
-    Ok((answer, types))
+    Ok(((answer, types), returned))
 }
 
 /// Ends an answer and gives its columns the types that were seen.
@@ -112,17 +124,37 @@ pub(crate) fn batches(
     session: &Session<'_>,
     query: &Query,
     limit: Option<u64>,
-    mut send: impl FnMut(ResultSet) -> Result<(), Error>,
+    send: impl FnMut(ResultSet) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let started = Instant::now();
     let mut statement = statement::read(session, &query.sql, Some(&query.params))?;
-    let mut types = Types::of(&statement);
-    let mut columns = types.placeholders(&statement);
+    session.theirs(&query.sql, |span| {
+        let returned = send_all(&mut statement, span, limit, send)?;
+        Ok(((), Some(returned)))
+    })
+}
+
+fn send_all(
+    statement: &mut Statement<'_>,
+    span: &Traced,
+    limit: Option<u64>,
+    mut send: impl FnMut(ResultSet) -> Result<(), Error>,
+) -> Result<Returned, Error> {
+    let started = Instant::now();
+    let mut types = Types::of(statement);
+    let mut columns = types.placeholders(statement);
     let mut rows = statement.raw_query();
     let mut batch = ResultSet::default();
-    let (mut bytes, mut total, mut has_columns) = (0, 0_u64, false);
+    let mut returned = Returned {
+        bytes: Some(0),
+        ..Returned::default()
+    };
+    let (mut bytes, mut has_columns) = (0, false);
     while let Some(row) = rows.next()? {
-        if limit.is_some_and(|limit| total >= limit) {
+        if returned.rows == 0 {
+            span.first_row();
+        }
+        if limit.is_some_and(|limit| returned.rows >= limit) {
+            returned.truncated = true;
             batch.truncated = Some(Truncation {
                 reason: TruncationReason::Rows.into(),
                 next_cursor: None,
@@ -131,8 +163,9 @@ pub(crate) fn batches(
             break;
         }
         let row = types.row(row)?;
-        total += 1;
-        bytes += row.encoded_len();
+        let length = row.encoded_len();
+        bytes += length;
+        returned.add(Some(length));
         batch.rows.push(row);
         if batch.rows.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
             if !std::mem::replace(&mut has_columns, true) {
@@ -148,7 +181,8 @@ pub(crate) fn batches(
         batch.columns = columns;
     }
     batch.elapsed_ms = elapsed_ms(started.elapsed());
-    send(batch)
+    send(batch)?;
+    Ok(returned)
 }
 
 fn elapsed_ms(elapsed: Duration) -> u32 {

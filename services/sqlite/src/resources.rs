@@ -17,7 +17,7 @@ pub(crate) struct Tables(pub(crate) Database);
 impl Resources for Tables {
     async fn list(&self, cursor: Option<&str>) -> Result<Page, Fault> {
         let relations = self.0.read(catalogue::LIMIT_OF_TIME, |session| {
-            session.internal(catalogue::relations)
+            session.ours(catalogue::SCHEMA, catalogue::relations)
         });
         Page::of(relations.await?.into_iter().map(link).collect(), cursor)
     }

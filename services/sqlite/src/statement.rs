@@ -1,13 +1,13 @@
 //! One statement of a caller's: compiled, checked to be one, its parameters bound, and SQLite's complaints made useful.
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::arguments::similar;
+use mcp_hub_chassis::{Fault, fault, trace};
 use mcp_hub_proto::data::v1::Value;
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::{Batch, Connection, Statement};
 
 use crate::database::Session;
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Refusal, extended_code};
 use crate::guard::{Denial, Effect, Mode};
 use crate::value;
 
@@ -17,13 +17,7 @@ pub(crate) fn read<'s>(
     sql: &str,
     params: Option<&[Value]>,
 ) -> Result<Statement<'s>, Error> {
-    let (mut statement, _) = prepare(session, Mode::Read, sql)?;
-    if !statement.readonly() {
-        return Err(session.denied(Denial {
-            what: "a statement that changes the database".to_owned(),
-            is_write: true,
-        }));
-    }
+    let (mut statement, _) = guarded(session, Mode::Read, sql)?;
     if let Some(params) = params {
         bind(&mut statement, params)?;
     }
@@ -36,35 +30,99 @@ pub(crate) fn write<'s>(
     sql: &str,
     params: &[Value],
 ) -> Result<(Statement<'s>, Vec<Effect>), Error> {
-    let (mut statement, effects) = prepare(session, Mode::Write, sql)?;
+    let (mut statement, effects) = guarded(session, Mode::Write, sql)?;
     bind(&mut statement, params)?;
     Ok((statement, effects))
 }
 
-fn prepare<'s>(session: &Session<'s>, mode: Mode, sql: &str) -> Result<(Statement<'s>, Vec<Effect>), Error> {
+/// Compiles `EXPLAIN QUERY PLAN` of a statement that [`read`] has let pass.
+pub(crate) fn plan<'s>(
+    session: &Session<'s>,
+    sql: &str,
+    params: Option<&[Value]>,
+) -> Result<Statement<'s>, Error> {
+    let (mut statement, _) = prepare(session, Mode::Read, sql)?;
+    if let Some(params) = params {
+        bind(&mut statement, params)?;
+    }
+    Ok(statement)
+}
+
+/// Compiles a statement in the guard's span. What SQLite finds wrong by itself is a failed statement in the trace.
+fn guarded<'s>(session: &Session<'s>, mode: Mode, sql: &str) -> Result<(Statement<'s>, Vec<Effect>), Error> {
+    let span = trace::internal("guard");
+    span.in_scope(|| prepare(session, mode, sql))
+        .map_err(|trouble| match trouble {
+            Trouble::Refused(error) => {
+                trace::fail(&span, fault::name(error.reason()));
+                error
+            }
+            Trouble::NotCompiled(error, code) => {
+                drop(span);
+                session.not_compiled(sql, &error, code);
+                error
+            }
+        })
+}
+
+/// Why there is no statement.
+enum Trouble {
+    /// It is refused here.
+    Refused(Error),
+    /// SQLite does not take it, and says its extended code.
+    NotCompiled(Error, Option<i32>),
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(error) | Trouble::NotCompiled(error, _) => error,
+        }
+    }
+}
+
+fn prepare<'s>(
+    session: &Session<'s>,
+    mode: Mode,
+    sql: &str,
+) -> Result<(Statement<'s>, Vec<Effect>), Trouble> {
     if let Some(byte) = sql.find('\0') {
         // SQLite would take it for the end, and what follows would be unseen.
-        return Err(Error::Statement(Box::new(Refusal {
+        return Err(Trouble::Refused(Error::Statement(Box::new(Refusal {
             message: "the statement contains a NUL character".to_owned(),
             position: Some(position(sql, byte)),
             ..Refusal::default()
-        })));
+        }))));
     }
+    let mut code = None;
     let compiled = session.within(mode, |raw| {
         let mut batch = Batch::new(raw, sql);
-        let statement = batch.next().map_err(|error| complaint(error, sql))?;
+        let statement = batch.next().map_err(|error| {
+            code = extended_code(&error);
+            complaint(error, sql)
+        })?;
         let statement = statement.ok_or_else(|| Error::statement("there is no statement in this text"))?;
         Ok((statement, batch))
     });
-    let ((statement, mut batch), effects) = compiled.map_err(|error| with_names(session, sql, error))?;
+    let ((statement, mut batch), effects) = match compiled {
+        Ok(compiled) => compiled,
+        Err(error @ Error::Denied { .. }) => return Err(Trouble::Refused(error)),
+        Err(error) => return Err(Trouble::NotCompiled(with_names(session, sql, error), code)),
+    };
+    if mode == Mode::Read && !statement.readonly() {
+        return Err(Trouble::Refused(session.denied(Denial {
+            what: "a statement that changes the database".to_owned(),
+            is_write: true,
+        })));
+    }
     // Whatever follows, also what SQLite would refuse, is a second statement.
     match session.within(mode, |_| Ok(batch.next()?)) {
         Ok((None, _)) => Ok((statement, effects)),
-        Ok((Some(_), _)) | Err(_) => Err(Error::Statement(Box::new(Refusal {
+        Ok((Some(_), _)) | Err(_) => Err(Trouble::Refused(Error::Statement(Box::new(Refusal {
             message: "one statement at a time: there is more text after the first one".to_owned(),
             hint: "make one call for each statement".to_owned(),
             ..Refusal::default()
-        }))),
+        })))),
     }
 }
 

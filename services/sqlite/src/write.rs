@@ -14,8 +14,7 @@ use mcp_hub_proto::sqlite::v1::{ExecuteRequest, ExecuteResponse, Statement, Stat
 use prost::Message as _;
 use rusqlite::Connection;
 
-use crate::database::Session;
-use crate::database::connection::quote;
+use crate::database::{Session, quote};
 use crate::error::Error;
 use crate::guard::Effect;
 use crate::{query, statement};
@@ -43,16 +42,16 @@ pub(crate) fn execute(
         return Err(Fault::argument("statements", message).into());
     }
     session.stop().restart(limit);
-    session.internal(|raw| Ok(raw.execute_batch("begin immediate")?))?;
+    session.ours("BEGIN", |raw| Ok(raw.execute_batch("begin immediate")?))?;
     let schema = session.internal(schema_version)?;
     let result = run(session, request, limit);
     let commit = result.is_ok() && request.dry_run != Some(true);
-    let ended = session.internal(|raw| match (raw.is_autocommit(), commit) {
-        // SQLite has rolled back by itself, as some errors make it do.
+    // SQLite has rolled back by itself, as some errors make it do.
+    let ended = match (session.is_autocommit(), commit) {
         (true, _) => Ok(()),
-        (false, true) => Ok(raw.execute_batch("commit")?),
-        (false, false) => Ok(raw.execute_batch("rollback")?),
-    });
+        (false, true) => session.ours("COMMIT", |raw| Ok(raw.execute_batch("commit")?)),
+        (false, false) => session.ours("ROLLBACK", |raw| Ok(raw.execute_batch("rollback")?)),
+    };
     let outcomes = result?;
     ended?;
     // What was done is done, also when this can't be told any more.
@@ -129,7 +128,10 @@ fn run_one(
     let has_rows = statement.column_count() > 0;
     // A write is complete only after its last row; a SELECT may end at the cap.
     let to_the_end = !statement.readonly();
-    let (answer, types) = query::fill(&mut statement, caps, 0, to_the_end, &Counter::default())?;
+    let (answer, types) = session.theirs(&request.sql, |span| {
+        let (filled, returned) = query::fill(&mut statement, span, caps, 0, to_the_end, &Counter::default())?;
+        Ok((filled, Some(returned).filter(|_| has_rows)))
+    })?;
     drop(statement);
 
     let changes_rows = effects
@@ -141,8 +143,7 @@ fn run_one(
         None
     };
     if dropped.is_empty() {
-        let whole = session.internal(|raw| whole_table(raw, &effects, affected_rows.unwrap_or_default()))?;
-        destroyed.extend(whole);
+        destroyed.extend(whole_table(session, &effects, affected_rows.unwrap_or_default())?);
     } else {
         destroyed.extend(dropped);
     }
@@ -174,8 +175,10 @@ fn size(session: &Session<'_>, table: &str) -> Result<String, Error> {
         quote(table),
         i64::MAX
     );
-    let count = session.budgeted(COUNT_BUDGET, |raw| {
-        Ok(raw.query_row(&sql, [], |row| row.get::<_, i64>(0))?)
+    let count = session.spanning("SELECT", || {
+        session.budgeted(COUNT_BUDGET, |raw| {
+            Ok(raw.query_row(&sql, [], |row| row.get::<_, i64>(0))?)
+        })
     })?;
     Ok(count.map_or_else(String::new, |count| {
         format!(" with {count} row{}", if count == 1 { "" } else { "s" })
@@ -183,7 +186,7 @@ fn size(session: &Session<'_>, table: &str) -> Result<String, Error> {
 }
 
 /// Whether the statement has just deleted or changed every row of its table, in words. One row alone is no destruction.
-fn whole_table(raw: &Connection, effects: &[Effect], affected: u64) -> Result<Option<String>, Error> {
+fn whole_table(session: &Session<'_>, effects: &[Effect], affected: u64) -> Result<Option<String>, Error> {
     if affected < 2 {
         return Ok(None);
     }
@@ -203,7 +206,7 @@ fn whole_table(raw: &Connection, effects: &[Effect], affected: u64) -> Result<Op
         }
         _ => return Ok(None),
     };
-    let whole: bool = raw.query_row(&sql, [], |row| row.get(0))?;
+    let whole: bool = session.ours("SELECT", |raw| Ok(raw.query_row(&sql, [], |row| row.get(0))?))?;
     Ok(whole.then_some(words))
 }
 

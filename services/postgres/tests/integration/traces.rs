@@ -29,41 +29,6 @@ fn query(sql: &str) -> QueryRequest {
     }
 }
 
-/// The trace of a call as lines: kind, name, what is told, indented below the parent, in the order of their beginnings.
-fn tree(caller: &Caller) -> String {
-    let mut spans = caller.spans();
-    spans.sort_by_key(|span| span.start_time);
-    let mut lines = String::new();
-    write(&spans, caller.span_id(), 0, &mut lines);
-    assert_eq!(
-        lines.lines().count(),
-        spans.len(),
-        "a span without its parent: {spans:#?}"
-    );
-    lines
-}
-
-fn write(spans: &[SpanData], parent: opentelemetry::trace::SpanId, depth: usize, lines: &mut String) {
-    for span in spans.iter().filter(|span| span.parent_span_id == parent) {
-        let told = [
-            ("connected", attribute::POOL_CONNECTED),
-            ("rows", attribute::DB_RESPONSE_RETURNED_ROWS),
-            ("truncated", attribute::DB_RESPONSE_TRUNCATED),
-            ("code", attribute::DB_RESPONSE_STATUS_CODE),
-            ("error", attribute::ERROR_TYPE),
-        ];
-        let told = told
-            .into_iter()
-            .filter_map(|(short, name)| Some(format!(" {short}={}", value_of(span, name)?)));
-        let told: String = told
-            .chain(span.events.iter().map(|event| format!(" [{}]", event.name)))
-            .collect();
-        let kind = format!("{:?}", span.span_kind).to_lowercase();
-        lines.push_str(&format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name));
-        write(spans, span.span_context.span_id(), depth + 1, lines);
-    }
-}
-
 /// Waits until a span has ended; that of the server ends with the call.
 async fn ended(caller: &Caller, name: &str) -> SpanData {
     eventually(SOON, async || caller.span(name)).await
@@ -123,7 +88,7 @@ async fn the_way_of_a_query() {
     assert_eq!(answer.into_inner().result.expect("a result").rows.len(), 100);
     let server = ended(&caller, QUERY).await;
     assert_eq!(server.parent_span_id, caller.span_id());
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/Query
       internal guard
       internal acquire connection
@@ -176,7 +141,7 @@ async fn the_first_call_makes_a_connection() {
     let mut trees = vec![];
     for caller in &callers {
         ended(caller, QUERY).await;
-        trees.push(tree(caller));
+        trees.push(caller.tree());
     }
     let made: Vec<&String> = trees
         .iter()
@@ -207,7 +172,7 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
         .await;
     failed.expect_err("fails");
     ended(&caller, QUERY).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/Query error=STATEMENT_INVALID
       internal guard
       internal acquire connection
@@ -244,7 +209,7 @@ async fn what_the_guard_refuses_goes_no_further() {
         ended(&caller, QUERY).await;
         let guard = caller.span("guard").expect("ended");
         assert!(value_of(&guard, attribute::ERROR_TYPE).is_some());
-        assert_eq!(caller.spans().len(), 2, "{}", tree(&caller));
+        assert_eq!(caller.spans().len(), 2, "{}", caller.tree());
         assert_no_value(&caller);
     }
 }
@@ -336,7 +301,7 @@ async fn a_database_that_is_down_is_seen_where_it_was_looked_for() {
         .await
         .expect_err("down");
     ended(&caller, QUERY).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/Query error=DATABASE_UNAVAILABLE
       internal guard
       internal acquire connection connected=true error=DATABASE_UNAVAILABLE
@@ -369,7 +334,7 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
         .await
         .expect("writes");
     ended(&caller, execute).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresWriteService/Execute
       internal guard
       internal acquire connection connected=true
@@ -390,7 +355,7 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
     };
     client.execute(traced(&caller, request)).await.expect_err("fails");
     ended(&caller, execute).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresWriteService/Execute error=STATEMENT_INVALID
       internal guard
       internal acquire connection
@@ -421,7 +386,7 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("a batch").is_some() {}
     ended(&caller, "mcphub.postgres.v1.PostgresService/StreamQuery").await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/StreamQuery
       internal guard
       internal acquire connection
@@ -441,7 +406,7 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("progress").is_some() {}
     ended(&caller, "mcphub.postgres.v1.PostgresService/FollowQuery").await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/FollowQuery
       internal guard
       internal acquire connection
@@ -471,7 +436,7 @@ async fn our_own_statements_have_names_of_their_own() {
     ended(&caller, "mcphub.postgres.v1.PostgresService/DescribeTable").await;
     // The transaction ends behind the call.
     ended(&caller, "release connection").await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/DescribeTable
       internal acquire connection
       client SELECT pg_class rows=1 [first row]
@@ -491,7 +456,7 @@ async fn our_own_statements_have_names_of_their_own() {
         .expect("explains");
     ended(&caller, "mcphub.postgres.v1.PostgresService/ExplainQuery").await;
     ended(&caller, "release connection").await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/ExplainQuery
       internal guard
       internal acquire connection

@@ -17,7 +17,7 @@ const COUNT_BUDGET: Duration = Duration::from_secs(1);
 
 /// Describes the table or view `name`, in any case of its letters; "main.name" works too.
 pub(crate) fn describe(session: &Session<'_>, name: &str) -> Result<DescribeTableResponse, Error> {
-    let (relation, mut response) = session.internal(|raw| {
+    let (relation, mut response) = session.ours(super::SCHEMA, |raw| {
         // One snapshot for all the questions; it is given back whether they succeed or not.
         let snapshot = raw.unchecked_transaction()?;
         let relation = find(raw, name)?;
@@ -25,7 +25,8 @@ pub(crate) fn describe(session: &Session<'_>, name: &str) -> Result<DescribeTabl
         snapshot.finish()?;
         Ok((relation, response))
     })?;
-    response.estimated_rows = super::rows(session, &relation, COUNT_BUDGET)?;
+    response.estimated_rows =
+        session.spanning(super::COUNT, || super::rows(session, &relation, COUNT_BUDGET))?;
     Ok(response)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{Relation, relations, rows};
+use super::{COUNT, Relation, SCHEMA, relations, rows};
 use crate::database::Session;
 use crate::error::Error;
 
@@ -37,7 +37,7 @@ pub(crate) struct Related {
 
 /// Looks at the file.
 pub(crate) fn overview(session: &Session<'_>) -> Result<Overview, Error> {
-    let (found, mut keys) = session.internal(|raw| Ok((relations(raw)?, keys(raw)?)))?;
+    let (found, mut keys) = session.ours(SCHEMA, |raw| Ok((relations(raw)?, keys(raw)?)))?;
     let all = found.len();
     let mut tables: Vec<Related> = found
         .into_iter()
@@ -55,10 +55,13 @@ pub(crate) fn overview(session: &Session<'_>) -> Result<Overview, Error> {
     tables.sort_by_key(|related| std::cmp::Reverse(related.keys));
     tables.truncate(TABLES);
     let until = Instant::now() + COUNT_BUDGET;
-    for related in &mut tables {
-        let budget = until.saturating_duration_since(Instant::now());
-        related.estimated_rows = rows(session, &related.table, budget)?;
-    }
+    session.spanning(COUNT, || {
+        for related in &mut tables {
+            let budget = until.saturating_duration_since(Instant::now());
+            related.estimated_rows = rows(session, &related.table, budget)?;
+        }
+        Ok(())
+    })?;
     tables.sort_by_key(|related| std::cmp::Reverse((related.keys, related.estimated_rows)));
     Ok(Overview { tables, all })
 }

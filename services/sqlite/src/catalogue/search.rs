@@ -43,7 +43,7 @@ pub(crate) fn search(
         kinds.push(kind);
     }
     let pattern = Pattern::new(&request.pattern);
-    let mut objects = session.internal(read)?;
+    let mut objects = session.ours(super::SCHEMA, read)?;
     objects.retain(|object| {
         (kinds.is_empty() || kinds.contains(&object.kind())) && pattern.matches(&object.name)
     });

@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use mcp_hub_chassis::metrics::pool;
+use mcp_hub_chassis::{fault, trace};
+use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::AuthContext;
 use rusqlite::limits::Limit;
-use rusqlite::{ErrorCode, OpenFlags, ffi};
+use tracing::Span;
 
+use super::session::{Session, classify};
 use super::stop::Stop;
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::{Effect, Gate, Mode};
+use crate::guard::{Gate, Mode};
 
 /// How long SQLite waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,6 +38,8 @@ pub(crate) enum Access {
 pub(crate) struct Settings {
     /// The file.
     pub(crate) path: Option<PathBuf>,
+    /// Its name without folders, as traces and metrics name it.
+    pub(super) file: Arc<str>,
     memory_mb: u32,
     /// What to do instead of a write in a tool that reads.
     write_hint: String,
@@ -48,6 +54,11 @@ impl Settings {
         };
         Self {
             path: config.path.clone(),
+            file: config
+                .path
+                .as_deref()
+                .and_then(Path::file_name)
+                .map_or_else(|| "".into(), |name| name.to_string_lossy().into()),
             memory_mb: config.memory_mb,
             write_hint,
         }
@@ -57,14 +68,18 @@ impl Settings {
 /// A connection and what the hooks on it share with us.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    raw: rusqlite::Connection,
-    gate: Arc<Gate>,
+    pub(super) raw: rusqlite::Connection,
+    pub(super) gate: Arc<Gate>,
+    /// The file's name without folders.
+    pub(super) file: Arc<str>,
+    /// Counts it among the connections of its pool, if it is of one.
+    pub(super) counted: Option<pool::Connection>,
     /// Whose statements run on it.
     mode: Mode,
     identity: Identity,
-    write_hint: String,
+    pub(super) write_hint: String,
     /// The schema whose virtual tables are connected.
-    schema_version: std::cell::Cell<Option<i64>>,
+    pub(super) schema_version: std::cell::Cell<Option<i64>>,
 }
 
 impl Connection {
@@ -90,11 +105,20 @@ impl Connection {
         Ok(Self {
             raw,
             gate,
+            file: settings.file.clone(),
+            counted: None,
             mode,
             identity,
             write_hint: settings.write_hint.clone(),
             schema_version: std::cell::Cell::new(None),
         })
+    }
+
+    /// Says to the pool's metrics, if it is of a pool, what it does from now on.
+    pub(super) fn count(&mut self, change: fn(&mut pool::Connection)) {
+        if let Some(counted) = &mut self.counted {
+            change(counted);
+        }
     }
 
     /// Whether the path still leads to the file that is open: one that was replaced by a rename would be read for ever.
@@ -107,21 +131,19 @@ impl Connection {
             .is_some_and(|identity| identity == self.identity)
     }
 
-    /// Runs `work`, ended early by `stop`, and says in our words what went wrong.
+    /// Runs `work`, ended early by `stop`, and says in our words what went wrong. `acquire` is the span of what comes before.
     pub(crate) fn run<T>(
         &self,
         stop: &Arc<Stop>,
+        acquire: Span,
         work: impl FnOnce(&Session<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let session = Session {
-            connection: self,
-            stop,
-        };
+        let session = Session::new(self, stop);
         stop.arm(self.raw.get_interrupt_handle());
         // While a statement runs too: it may compile others (a pragma as a table, a virtual table's own) or be compiled again.
         self.gate.set_mode(self.mode);
         let asked = stop.clone();
-        let result = self
+        let ready = self
             .raw
             .progress_handler(STEPS_BETWEEN_QUESTIONS, Some(move || asked.must_end()))
             .map_err(Error::from)
@@ -133,7 +155,10 @@ impl Connection {
                 }
             })
             .and_then(|()| session.connect_virtual_tables())
-            .and_then(|()| work(&session));
+            .map_err(|error| session.classify(error))
+            .inspect_err(|error| trace::fail(&acquire, fault::name(error.reason())));
+        drop(acquire);
+        let result = ready.and_then(|()| work(&session));
         stop.disarm();
         // Fails only on a connection that is not ours.
         let _ = self.raw.progress_handler(0, None::<fn() -> bool>);
@@ -190,174 +215,6 @@ fn set_pragma(raw: &rusqlite::Connection, name: &str, value: i64) -> Result<(), 
             rusqlite::Error::QueryReturnedNoRows => Ok(()),
             error => Err(error),
         })
-}
-
-/// A connection while work runs on it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Session<'a> {
-    connection: &'a Connection,
-    stop: &'a Arc<Stop>,
-}
-
-impl<'a> Session<'a> {
-    /// Runs `work` with the connection's authorizer in `mode`, and returns what its statements do.
-    pub(crate) fn within<T>(
-        &self,
-        mode: Mode,
-        work: impl FnOnce(&'a rusqlite::Connection) -> Result<T, Error>,
-    ) -> Result<(T, Vec<Effect>), Error> {
-        let gate = &self.connection.gate;
-        let before = gate.set_mode(mode);
-        let result = work(&self.connection.raw).map_err(|error| self.classify(error));
-        let effects = gate.take_effects();
-        gate.set_mode(before);
-        Ok((result?, effects))
-    }
-
-    /// Runs statements of our own.
-    pub(crate) fn internal<T>(
-        &self,
-        work: impl FnOnce(&'a rusqlite::Connection) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        Ok(self.within(Mode::Internal, work)?.0)
-    }
-
-    /// Runs statements of our own for as long as `budget`; nothing when that was not enough.
-    pub(crate) fn budgeted<T>(
-        &self,
-        budget: Duration,
-        work: impl FnOnce(&'a rusqlite::Connection) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        self.stop.set_budget(Some(budget));
-        let before = self.connection.gate.set_mode(Mode::Internal);
-        let result = work(&self.connection.raw);
-        self.connection.gate.set_mode(before);
-        self.stop.set_budget(None);
-        match result {
-            Err(Error::Sqlite(error))
-                if code_of(&error) == Some(ErrorCode::OperationInterrupted) && !self.stop.has_ended() =>
-            {
-                Ok(None)
-            }
-            result => result.map(Some).map_err(|error| self.classify(error)),
-        }
-    }
-
-    /// What may end the work.
-    pub(crate) fn stop(&self) -> &Stop {
-        self.stop
-    }
-
-    /// An error of SQLite's in our words.
-    pub(crate) fn classify(&self, error: Error) -> Error {
-        if !matches!(error, Error::Sqlite(_) | Error::Statement(_)) {
-            return error;
-        }
-        // SQLite reports a denial in several ways, some without the code for it.
-        if let Some(denial) = self.connection.gate.take_denial() {
-            return self.denied(denial);
-        }
-        match error {
-            Error::Sqlite(error) if code_of(&error) == Some(ErrorCode::OperationInterrupted) => {
-                self.stop.reason()
-            }
-            Error::Sqlite(error) => classify(error, true),
-            error => error,
-        }
-    }
-
-    /// A refusal, with what to do instead.
-    pub(crate) fn denied(&self, denial: crate::guard::Denial) -> Error {
-        let hint = if denial.is_write {
-            self.connection.write_hint.clone()
-        } else {
-            "no tool of this service does this".to_owned()
-        };
-        Error::Denied { denial, hint }
-    }
-
-    /// Connects each virtual table of a schema that is new to this connection, with the authorizer out of the way: R-Trees compile
-    /// their own INSERT and DELETE when they connect, also where nothing can be written.
-    fn connect_virtual_tables(&self) -> Result<(), Error> {
-        self.internal(|raw| {
-            let version = raw.query_row("pragma schema_version", [], |row| row.get(0))?;
-            if self.connection.schema_version.replace(Some(version)) == Some(version) {
-                return Ok(());
-            }
-            let mut tables =
-                raw.prepare("select name from sqlite_schema where type = 'table' and rootpage = 0")?;
-            let names = tables
-                .query_map([], |row| row.get::<_, String>(0))?
-                .collect::<Result<Vec<_>, _>>()?;
-            for name in names {
-                // One of a module that this SQLite lacks can't be connected, and says so when it is asked for.
-                let _ = raw.prepare(&format!("select 1 from {} limit 0", quote(&name)));
-            }
-            Ok(())
-        })
-    }
-}
-
-/// A name as SQL.
-pub(crate) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn code_of(error: &rusqlite::Error) -> Option<ErrorCode> {
-    match error {
-        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
-            Some(error.code)
-        }
-        _ => None,
-    }
-}
-
-/// What an error of SQLite's says about the file or, if one runs, the statement.
-fn classify(error: rusqlite::Error, is_running: bool) -> Error {
-    let (code, message) = match &error {
-        rusqlite::Error::SqliteFailure(failure, message) => (*failure, message.clone().unwrap_or_default()),
-        rusqlite::Error::SqlInputError { error, msg, .. } => (*error, msg.clone()),
-        _ => return Error::Sqlite(error),
-    };
-    let unavailable = |reason: &'static str| Error::Unavailable(reason.into());
-    match code.code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Locked,
-        ErrorCode::NotADatabase => unavailable("the file is not a SQLite database, or it is encrypted"),
-        ErrorCode::DatabaseCorrupt => unavailable("the database file is damaged"),
-        ErrorCode::CannotOpen => {
-            unavailable("the file, or the -wal or -journal file beside it, can't be opened")
-        }
-        ErrorCode::PermissionDenied => unavailable("the operating system denies access to the file"),
-        ErrorCode::SystemIoFailure => {
-            unavailable("the operating system reports an error on reading or writing the file")
-        }
-        ErrorCode::FileLockingProtocolFailed => {
-            unavailable("the file system does not lock files as SQLite needs")
-        }
-        ErrorCode::ReadOnly => match code.extended_code {
-            ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY | ffi::SQLITE_READONLY_CANTINIT => {
-                unavailable(
-                    "a writer ended early, and its journal must first be recovered by a program that may write",
-                )
-            }
-            _ => unavailable("the file, or its folder, can't be written"),
-        },
-        ErrorCode::DiskFull => unavailable("the disk is full"),
-        ErrorCode::OutOfMemory => Error::statement(
-            "SQLite has used up the memory that it may use (SQLITE_MEMORY_MB): sort and group fewer rows, or try again",
-        ),
-        ErrorCode::TooBig => Error::statement("a text, a blob or the statement itself is too long"),
-        ErrorCode::Unknown
-        | ErrorCode::ConstraintViolation
-        | ErrorCode::TypeMismatch
-        | ErrorCode::ParameterOutOfRange
-        | ErrorCode::SchemaChanged
-            if is_running =>
-        {
-            Error::statement(message)
-        }
-        _ => Error::Sqlite(error),
-    }
 }
 
 /// Which file a path leads to.

@@ -10,5 +10,6 @@ mod query;
 mod reads_only;
 mod reflection;
 mod resources;
+mod traces;
 mod values;
 mod write;
