@@ -39,6 +39,9 @@ pub enum Door {
     McpRemote(Vec<String>),
     /// Another one, with this header in every request.
     With(Box<Self>, &'static str, String),
+    /// Another one, whose client sends spans of its own to the collector at this URL, as those of a service of this name. Only the
+    /// Python SDK makes any.
+    Traced(Box<Self>, String, &'static str),
 }
 
 impl Door {
@@ -63,7 +66,18 @@ impl Door {
                 options["headers"][name] = value.as_str().into();
                 options
             }
+            Self::Traced(door, endpoint, service) => {
+                let mut options = door.options();
+                options["traced"] = json!({"endpoint": endpoint, "service": service});
+                options
+            }
         }
+    }
+
+    /// This one, with spans of its client; by gRPC to the collector at `endpoint`.
+    #[must_use]
+    pub fn traced(self, endpoint: &str, service: &'static str) -> Self {
+        Self::Traced(Box::new(self), endpoint.to_owned(), service)
     }
 
     /// This one, for who has the token.

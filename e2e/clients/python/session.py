@@ -2,7 +2,8 @@
 
 The one argument is a JSON object: `door` is "sse", "stdio", "http" (the SDK negotiates the newest version that both
 know) or "http-legacy" (initialize). `url`, or `command`, `args` and `env`, say what to connect to; `headers` go with
-every request. `version` is the version that a legacy session asks for.
+every request. `version` is the version that a legacy session asks for. `traced` makes the SDK's spans be sent: to the
+collector at `endpoint`, by OTLP over gRPC, as those of `service`.
 
 The first line on stdout describes the connection. Then each line on stdin is a command and is answered by one line:
   {"op": "ask", "method": .., "params": {..}}: any of the methods below that only ask, such as "prompts/get".
@@ -34,12 +35,32 @@ from mcp_types import (
     ResourceTemplateReference,
     ToolListChangedNotification,
 )
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 CHANGES = {
     "tools": (ToolListChangedNotification, ToolsListChanged),
     "prompts": (PromptListChangedNotification, PromptsListChanged),
     "resources": (ResourceListChangedNotification, ResourcesListChanged),
 }
+
+
+@contextlib.contextmanager
+def traced(options):
+    """The SDK makes spans by itself, and names them in `_meta`; here they are sent."""
+    if not options:
+        yield
+        return
+    resource = Resource.create({"service.name": options["service"]})
+    provider = TracerProvider(resource=resource)
+    exporter = OTLPSpanExporter(endpoint=options["endpoint"], insecure=True)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    yield
+    provider.shutdown()
 
 
 def target(options):
@@ -195,4 +216,6 @@ async def commands():
 
 
 if __name__ == "__main__":
-    asyncio.run(Session(json.loads(sys.argv[1])).run())
+    options = json.loads(sys.argv[1])
+    with traced(options.get("traced")):
+        asyncio.run(Session(options).run())
