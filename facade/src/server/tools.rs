@@ -60,10 +60,12 @@ impl Server {
         };
         let elapsed_ms = started.elapsed().as_millis();
         let principal = caller.principal.name();
+        if let Some(reason) = outcome.reason {
+            operation.inspect(|operation| operation.fails(reason));
+        }
         if cancelled.is_cancelled() {
             tracing::debug!(tool = tool.name, principal, elapsed_ms, "tool call cancelled");
         } else if let Some(reason) = outcome.reason {
-            operation.inspect(|operation| operation.fails(reason));
             let (upstream, client) = (&tool.upstream, operation.and_then(Operation::client));
             tracing::info!(
                 tool = tool.name,

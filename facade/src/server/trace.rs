@@ -159,7 +159,8 @@ impl Operation {
 
     fn rename(&self, target: &str) {
         let name = format!("{} {target}", self.0.method);
-        self.0.span.record("otel.name", name.as_str());
+        // tracing-opentelemetry gives a span that has begun no other name.
+        self.0.span.context().span().update_name(name);
     }
 
     fn asks(&self, tool: Option<String>, upstream: Option<String>) {

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::fault::Reason;
+use mcp_hub_chassis::{Fault, trace};
 use mcp_hub_facade::tool::Call;
-use mcp_hub_testing::eventually;
+use mcp_hub_testing::{eventually, traces};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::adapter::{Adapter, Plan, fields};
 use crate::hub::{Hub, SOON, call, metric};
@@ -175,12 +176,13 @@ async fn a_call_carries_its_deadline_and_trace() {
         upstream.timeout = Duration::from_secs(20);
     })
     .await;
-    let call = Call {
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        ..call()
-    };
-    let arguments = serde_json::Map::from_iter([("what".to_owned(), json!(""))]);
-    let outcome = hub.tool("shop_find").call(arguments, call).await;
+    traces::record();
+    let caller = traces::Caller::new();
+    let parent = trace::context::untrusted(&caller.traceparent()).expect("a trace context");
+    let outcome = hub
+        .call("shop_find", json!({"what": ""}))
+        .instrument(trace::server("test", parent))
+        .await;
     let structured = outcome.structured.expect("a success");
     let asked = structured["asked"].as_str().expect("text");
     let (timeout, trace) = asked.split_once(' ').expect("two parts");
@@ -190,7 +192,11 @@ async fn a_call_carries_its_deadline_and_trace() {
         .parse()
         .expect("a number");
     assert!((15_000_000..=20_000_000).contains(&micros), "{timeout}");
-    assert_eq!(trace, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let rpc = caller
+        .span("shop.v1.ShopService/Find")
+        .expect("a span that has ended");
+    let id = rpc.span_context.span_id();
+    assert_eq!(trace, format!("00-{}-{id}-01", caller.trace_id()));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use mcp_hub_facade::upstream::{Upstream, Upstreams};
 use serde_json::{Value, json};
 
 use crate::auth::{Lock, ask};
-use crate::client::{Served, call, call_modern, modern_request, request, serve};
+use crate::client::{Served, call, call_modern, modern_request, request, serve, untraced};
 use crate::shelf::Shelf;
 use crate::shop::Gate;
 
@@ -95,7 +95,10 @@ async fn values_come_from_the_adapter_that_has_the_argument() {
         let answer = call(served.address, "/mcp", &request(1, "completion/complete", params))
             .await
             .json();
-        assert_eq!(answer["error"], json!({"code": -32602, "message": said}));
+        assert_eq!(
+            untraced(answer)["error"],
+            json!({"code": -32602, "message": said})
+        );
     }
     let broken = params(&prompt("shop_explore"), "topic", "broken");
     let answer = call(served.address, "/mcp", &request(1, "completion/complete", broken))

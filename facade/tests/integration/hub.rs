@@ -119,7 +119,6 @@ pub(crate) fn call() -> Call {
     Call {
         deadline: Instant::now() + Duration::from_secs(30),
         cancelled: CancellationToken::new(),
-        traceparent: None,
         progress: None,
     }
 }

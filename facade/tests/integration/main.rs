@@ -37,4 +37,5 @@ mod sse;
 mod starting;
 mod stdio;
 mod tools;
+mod traces;
 mod versions;

@@ -7,7 +7,7 @@ use mcp_hub_testing::{eventually, free_port};
 use serde_json::{Value, json};
 
 use crate::auth::{Lock, ask};
-use crate::client::{Served, Stream, call, call_modern, modern_request, request, serve};
+use crate::client::{Served, Stream, call, call_modern, modern_request, request, serve, untraced};
 use crate::hub::{Hub, SOON};
 use crate::shelf::Shelf;
 
@@ -308,7 +308,7 @@ async fn a_caller_sees_its_prompts_and_no_others() {
     assert!(got["result"]["messages"].is_array(), "{got}");
     let unknown = ask(&served, &reader, &explore("depot")).await.json();
     assert_eq!(
-        unknown["error"],
+        untraced(unknown)["error"],
         json!({"code": -32602, "message": "Unknown prompt: depot_explore"})
     );
     let denied = ask(&served, &writer, &explore("shop")).await.json();

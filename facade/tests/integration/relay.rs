@@ -50,6 +50,16 @@ fn free() -> SocketAddr {
 
 /// A replica whose relay is at `own`, with peers at `peers`.
 async fn replica(own: SocketAddr, peers: &[SocketAddr], keys: &Keys, more: &[&str]) -> Served {
+    replica_with(own, peers, keys, more, Upstreams::default()).await
+}
+
+async fn replica_with(
+    own: SocketAddr,
+    peers: &[SocketAddr],
+    keys: &Keys,
+    more: &[&str],
+    upstreams: Upstreams,
+) -> Served {
     let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
     let arguments = [
         format!("--session-keys-file={}", keys.path().display()),
@@ -61,7 +71,17 @@ async fn replica(own: SocketAddr, peers: &[SocketAddr], keys: &Keys, more: &[&st
         .map(String::as_str)
         .chain(more.iter().copied())
         .collect();
-    serve(&arguments, Upstreams::default()).await
+    serve(&arguments, upstreams).await
+}
+
+/// Two replicas that know each other, with the same upstreams.
+pub(crate) async fn pair(upstreams: impl Fn() -> Upstreams) -> [Served; 2] {
+    let keys = Keys::of(&[FIRST]);
+    let addresses = [free(), free()];
+    let all = addresses.map(|own| replica_with(own, &addresses, &keys, &[], upstreams()));
+    let [one, other] = all;
+    let (one, other) = tokio::join!(one, other);
+    [one, other]
 }
 
 /// Replicas that know each other.

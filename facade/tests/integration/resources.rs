@@ -13,7 +13,7 @@ use mcp_hub_testing::free_port;
 use serde_json::{Value, json};
 
 use crate::auth::{Lock, ask};
-use crate::client::{Served, Stream, call, call_modern, modern_request, request, serve};
+use crate::client::{Served, Stream, call, call_modern, modern_request, request, serve, untraced};
 use crate::prompts::listed;
 use crate::shelf::{Shelf, link, page};
 
@@ -175,7 +175,7 @@ async fn documents_are_read_by_their_addresses() {
         "nonsense",
         "",
     ] {
-        let older = call(served.address, "/mcp", &read(uri)).await.json();
+        let older = untraced(call(served.address, "/mcp", &read(uri)).await.json());
         assert_eq!(
             (&older["error"]["code"], &older["error"]["data"]),
             (&json!(-32002), &json!({"uri": uri}))
@@ -183,7 +183,7 @@ async fn documents_are_read_by_their_addresses() {
         let newer = modern_request(1, "resources/read", json!({"uri": uri}));
         let newer = call_modern(served.address, "/mcp", &newer).await;
         assert_eq!(
-            (newer.error().1, &newer.json()["error"]["data"]),
+            (newer.error().1, &untraced(newer.json())["error"]["data"]),
             (-32602, &json!({"uri": uri}))
         );
     }
