@@ -134,7 +134,7 @@ impl Transaction {
         &mut self,
         page: &Page<'_>,
         statement: &trace::statement::Statement,
-    ) -> Result<(Answer, Returned), Error> {
+    ) -> Result<(Answer, Option<Returned>), Error> {
         // One more than is shown tells whether there are more.
         let wanted = page.delivered + u64::from(page.caps.rows) + 1;
         let plan = Plan {
@@ -155,7 +155,7 @@ impl Transaction {
                 bytes: 0,
             },
         };
-        let mut skipped = 0;
+        let (mut skipped, mut returned) = (0, Returned::default());
         loop {
             let Some(row) = rows.next(connection).await? else {
                 break;
@@ -163,24 +163,24 @@ impl Transaction {
             page.counter.row();
             if skipped < page.delivered {
                 skipped += 1;
-            } else if !gathered.push(row, page.caps)? {
+            } else if !gathered.push(row, page.caps, &mut returned)? {
                 break;
             }
         }
         lease.finish().await?;
         let (connection, types) = lease.parts();
         match gathered {
-            Gathered::Shown { answer, returned, .. } => Ok((answer, returned)),
+            Gathered::Shown { answer, .. } => Ok((answer, Some(returned))),
             Gathered::Held { rows: held, .. } => {
                 let columns = rows.columns(connection, types).await?;
                 let mut gathered = Gathered::answer(columns.unwrap_or_default(), page.caps);
                 for row in held {
-                    if !gathered.push(row, page.caps)? {
+                    if !gathered.push(row, page.caps, &mut returned)? {
                         break;
                     }
                 }
                 match gathered {
-                    Gathered::Shown { answer, returned, .. } => Ok((answer, returned)),
+                    Gathered::Shown { answer, .. } => Ok((answer, Some(returned))),
                     Gathered::Held { .. } => Err(Error::Protocol("rows without columns")),
                 }
             }
@@ -197,35 +197,20 @@ fn too_far() -> Fault {
 
 /// The rows so far: in an answer, or as they came while the types of their columns are unknown.
 enum Gathered {
-    Shown {
-        columns: Columns,
-        answer: Answer,
-        returned: Returned,
-    },
-    Held {
-        rows: Vec<Row>,
-        bytes: usize,
-    },
+    Shown { columns: Columns, answer: Answer },
+    Held { rows: Vec<Row>, bytes: usize },
 }
 
 impl Gathered {
     fn answer(columns: Columns, caps: Caps) -> Self {
         let answer = Answer::new(columns.shown(), caps);
-        Self::Shown {
-            columns,
-            answer,
-            returned: Returned::default(),
-        }
+        Self::Shown { columns, answer }
     }
 
     /// Takes a row; `false` when no more are wanted.
-    fn push(&mut self, row: Row, caps: Caps) -> Result<bool, Error> {
+    fn push(&mut self, row: Row, caps: Caps, returned: &mut Returned) -> Result<bool, Error> {
         match self {
-            Self::Shown {
-                columns,
-                answer,
-                returned,
-            } => {
+            Self::Shown { columns, answer } => {
                 let added = answer.push(columns.decode(&row))? == Push::Added;
                 if added {
                     returned.add(&row);

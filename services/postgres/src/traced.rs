@@ -90,10 +90,17 @@ impl Returned {
     }
 }
 
-/// Ends a statement's span with what it came to.
-pub(crate) fn settle<T>(statement: Statement, result: Result<(T, Returned), Error>) -> Result<T, Error> {
+/// Ends a statement's span with what it came to, which is nothing for one that has no rows.
+pub(crate) fn settle<T>(
+    statement: Statement,
+    result: Result<(T, Option<Returned>), Error>,
+) -> Result<T, Error> {
     match result {
-        Ok((value, returned)) => {
+        Ok((value, None)) => {
+            statement.done();
+            Ok(value)
+        }
+        Ok((value, Some(returned))) => {
             statement.returned(returned.rows, Some(returned.bytes), returned.truncated);
             Ok(value)
         }

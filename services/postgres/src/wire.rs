@@ -273,10 +273,10 @@ impl Connection {
         statement: &Statement,
         sql: &str,
         parameters: &[Parameter<'_>],
-    ) -> Result<(Vec<Row>, Returned), Error> {
+    ) -> Result<(Vec<Row>, Option<Returned>), Error> {
         self.queue_statement(sql, parameters)?;
         self.flush().await?;
-        let (mut rows, mut returned) = (Vec::new(), Returned::default());
+        let (mut rows, mut returned, mut has_rows) = (Vec::new(), Returned::default(), false);
         loop {
             match self.receive().await {
                 Ok(Message::DataRow(body)) => {
@@ -287,7 +287,11 @@ impl Connection {
                     returned.add(&row);
                     rows.push(row);
                 }
-                Ok(Message::ReadyForQuery(_)) => return Ok((rows, returned)),
+                Ok(Message::CommandComplete(body)) => {
+                    let tag = body.tag().map_err(Error::Lost)?;
+                    has_rows = !rows.is_empty() || tag.starts_with("SELECT");
+                }
+                Ok(Message::ReadyForQuery(_)) => return Ok((rows, Some(returned).filter(|_| has_rows))),
                 Ok(_) => {}
                 Err(error @ Error::Server(_)) if !self.broken => {
                     self.settle().await?;

@@ -118,12 +118,11 @@ impl Pool {
     async fn slot(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
         let begun = Instant::now();
         let mut slot = std::pin::pin!(self.slots.take(wait));
-        let slot = match slot.as_mut().now_or_never() {
-            Some(slot) => slot,
-            None => {
-                let _pending = self.metrics.pending();
-                slot.await
-            }
+        let slot = if let Some(slot) = slot.as_mut().now_or_never() {
+            slot
+        } else {
+            let _pending = self.metrics.pending();
+            slot.await
         };
         let Some(slot) = slot else {
             self.metrics.timed_out();

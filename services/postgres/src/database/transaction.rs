@@ -145,7 +145,7 @@ impl Transaction {
         let ended = connection.run_groups(groups);
         let ended = ended.instrument(statement.span().clone());
         let ended = timer.limit(ended).await;
-        settle(statement, ended.map(|()| ((), Returned::default())))
+        settle(statement, ended.map(|()| ((), None)))
     }
 
     pub(crate) fn lease(&mut self) -> &mut Lease {
@@ -164,7 +164,7 @@ async fn run(
     sql: &str,
     params: &[Value],
     caps: Caps,
-) -> Result<(Outcome, Returned), Error> {
+) -> Result<(Outcome, Option<Returned>), Error> {
     let begun = Instant::now();
     let (connection, types) = lease.parts();
     let plan = Plan {
@@ -193,7 +193,7 @@ async fn run(
             result: None,
             tag,
         };
-        return Ok((outcome, Returned::default()));
+        return Ok((outcome, None));
     };
     let mut answer = Answer::new(columns.shown(), caps);
     let mut returned = Returned::default();
@@ -209,5 +209,5 @@ async fn run(
         result: Some(answer.finish(begun.elapsed(), |_| None)),
         tag,
     };
-    Ok((outcome, returned))
+    Ok((outcome, Some(returned)))
 }

@@ -57,7 +57,7 @@ async fn send_rows(
     statement: &Statement,
     request: &StreamQueryRequest,
     sender: &Sender<StreamQueryResponse>,
-) -> Result<((), Returned), Error> {
+) -> Result<((), Option<Returned>), Error> {
     let begun = Instant::now();
     // 0 is all of them, also when they are more than the protocol can count.
     let rows = request
@@ -110,7 +110,7 @@ async fn send_rows(
         });
     }
     batches.send().await;
-    Ok(((), returned))
+    Ok(((), Some(returned)))
 }
 
 /// Batches on their way to the caller.

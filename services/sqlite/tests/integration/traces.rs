@@ -1,5 +1,6 @@
 //! A call's way to the file, as its trace shows it: names, parents, what is told of each step, and never a value.
 
+use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::trace::attribute;
 use mcp_hub_proto::sqlite::v1::sqlite_write_service_client::SqliteWriteServiceClient;
 use mcp_hub_proto::sqlite::v1::{
@@ -189,7 +190,7 @@ async fn callers_that_go_away_and_those_that_wait_are_seen() {
     let forever = "with recursive n(i) as (select 1 union select i + 1 from n) select max(i) from n, orders";
     let (gone, waits) = (Caller::new(), Caller::new());
     let mut reader = adapter.reader();
-    let hog = tokio::spawn({
+    let hog = Lifecycle::new().spawn({
         let mut reader = adapter.reader();
         let request = traced(&gone, query(forever));
         async move { reader.query(request).await }
