@@ -5,6 +5,7 @@
 
 mod alerts;
 pub(crate) mod dashboard;
+mod kubernetes;
 mod prometheus;
 
 use std::path::Path;
@@ -18,13 +19,28 @@ pub(crate) fn check(workspace: &Workspace, install: bool, report: &mut Report) -
     let mut counts = Counts::default();
     note("alerts", alerts::faults(root)?, &mut counts, report);
     note("dashboard", dashboard::faults(root)?, &mut counts, report);
+    let scratch = scratch(&workspace.target)?;
     if let Some(promtool) = prometheus::provide(install)? {
-        let scratch = scratch(&workspace.target)?;
         for (what, faults) in prometheus::check(root, &promtool, &scratch)? {
             note(&what, faults, &mut counts, report);
         }
     } else {
         skip("no promtool", &mut counts, report);
+    }
+    let Some(kustomize) = kubernetes::kustomize(root, install) else {
+        skip(
+            "no kustomize, kubectl or Go for the manifests",
+            &mut counts,
+            report,
+        );
+        return Ok(counts);
+    };
+    let manifests = kubernetes::Manifests::build(root, kustomize, &scratch)?;
+    note("manifests", manifests.faults(root)?, &mut counts, report);
+    if let Some(program) = kubernetes::schemas(workspace, install)? {
+        note("schemas", manifests.schema_faults(&program), &mut counts, report);
+    } else {
+        skip("no kubernetes-validate", &mut counts, report);
     }
     Ok(counts)
 }

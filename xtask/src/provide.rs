@@ -18,8 +18,7 @@ use std::ffi::OsString;
 
 use anyhow::bail;
 
-pub(crate) use clients::Node;
-use clients::Python;
+pub(crate) use clients::{Node, Python};
 use container::Container;
 use servers::Server;
 

@@ -27,7 +27,8 @@ struct Group {
 
 #[derive(Debug, Deserialize)]
 struct Alert {
-    alert: String,
+    #[serde(rename = "alert")]
+    name: String,
     #[serde(rename = "for", default)]
     lasting: String,
     #[serde(default)]
@@ -64,7 +65,7 @@ fn faults_of(rules: &str, cases: &str, page: &str) -> anyhow::Result<Vec<String>
     ensure!(!alerts.is_empty(), "{ALERTS} has no alert");
     let mut faults = Vec::new();
     for alert in &alerts {
-        let name = &alert.alert;
+        let name = &alert.name;
         let mut rule = |kept: bool, sentence: &str| {
             if !kept {
                 faults.push(format!("{name} {sentence}"));
@@ -90,7 +91,7 @@ fn faults_of(rules: &str, cases: &str, page: &str) -> anyhow::Result<Vec<String>
             &format!("fires in no case of {CASES}"),
         );
     }
-    let known: BTreeSet<String> = alerts.iter().map(|alert| row(&alert.alert)).collect();
+    let known: BTreeSet<String> = alerts.iter().map(|alert| row(&alert.name)).collect();
     let rows = page.lines().filter(|line| line.starts_with(ROW));
     faults.extend(
         rows.filter(|line| !known.iter().any(|row| line.starts_with(row)))

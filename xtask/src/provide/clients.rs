@@ -17,6 +17,8 @@ use mcp_hub_programs::find;
 
 /// The last thing that is written into a folder: without it the folder is half made.
 const COMPLETE: &str = "complete";
+/// The packages from `PyPI`.
+const PACKAGES: &str = "e2e/clients/requirements.txt";
 
 /// A virtual environment with the packages of e2e/clients/requirements.txt.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub(crate) struct Python {
 impl Python {
     /// Makes it unless it is there.
     pub(crate) fn provide(workspace: &Workspace, install: bool) -> anyhow::Result<Self> {
-        let pins = workspace.root.join("e2e/clients/requirements.txt");
+        let pins = workspace.root.join(PACKAGES);
         let folder = folder(workspace, "python", &pins)?;
         make(&folder, || {
             if !usable() {
@@ -46,6 +48,13 @@ impl Python {
             read(pip.arg(&pins)).map(drop)
         })?;
         Ok(Self { folder })
+    }
+
+    /// The one that was made before.
+    pub(crate) fn find(workspace: &Workspace) -> anyhow::Result<Option<Self>> {
+        let folder = folder(workspace, "python", &workspace.root.join(PACKAGES))?;
+        let made = folder.join(COMPLETE).exists();
+        Ok(made.then_some(Self { folder }))
     }
 
     /// The interpreter.
