@@ -80,6 +80,7 @@ fn program(name: &'static str, port: u16) -> Program {
     Program::new(name)
         .default_of("listen", SocketAddr::from(([127, 0, 0, 1], port)).to_string())
         .default_of("name", kind)
+        .told_apart_by("name")
 }
 
 #[cfg(test)]
@@ -102,5 +103,17 @@ mod tests {
             matches.get_one::<String>("name").map(String::as_str),
             Some("double")
         );
+    }
+
+    #[test]
+    fn two_adapters_of_one_kind_are_two_services_in_traces() {
+        let program = program("mcp-hub-double", 50_099);
+        let service = |arguments: &[&str]| {
+            let command = program.command::<Options<Nothing>>();
+            let matches = command.try_get_matches_from(arguments).expect("valid");
+            program.service(&matches)
+        };
+        assert_eq!(service(&["x"]), "mcp-hub-double");
+        assert_eq!(service(&["x", "--name", "orders"]), "mcp-hub-orders");
     }
 }

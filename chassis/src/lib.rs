@@ -91,6 +91,15 @@ pub struct Process {
     pub log_format: telemetry::Format,
 }
 
+/// What the command line, the environment and a file come to.
+struct Parsed<O: clap::Args> {
+    options: Options<O>,
+    /// The file that some of it comes from.
+    config: Option<PathBuf>,
+    /// What the process is called in traces and metrics.
+    service: String,
+}
+
 /// Runs a process from its first line to its exit code: [`Program`] with nothing special.
 pub fn run<O, F, Fut>(name: &'static str, main: F) -> ExitCode
 where
@@ -109,6 +118,7 @@ pub struct Program {
     find_config: fn(&clap::ArgMatches) -> Option<PathBuf>,
     other_commands: Vec<clap::Command>,
     rename: Option<(&'static str, String)>,
+    key: Option<&'static str>,
 }
 
 impl Program {
@@ -120,6 +130,7 @@ impl Program {
             find_config: |_| None,
             other_commands: vec![],
             rename: None,
+            key: None,
         }
     }
 
@@ -144,6 +155,13 @@ impl Program {
         self
     }
 
+    /// In traces and metrics, which may come from several processes of this program, it is `mcp-hub-` and what this setting says.
+    #[must_use]
+    pub(crate) fn told_apart_by(mut self, setting: &'static str) -> Self {
+        self.key = Some(setting);
+        self
+    }
+
     /// More commands whose variables `MCP_HUB_*` are no mistake in the environment of this process.
     #[must_use]
     pub fn knows(mut self, commands: impl IntoIterator<Item = clap::Command>) -> Self {
@@ -162,7 +180,8 @@ impl Program {
 
     /// Runs it.
     ///
-    /// In order: TLS provider, settings (`defaults < file < environment < command line`), log, runtime, signals, `main`, drain.
+    /// In order: TLS provider, settings (`defaults < file < environment < command line`), runtime, log and telemetry, signals, `main`,
+    /// drain, and the last spans and metrics, for which it waits two seconds at most, as it does on a second signal.
     /// The exit code is 0 after an orderly end, 64 for wrong settings, 1 when `main` failed.
     pub fn run<O, F, Fut>(self, main: F) -> ExitCode
     where
@@ -174,7 +193,11 @@ impl Program {
         // The one provider of the tree. An error means that it is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
-        let (options, config) = match self.parse::<O>() {
+        let Parsed {
+            options,
+            config,
+            service,
+        } = match self.parse::<O>() {
             Ok(parsed) => parsed,
             Err(config::Error::Usage(error)) => {
                 // Prints help and version to stdout, mistakes to stderr.
@@ -195,7 +218,7 @@ impl Program {
                 return ExitCode::FAILURE;
             }
         };
-        let telemetry = telemetry::start(name, &options.log, &config::variable, runtime.handle());
+        let telemetry = telemetry::start(&service, &options.log, &config::variable, runtime.handle());
         let lifecycle = Lifecycle::new();
         let result = runtime.block_on(async {
             lifecycle.stop_on_signals({
@@ -229,8 +252,13 @@ impl Program {
         }
     }
 
-    /// The settings, and the file that some of them come from.
-    fn parse<O: clap::Args>(&self) -> Result<(Options<O>, Option<PathBuf>), config::Error> {
+    /// What the process is called in traces and metrics.
+    fn service(&self, matches: &clap::ArgMatches) -> String {
+        let key = self.key.and_then(|setting| matches.get_one::<String>(setting));
+        key.map_or_else(|| self.name.to_owned(), |key| format!("mcp-hub-{key}"))
+    }
+
+    fn parse<O: clap::Args>(&self) -> Result<Parsed<O>, config::Error> {
         let command = self.command::<O>();
         let path = config::file_named_on(&command, self.find_config);
         let mut file = path.as_deref().map(config::read_file).transpose()?;
@@ -246,7 +274,11 @@ impl Program {
         .matches(command.clone())?;
         config::check_environment(std::iter::once(&command).chain(&self.other_commands))?;
         let options = Options::from_arg_matches(&matches).map_err(config::Error::Usage)?;
-        Ok((options, path))
+        Ok(Parsed {
+            options,
+            config: path,
+            service: self.service(&matches),
+        })
     }
 }
 

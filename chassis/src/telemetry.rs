@@ -1,6 +1,6 @@
 //! What a process tells about itself while it runs: its log, and where its spans and metrics are sent.
 //!
-//! [`line`](self::line) writes the log. [`exporter`] sends to a collector when the environment names one, and then [`sampler`] says which
+//! [`mod@line`] writes the log. [`exporter`] sends to a collector when the environment names one, and then [`sampler`] says which
 //! traces are recorded, [`queue`] holds their spans until they are sent, and [`resource`] says whose they are. Without a collector
 //! spans have ids and record nothing.
 //!
@@ -13,19 +13,21 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanExporter};
 use tokio::runtime::Handle;
-use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry};
 
 use self::exporter::sender::Sender;
+use self::line::Line;
 use self::queue::Queue;
 use self::sampler::Sampler;
 use self::variable::Variables;
 use crate::metrics;
+use crate::trace::context;
 
 pub(crate) mod exporter;
 mod layer;
+mod line;
 mod queue;
 mod resource;
 mod sampler;
@@ -116,6 +118,10 @@ pub(crate) fn start(
         is_off,
     });
 
+    // Baggage, which the specification's default has, anybody could put anything into: it is neither read nor passed on.
+    let propagators = variables.list("OTEL_PROPAGATORS", &["tracecontext", "none"]);
+    context::start(propagators.is_none_or(|propagators| propagators.contains(&"tracecontext")));
+
     let is_sent = traces.is_some();
     let provider = spans_of(resource, traces, &variables);
     start_log(log, &provider);
@@ -150,22 +156,23 @@ where
 }
 
 fn start_log(log: &Log, provider: &SdkTracerProvider) {
-    let filter = layer::lines(EnvFilter::builder().parse_lossy(&log.log));
+    let mut filter = log.log.clone();
+    // What the SDK says of each batch that fails, `Sender` says once.
+    if !filter.contains("opentelemetry") {
+        filter.push_str(",opentelemetry=off");
+    }
+    let filter = layer::lines(EnvFilter::builder().parse_lossy(&filter));
     let mut lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::NONE);
+        // It would say so on stderr, and panic when that is gone.
+        .log_internal_errors(false);
     if !std::io::stderr().is_terminal() {
         // On a terminal NO_COLOR decides.
         lines = lines.with_ansi(false);
     }
-    let registry = Registry::default().with(spans(provider));
+    let lines = lines.event_format(Line(log.log_format)).with_filter(filter);
     // An error means that a test has installed a subscriber already.
-    let _ = match log.log_format {
-        Format::Pretty => registry.with(lines.compact().with_filter(filter)).try_init(),
-        Format::Json => registry
-            .with(lines.json().flatten_event(true).with_filter(filter))
-            .try_init(),
-    };
+    let _ = Registry::default().with(spans(provider)).with(lines).try_init();
 }
 
 impl Telemetry {

@@ -28,7 +28,7 @@ pub mod statement;
 pub(crate) const TARGET: &str = "mcp_hub::trace";
 
 /// What traces show of calls and tell to databases.
-#[derive(clap::Args, Clone, Debug, Default)]
+#[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
 pub struct Options {
     /// What spans show of the statements that callers send: a summary like `SELECT orders`, the text with its literals replaced, or
@@ -48,7 +48,15 @@ pub struct Options {
     )]
     pub trace_database: bool,
     /// Where a trace can be looked at, with `{trace_id}` in its place: `https://jaeger.example.com/trace/{trace_id}`.
-    #[arg(long, env = "MCP_HUB_TRACE_URL", global = true, help_heading = crate::HEADING, value_name = "URL")]
+    /// Errors and lines of the log about calls in recorded traces then have it.
+    #[arg(
+        long,
+        env = "MCP_HUB_TRACE_URL",
+        global = true,
+        help_heading = crate::HEADING,
+        value_name = "URL",
+        value_parser = template
+    )]
     pub trace_url: Option<String>,
 }
 
@@ -62,6 +70,22 @@ pub enum Statements {
     Summary,
     /// Nothing but the operation.
     Off,
+}
+
+/// The place of a trace's id in the URL.
+const TRACE_ID: &str = "{trace_id}";
+
+/// Checks the URL that traces can be looked at under.
+fn template(text: &str) -> Result<String, String> {
+    let url = text.replace(TRACE_ID, "0af7651916cd43dd8448eb211c80319c");
+    let url: http::Uri = url.parse().map_err(|error| format!("it is no URL: {error}"))?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none_or(str::is_empty) {
+        return Err("it has to begin with http:// or https:// and a host".to_owned());
+    }
+    if !text.contains(TRACE_ID) {
+        return Err(format!("it has to have {TRACE_ID} where the trace's id goes"));
+    }
+    Ok(text.to_owned())
 }
 
 static OPTIONS: OnceLock<Options> = OnceLock::new();
@@ -145,5 +169,33 @@ pub fn id() -> Option<String> {
 /// Where the trace of this id can be looked at, when `MCP_HUB_TRACE_URL` says so.
 pub fn url(trace_id: &str) -> Option<String> {
     let template = options().trace_url.as_deref()?;
-    Some(template.replace("{trace_id}", trace_id))
+    Some(template.replace(TRACE_ID, trace_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_for_traces_is_one_and_has_a_place_for_the_id() {
+        for right in [
+            "https://jaeger.example.com/trace/{trace_id}",
+            "http://localhost:16686/trace/{trace_id}?uiEmbed=v0",
+            "https://x/#/trace/{trace_id}",
+        ] {
+            assert_eq!(template(right), Ok(right.to_owned()));
+        }
+        for wrong in [
+            "",
+            "jaeger/{trace_id}",
+            "https://jaeger.example.com/trace/",
+            "https:///{trace_id}",
+            "javascript:alert('{trace_id}')",
+            "ftp://x/{trace_id}",
+            "https://x/{trace_id}\n",
+            "https://x/ {trace_id}",
+        ] {
+            assert!(template(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -291,7 +291,7 @@ impl TraceService for Kept {
             traces: Some(traces),
             metrics: None,
         });
-        Ok(tonic::Response::new(Default::default()))
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
@@ -308,6 +308,6 @@ impl MetricsService for Kept {
             traces: None,
             metrics: Some(metrics),
         });
-        Ok(tonic::Response::new(Default::default()))
+        Ok(tonic::Response::new(ExportMetricsServiceResponse::default()))
     }
 }

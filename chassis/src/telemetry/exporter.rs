@@ -352,19 +352,14 @@ fn headers(signal: Signal, variables: &Variables<'_>) -> http::HeaderMap {
     let names = signal.names("HEADERS");
     let mut headers = http::HeaderMap::new();
     for (name, value) in variables.pairs(&names.both()) {
-        match (
-            http::HeaderName::try_from(name),
-            http::HeaderValue::try_from(value),
-        ) {
-            (Ok(name), Ok(mut value)) => {
-                value.set_sensitive(true);
-                headers.insert(name, value);
-            }
-            _ => {
-                let problem = "or its form for one signal has what can't be a header: that is left out";
-                variables.warn(&names.general, problem);
-            }
-        }
+        let pair = http::HeaderName::try_from(name).ok().zip(value.try_into().ok());
+        let Some((name, mut value)): Option<(_, http::HeaderValue)> = pair else {
+            let problem = "or its form for one signal has what can't be a header: that is left out";
+            variables.warn(&names.general, problem);
+            continue;
+        };
+        value.set_sensitive(true);
+        headers.insert(name, value);
     }
     headers
 }

@@ -1,7 +1,6 @@
 //! Each variable by what it does: to a real collector, or to a port where there is none.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use mcp_hub_testing::collector::Batch;
 use mcp_hub_testing::{Collector, eventually};
@@ -20,6 +19,7 @@ use crate::trace::OpenTelemetrySpanExt as _;
 mod metrics;
 mod secure;
 mod trouble;
+mod wrong;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -33,7 +33,7 @@ impl Environment {
         Self(variables.iter().map(owned).collect())
     }
 
-    fn with(mut self, name: &str, value: impl ToString) -> Self {
+    fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.0.insert(name.to_owned(), value.to_string());
         self
     }
@@ -334,111 +334,4 @@ async fn batches_are_as_large_and_as_frequent_as_they_are_to_be() {
     });
     assert_eq!(sizes.max(), Some(2));
     end(provider).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_can_not_be_used_is_warned_of_by_name_and_never_fatal() {
-    let file = Path::new("/nowhere/ca.pem").display();
-    for (name, value, warning) in [
-        (
-            "OTEL_TRACES_EXPORTER",
-            "zipkin",
-            "OTEL_TRACES_EXPORTER may have otlp, none only",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "ftp://x",
-            "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "localhost",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must be a URL",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_PROTOCOL",
-            "http/json",
-            "OTEL_EXPORTER_OTLP_PROTOCOL must be one of grpc, http/protobuf",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_COMPRESSION",
-            "zstd",
-            "OTEL_EXPORTER_OTLP_COMPRESSION must be one of gzip, none",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_TIMEOUT",
-            "10s",
-            "OTEL_EXPORTER_OTLP_TIMEOUT must be milliseconds",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            "secret",
-            "OTEL_EXPORTER_OTLP_HEADERS must be key=value pairs",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_HEADERS",
-            "a b=secret",
-            "OTEL_EXPORTER_OTLP_HEADERS or its form for one signal",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_INSECURE",
-            "yes",
-            "OTEL_EXPORTER_OTLP_INSECURE must be one of true, false",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-            "key.pem",
-            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_CERTIFICATE",
-            &file.to_string(),
-            "OTEL_EXPORTER_OTLP_ENDPOINT names a collector that gets nothing",
-        ),
-        (
-            "OTEL_BSP_SCHEDULE_DELAY",
-            "soon",
-            "OTEL_BSP_SCHEDULE_DELAY must be milliseconds",
-        ),
-        (
-            "OTEL_BSP_MAX_QUEUE_SIZE",
-            "100000000",
-            "OTEL_BSP_MAX_QUEUE_SIZE must be a number",
-        ),
-        (
-            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-            "0",
-            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE must be a number",
-        ),
-        (
-            "OTEL_BSP_EXPORT_TIMEOUT",
-            "-1",
-            "OTEL_BSP_EXPORT_TIMEOUT must be milliseconds",
-        ),
-        (
-            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
-            "few",
-            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a number",
-        ),
-        (
-            "OTEL_RESOURCE_ATTRIBUTES",
-            "a",
-            "OTEL_RESOURCE_ATTRIBUTES must be key=value pairs",
-        ),
-        (
-            "OTEL_TRACES_SAMPLER",
-            "xray",
-            "OTEL_TRACES_SAMPLER must be one of",
-        ),
-    ] {
-        let environment = Environment::of(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1")]);
-        let (provider, warnings) = environment.with(name, value).tracer();
-        assert!(
-            matches!(&warnings[..], [one] if one.starts_with(warning) && !one.contains("secret")),
-            "{name}={value}: {warnings:?}"
-        );
-        if let Some(provider) = provider {
-            end(provider).await;
-        }
-    }
 }
