@@ -175,11 +175,11 @@ async fn a_search_is_one_trace_without_any_value() {
 
     let embed = span(caller, "embed").await;
     assert_below(&embed, &server);
-    let post = span(caller, "POST /embeddings").await;
-    assert_below(&post, &embed);
-    assert_eq!(post.span_kind, SpanKind::Client);
+    let request = span(caller, "POST /embeddings").await;
+    assert_below(&request, &embed);
+    assert_eq!(request.span_kind, SpanKind::Client);
     assert_shows(
-        &post,
+        &request,
         &[
             ("http.request.method", "POST"),
             ("http.response.status_code", "200"),
@@ -188,7 +188,9 @@ async fn a_search_is_one_trace_without_any_value() {
     // Its arguments, and its filter.
     let guards = named(caller, "guard");
     assert_eq!(guards.len(), 2);
-    guards.iter().for_each(|guard| assert_below(guard, &server));
+    for guard in &guards {
+        assert_below(guard, &server);
+    }
 
     let shown = format!("{:?}", caller.spans());
     assert!(!shown.contains(SECRET), "{shown}");
@@ -321,7 +323,9 @@ async fn waiting_for_others_is_shown_and_counted() {
     let of_call = span(caller, &server("Count")).await;
     let waits = named(caller, "acquire connection");
     assert!(!waits.is_empty());
-    waits.iter().for_each(|wait| assert_below(wait, &of_call));
+    for wait in &waits {
+        assert_below(wait, &of_call);
+    }
     assert_eq!(
         metric("db_client_connection_create_time_seconds_count"),
         Some(1.0)
