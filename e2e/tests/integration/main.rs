@@ -19,3 +19,4 @@ mod replicas;
 mod rollout;
 mod shops;
 mod start;
+mod traces;
