@@ -191,4 +191,26 @@ mod tests {
         );
         assert_eq!(INSTRUMENTS[0].description().about, "Calls.");
     }
+
+    /// A collector and Prometheus see the same, side by side; with the SDK off nobody sees anything.
+    #[test]
+    fn whoever_reads_sees_everything() {
+        for is_off in [false, true] {
+            let sent = Arc::new(ManualReader::default());
+            let collected = Collected::new(Setup {
+                resource: Resource::builder_empty().build(),
+                exemplars: Filter::default(),
+                sent: Some(OnDemand(sent.clone())),
+                is_off,
+            });
+            let counter = collected.provider.meter("test").u64_counter("both.see").build();
+            counter.add(3, &[]);
+            for reader in [&collected.reader, &sent] {
+                let mut metrics = ResourceMetrics::default();
+                assert_eq!(reader.collect(&mut metrics).is_ok(), !is_off);
+                let text = text::write(&metrics, Form::Classic);
+                assert_eq!(text.contains("\nboth_see_total 3\n"), !is_off, "{text}");
+            }
+        }
+    }
 }

@@ -95,9 +95,11 @@ where
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_sdk::trace::Sampler;
     use tokio_stream::StreamExt as _;
 
     use super::*;
+    use crate::trace::{self, recorded::Recorded};
 
     #[test]
     fn the_shorter_limit_counts() {
@@ -119,6 +121,28 @@ mod tests {
         });
         let all: Vec<Result<i32, Status>> = stream.collect().await;
         assert!(matches!(&all[..], [Ok(1), Err(status)] if Fault::from_status(status) == Fault::busy()));
+    }
+
+    #[tokio::test]
+    async fn the_feed_works_in_the_span_of_its_call() {
+        let recorded = Recorded::by(Sampler::AlwaysOn);
+        let call = trace::server("a call", opentelemetry::Context::new());
+        let stream = call.in_scope(|| {
+            start(&Lifecycle::new(), |_: Sender<()>| async {
+                trace::internal("rows").in_scope(|| {});
+                Ok(())
+            })
+        });
+        drop(call);
+        assert_eq!(stream.collect::<Vec<_>>().await.len(), 0);
+        let spans = recorded.take();
+        let [rows, call] = &spans[..] else {
+            panic!("{spans:?}")
+        };
+        assert_eq!(
+            (&*rows.name, rows.parent_span_id),
+            ("rows", call.span_context.span_id())
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,6 +25,14 @@ pub struct Description {
     pub boundaries: &'static [f64],
 }
 
+impl Description {
+    /// Whether these attributes are those that are told of.
+    fn knows(&self, attributes: &[KeyValue]) -> bool {
+        let mut keys = attributes.iter().map(|attribute| attribute.key.as_str());
+        keys.all(|key| self.labels.contains(&key))
+    }
+}
+
 /// Any instrument.
 pub trait Instrument: Sync {
     /// What it is.
@@ -80,6 +88,7 @@ impl Counter {
                 .with_description(about)
                 .build()
         });
+        debug_assert!(self.description.knows(attributes), "{name}: {attributes:?}");
         made.add(count, attributes);
     }
 }
@@ -123,6 +132,7 @@ impl UpDown {
                 .with_description(about)
                 .build()
         });
+        debug_assert!(self.description.knows(attributes), "{name}: {attributes:?}");
         made.add(change, attributes);
     }
 }
@@ -261,6 +271,7 @@ impl Histogram {
                 Reservoir::of(name, boundaries),
             )
         });
+        debug_assert!(self.description.knows(attributes), "{name}: {attributes:?}");
         histogram.record(value, attributes);
         exemplars.offer(value, attributes);
     }

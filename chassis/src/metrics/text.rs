@@ -170,37 +170,27 @@ impl Text {
         data: &MetricData<T>,
         number: impl Fn(T) -> f64,
     ) {
-        match data {
-            MetricData::Gauge(gauge) => {
-                for point in gauge.data_points() {
-                    self.sample(
-                        name,
-                        &labels_of(point.attributes()),
-                        "",
-                        number(point.value()),
-                        None,
-                    );
-                }
-            }
-            MetricData::Sum(sum) => {
-                let name = if sum.is_monotonic() {
-                    Cow::Owned(format!("{name}_total"))
-                } else {
-                    Cow::Borrowed(name)
-                };
-                for point in sum.data_points() {
-                    self.sample(
-                        &name,
-                        &labels_of(point.attributes()),
-                        "",
-                        number(point.value()),
-                        None,
-                    );
-                }
-            }
-            MetricData::Histogram(histogram) => self.histogram(name, instrument, histogram, number),
+        // In the order of their labels, so that two answers can be compared.
+        let points: BTreeMap<_, _> = match data {
+            MetricData::Gauge(gauge) => gauge
+                .data_points()
+                .map(|point| (labels_of(point.attributes()), point.value()))
+                .collect(),
+            MetricData::Sum(sum) => sum
+                .data_points()
+                .map(|point| (labels_of(point.attributes()), point.value()))
+                .collect(),
+            MetricData::Histogram(histogram) => return self.histogram(name, instrument, histogram, number),
             // None of ours are.
-            MetricData::ExponentialHistogram(_) => {}
+            MetricData::ExponentialHistogram(_) => return,
+        };
+        let total = match data {
+            MetricData::Sum(sum) if sum.is_monotonic() => "_total",
+            _ => "",
+        };
+        let name = format!("{name}{total}");
+        for (labels, value) in points {
+            self.sample(&name, &labels, "", number(value), None);
         }
     }
 
@@ -215,9 +205,11 @@ impl Text {
             Form::Classic => HashMap::default(),
             Form::OpenMetrics => exemplar::of(instrument),
         };
-        for point in histogram.data_points() {
+        let points = histogram
+            .data_points()
+            .map(|point| (labels_of(point.attributes()), point));
+        for (labels, point) in points.collect::<BTreeMap<_, _>>() {
             let exemplars = exemplars.get(&exemplar::sorted(point.attributes().cloned()));
-            let labels = labels_of(point.attributes());
             let mut count = 0;
             let bounds = point.bounds().chain([f64::INFINITY]);
             for (index, (bound, more)) in bounds.zip(point.bucket_counts()).enumerate() {
@@ -318,9 +310,11 @@ fn labels_of<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> Labels<'a> {
     labels(attributes.map(|attribute| (&attribute.key, &attribute.value)))
 }
 
-/// Attributes as labels. When two become one, so do their values, as the specification of OpenTelemetry wants it.
+/// Attributes as labels. When two become one, so do their values, in the order of the keys, as the specification of OpenTelemetry wants it.
 fn labels<'a>(attributes: impl Iterator<Item = (&'a Key, &'a Value)>) -> Labels<'a> {
-    let mut labels = BTreeMap::<Cow<'a, str>, String>::new();
+    let mut labels = Labels::new();
+    // A resource has no order of its own.
+    let attributes: BTreeMap<_, _> = attributes.collect();
     for (key, value) in attributes {
         labels
             .entry(word(key.as_str()))

@@ -1,7 +1,9 @@
+use opentelemetry_sdk::trace::Sampler;
 use tokio_stream::StreamExt as _;
 
 use super::*;
 use crate::fault::Reason;
+use crate::trace::{self, recorded::Recorded};
 
 type Message = (Option<Progress>, Option<u32>);
 
@@ -162,4 +164,26 @@ fn numbers_are_grouped() {
     for (number, text) in all {
         assert_eq!(grouped(number), text);
     }
+}
+
+#[tokio::test]
+async fn the_work_is_done_in_the_span_of_its_call() {
+    let recorded = Recorded::by(Sampler::AlwaysOn);
+    let call = trace::server("a call", opentelemetry::Context::new());
+    let stream = call.in_scope(|| {
+        start(&Lifecycle::new(), 2, |_| async {
+            trace::internal("rows").in_scope(|| {});
+            Ok(7)
+        })
+    });
+    drop(call);
+    assert_eq!(stream.collect::<Vec<_>>().await.len(), 1);
+    let spans = recorded.take();
+    let [rows, call] = &spans[..] else {
+        panic!("{spans:?}")
+    };
+    assert_eq!(
+        (&*rows.name, rows.parent_span_id),
+        ("rows", call.span_context.span_id())
+    );
 }
