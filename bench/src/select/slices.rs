@@ -82,7 +82,10 @@ pub(crate) async fn run(
     }
     take_turns(plan, &mut lanes, hub).await?;
     let base = lanes.first().context("no way to measure")?;
-    let figures = names.iter().zip(&lanes).map(|(way, lane)| Figures::of(*way, lane, base));
+    let figures = names
+        .iter()
+        .zip(&lanes)
+        .map(|(way, lane)| Figures::of(*way, lane, base));
     Ok(figures.collect())
 }
 

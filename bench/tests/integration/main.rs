@@ -84,6 +84,41 @@ async fn a_select_is_asked_every_way() {
 }
 
 #[tokio::test]
+async fn a_traced_select_is_measured_next_to_one_without_traces() {
+    let Some(postgres) = Postgres::shared().await else {
+        return;
+    };
+    let report = measure(&[
+        "tracing",
+        "--url",
+        postgres.url(),
+        "--clients",
+        "2",
+        "--seconds",
+        "1",
+        "--slice",
+        "100",
+        "--rows",
+        "1000",
+    ])
+    .await;
+    let hubs = report["rounds"][0]["hubs"].as_array().expect("hubs");
+    let modes: Vec<&str> = hubs.iter().filter_map(|hub| hub["mode"].as_str()).collect();
+    assert_eq!(modes, ["off", "ids", "tenth", "all", "all-but-database"]);
+    let sent = |index: usize| hubs[index]["sent_bytes_per_call"].as_f64().expect("a number");
+    assert_eq!((sent(0), sent(1)), (0.0, 0.0));
+    // Every call has several spans, or they are not all sent.
+    assert!(
+        sent(3) > 1000.0 && sent(4) > 1000.0 && sent(2) < sent(3) / 2.0,
+        "{report:#}"
+    );
+    for hub in hubs {
+        assert!(hub["calls"].as_u64() >= Some(5), "{hub}");
+        assert!(hub["cpu_ratio"].as_f64() > Some(0.0), "{hub}");
+    }
+}
+
+#[tokio::test]
 async fn what_can_not_be_measured_is_said() {
     let output = run(&["select", "--url", "postgres://nobody@127.0.0.1:1/x"]).await;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -4,3 +4,4 @@ mod restart;
 mod stream;
 mod support;
 mod surface;
+mod trace;
