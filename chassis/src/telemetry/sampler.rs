@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
 use super::variable::Variables;
-use crate::trace::context::Stranger;
+use crate::trace::context::{Decided, Stranger};
 
 /// Decides for the spans of one process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,12 +62,16 @@ impl Sampler {
 
     fn samples(self, parent: Option<&Context>, trace_id: TraceId) -> bool {
         let from_stranger = parent.is_some_and(|parent| parent.get::<Stranger>().is_some());
+        let decided = parent.and_then(|parent| parent.get::<Decided>().copied());
         let parent = parent.map(|parent| parent.span().span_context().clone());
         let Some(parent) = parent.filter(opentelemetry::trace::SpanContext::is_valid) else {
             return self.root.samples(trace_id);
         };
         match (from_stranger, parent.is_remote()) {
-            (true, true) => self.root.samples(RandomIdGenerator::default().new_trace_id()),
+            (true, true) => decided.map_or_else(
+                || self.root.samples(RandomIdGenerator::default().new_trace_id()),
+                |Decided(decided)| decided,
+            ),
             // What was decided above for the first span of ours is so for those below it: the trace id must not be asked here either.
             (true, false) => parent.is_sampled(),
             (false, _) if self.parent_based => parent.is_sampled(),

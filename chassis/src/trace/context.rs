@@ -19,6 +19,10 @@ const TRACESTATE: &str = "tracestate";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stranger;
 
+/// Beside it: what was decided for the request of ours that the stranger's context came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided(pub(crate) bool);
+
 /// The one propagator. Absent before a process has started, as in tests, which is as good as on.
 static IS_PROPAGATED: OnceLock<bool> = OnceLock::new();
 
@@ -55,6 +59,18 @@ pub fn untrusted(traceparent: &str) -> Option<Context> {
     );
     let context = Context::new().with_remote_span_context(ids).with_value(Stranger);
     named.is_valid().then_some(context)
+}
+
+/// The same inside of a request of which `around` has the span: what was decided for that is so for what it contains, or a trace would
+/// be recorded in part.
+pub fn untrusted_within(traceparent: &str, around: &Context) -> Option<Context> {
+    let context = untrusted(traceparent)?;
+    let span = around.span();
+    let decided = Some(span.span_context()).filter(|around| around.is_valid());
+    Some(match decided {
+        Some(around) => context.with_value(Decided(around.is_sampled())),
+        None => context,
+    })
 }
 
 /// Writes a context into headers.

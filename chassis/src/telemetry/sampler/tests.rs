@@ -182,3 +182,19 @@ proptest! {
         prop_assert!(!out["traceparent"].to_str().expect("ASCII").ends_with("-01"));
     }
 }
+
+#[test]
+fn what_was_decided_for_a_request_is_so_for_the_trace_that_its_message_names() {
+    let sampler = sampler("parentbased_traceidratio", "0.5");
+    let named = format!("00-{}-00000000000000f1-01", TraceId::from(PASSES));
+    for (decided, trace_id) in [(true, FAILS), (false, PASSES)] {
+        let around = trusted(TraceId::from(trace_id), decided);
+        let within = context::untrusted_within(&named, &around).expect("a context");
+        let recorded = (0..100).filter(|_| sampler.samples(Some(&within), TraceId::from(PASSES)));
+        assert_eq!(recorded.count(), if decided { 100 } else { 0 });
+    }
+    // Without a request around it, it is decided as for any stranger.
+    let within = context::untrusted_within(&named, &Context::new()).expect("a context");
+    let recorded = (0..1_000).filter(|_| sampler.samples(Some(&within), TraceId::from(PASSES)));
+    assert!((300..700).contains(&recorded.count()));
+}
