@@ -26,6 +26,12 @@ pub(super) fn faults(documents: &[Value], compose: &str) -> Vec<String> {
             faults.push(format!("{what} is in the repository"));
         }
         let pod = &document["spec"]["template"]["spec"];
+        for (kind, name) in mounted(pod) {
+            let there = |document: &Value| document["kind"] == kind && document["metadata"]["name"] == name;
+            if !documents.iter().any(there) {
+                faults.push(format!("{what} mounts the {kind} {name}, which is not there"));
+            }
+        }
         let sentences = match document["metadata"]["labels"][PART_OF].as_str() {
             _ if pod.is_null() => Vec::new(),
             Some(HUB) => told(pod),
@@ -120,7 +126,22 @@ fn kept(pod: &Value, compose: &str) -> Vec<String> {
     faults
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+/// The ConfigMaps and volumes that a Pod mounts. Its Secrets are not in the repository.
+fn mounted(pod: &Value) -> Vec<(&'static str, &str)> {
+    let volumes = list(&pod["volumes"]);
+    let projected = volumes
+        .clone()
+        .flat_map(|volume| list(&volume["projected"]["sources"]));
+    let maps = volumes.clone().chain(projected);
+    let maps = maps.filter_map(|source| Some(("ConfigMap", source["configMap"]["name"].as_str()?)));
+    let claims = volumes.filter_map(|volume| {
+        let name = volume["persistentVolumeClaim"]["claimName"].as_str()?;
+        Some(("PersistentVolumeClaim", name))
+    });
+    maps.chain(claims).collect()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> + Clone {
     value.as_array().into_iter().flatten()
 }
 
@@ -185,6 +206,29 @@ mod tests {
             assert_eq!(of(&pod).len(), 1, "{path}");
         }
         assert_eq!(faults(&[json!({ "kind": "Secret" })], "").len(), 1);
+    }
+
+    #[test]
+    fn what_is_mounted_is_there() {
+        let mut pod = good();
+        pod["volumes"] = json!([
+            { "configMap": { "name": "a" } },
+            { "projected": { "sources": [{ "configMap": { "name": "b" } }] } },
+            { "persistentVolumeClaim": { "claimName": "c" } },
+        ]);
+        let of = |kind: &str, name: &str| json!({ "kind": kind, "metadata": { "name": name } });
+        let mut documents = vec![
+            document("mcp-hub-telemetry", &pod),
+            of("ConfigMap", "a"),
+            of("ConfigMap", "b"),
+            of("PersistentVolumeClaim", "c"),
+        ];
+        let compose = "image: x:1";
+        assert_eq!(faults(&documents, compose), [""; 0]);
+        while documents.len() > 1 {
+            documents.pop();
+            assert_eq!(faults(&documents, compose).len(), 4 - documents.len());
+        }
     }
 
     #[test]
