@@ -258,6 +258,12 @@ impl Up {
         for outcome in UPSTREAM_OUTCOMES {
             UPSTREAM_CALLS.add(0, &[upstream(key), self::outcome(outcome)]);
         }
+        for reason in ["busy", "garbled", "lost", "probe", "unknown_rpc", "unsent"] {
+            UPSTREAM_RETRIES.add(0, &[upstream(key), self::reason(reason)]);
+        }
+        for reason in ["turn", "endpoint"] {
+            UPSTREAM_WAITS.add(0, &[upstream(key), self::reason(reason)]);
+        }
         for state in ["open", "closed"] {
             UPSTREAM_BREAKER.add(0, &[upstream(key), to(state)]);
         }
