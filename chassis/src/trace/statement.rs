@@ -112,7 +112,7 @@ impl Statement {
 
     /// The first row is there.
     pub fn first_row(&self) {
-        self.span.add_event("first row", vec![]);
+        self.span.in_scope(first_row);
     }
 
     /// It was answered: with how many rows, of how many bytes, and whether some were left out.
@@ -170,6 +170,8 @@ impl Drop for Statement {
         if !self.settled {
             self.settle(Some(CANCELLED));
         }
+        // Who was given the span to work in it, such as a queue in front of a connection, may let it go later.
+        super::end(&self.span);
     }
 }
 
@@ -219,6 +221,11 @@ fn beginning(text: &str, most: usize) -> &str {
         Some((end, _)) => &text[..end],
         None => text,
     }
+}
+
+/// The first row of the statement whose span is the current one is there: for work that runs inside of it and does not have it.
+pub fn first_row() {
+    Span::current().add_event("first row", vec![]);
 }
 
 /// The `traceparent` that a database is told of the current span, if it is to be told and the trace is recorded.

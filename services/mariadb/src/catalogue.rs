@@ -45,7 +45,11 @@ async fn transaction(database: &Database) -> Result<Transaction, Error> {
 /// The names of the databases that a call may ask and the login may see, in order.
 async fn databases(database: &Database, transaction: &mut Transaction) -> Result<Vec<String>, Error> {
     let rows = transaction
-        .rows("select schema_name from information_schema.schemata", &[])
+        .rows(
+            "SELECT information_schema.schemata",
+            "select schema_name from information_schema.schemata",
+            &[],
+        )
         .await?;
     let names = rows.iter().filter_map(|row| row.text(0));
     let mut names: Vec<String> = names

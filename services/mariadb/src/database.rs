@@ -10,10 +10,13 @@ use futures_util::FutureExt as _;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, Lifecycle, arguments, slots};
 use mcp_hub_proto::adapter::v1 as adapter;
+use tracing::Instrument as _;
 
 use crate::config::{Config, Role};
 use crate::error::Error;
 use crate::execution;
+pub use crate::traced::Shown;
+use crate::traced::settle;
 use crate::types::Types;
 
 mod flavor;
@@ -49,16 +52,15 @@ struct Inner {
 impl Database {
     /// A server that has not been asked anything yet. `name` is the adapter's key.
     pub fn new(config: Config, name: &str, lifecycle: Lifecycle) -> Self {
-        let mark: Arc<str> = format!("/* mcp-hub/{name} */ ").into();
         let types = Arc::<Types>::default();
         let writer = Pool::new(
             config.clone(),
             Role::Writer,
-            mark.clone(),
+            name,
             types.clone(),
             lifecycle.clone(),
         );
-        let reader = Pool::new(config.clone(), Role::Reader, mark, types, lifecycle);
+        let reader = Pool::new(config.clone(), Role::Reader, name, types, lifecycle);
         Self(Arc::new(Inner {
             config,
             reader,
@@ -102,21 +104,29 @@ impl Database {
         Transaction::new(lease, Access::ReadWrite, timeout)
     }
 
-    /// Runs a statement of ours that ends a transaction by itself, such as `CREATE DATABASE`, as the writing user.
+    /// Runs a statement of ours that ends a transaction by itself, such as `CREATE DATABASE`, as the writing user. The trace shows it as
+    /// `summary`.
     ///
     /// # Errors
     /// The server's error, and as [`write`](Self::write).
     pub async fn run_outside_transaction(
         &self,
         database: Option<&str>,
+        summary: &'static str,
         sql: &str,
         timeout: Duration,
     ) -> Result<(), Error> {
         let mut lease = self.lease(Role::Writer, database, timeout).await?;
-        let sql = sql.to_owned();
-        let work = lease.run(|session| async move { execution::rows(session, &sql, vec![]).await }.boxed());
+        let session = lease
+            .session()
+            .ok_or_else(|| Error::Protocol("a lease without a session".to_owned()))?;
+        let statement = session.statement(Shown::ours(summary), sql);
+        let (sql, span) = (sql.to_owned(), statement.span().clone());
+        let work = lease.run(|session| {
+            async move { execution::rows(session, &sql, vec![]).instrument(span).await }.boxed()
+        });
         let rows = tokio::time::timeout(timeout, work).await;
-        rows.unwrap_or(Err(Error::TimedOut(timeout))).map(drop)
+        settle(statement, rows.unwrap_or(Err(Error::TimedOut(timeout)))).map(drop)
     }
 
     /// Makes all pools log in anew when the secrets' files have changed.
@@ -187,7 +197,9 @@ impl Database {
         const SQL: &str = "select schema_name from information_schema.schemata
             where schema_name not in ('information_schema', 'mysql', 'performance_schema', 'sys') order by 1";
         let mut transaction = self.read(None, PATIENCE).await?;
-        let rows = transaction.rows(SQL, &[]).await?;
+        let rows = transaction
+            .rows("SELECT information_schema.schemata", SQL, &[])
+            .await?;
         transaction.rollback().await?;
         let names = rows.iter().filter_map(|row| row.text(0));
         Ok(names

@@ -78,6 +78,22 @@ impl ServerError {
         }
     }
 
+    /// Takes a comment that we have put behind the statement out of what the server quotes of its end.
+    pub(crate) fn without(mut self, comment: &str, sql: &str) -> Self {
+        let quoted = self.message.split_once(" near '").and_then(|(before, rest)| {
+            let (near, after) = rest.rsplit_once("' at line ")?;
+            // The quotation may end anywhere in the comment.
+            let lengths = (1..=comment.len()).rev();
+            let mut ours = lengths.filter_map(|length| near.strip_suffix(comment.get(..length)?));
+            let near = ours.find(|near| sql.ends_with(near))?;
+            Some(format!("{before} near '{near}' at line {after}"))
+        });
+        if let Some(message) = quoted {
+            self.message = message;
+        }
+        self
+    }
+
     /// Finds where in the statement a syntax error is, from the text that the server quotes.
     pub(crate) fn locate(mut self, sql: &str) -> Self {
         self.position = match self.number {
@@ -134,6 +150,27 @@ impl ServerError {
 }
 
 impl Error {
+    /// The reason as the contract names it: that of the [`Fault`] that it becomes.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Fault(fault) => fault.reason,
+            Self::Server(error) => error.reason(),
+            Self::Unavailable { .. } | Self::Lost(_) => Reason::DatabaseUnavailable,
+            Self::Busy => Reason::DatabaseBusy,
+            Self::TimedOut(_) => Reason::StatementTimedOut,
+            Self::UnknownType(_) => Reason::NotSupported,
+            Self::Protocol(_) | Self::Unexpected { .. } | Self::Settings(_) => Reason::Internal,
+        }
+    }
+
+    /// The server's own code, if it is the server's error.
+    pub(crate) fn code(&self) -> Option<String> {
+        match self {
+            Self::Server(error) => Some(error.number.to_string()),
+            _ => None,
+        }
+    }
+
     /// Whether a new attempt on a new connection may succeed where this one failed because its connection was dead.
     pub(crate) fn is_lost_connection(&self) -> bool {
         match self {

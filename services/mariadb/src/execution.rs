@@ -8,11 +8,13 @@
 //! many is closed instead. MySQL reads the parameters of later executions as the types of the first one's, so the types are part of the
 //! text.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::trace::statement;
 use mcp_hub_proto::data::v1::{self as data, Value};
 use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlStatement};
 use sqlx::{
@@ -25,6 +27,7 @@ use crate::database::Session;
 use crate::error::Error;
 use crate::params;
 use crate::row::Row;
+use crate::traced::Returned;
 use crate::types::{Column, Types};
 use crate::value;
 
@@ -35,6 +38,8 @@ const YIELD_AFTER: u32 = 64;
 pub(crate) struct Plan {
     sql: String,
     params: Vec<Value>,
+    /// Whether the server may keep its text for good.
+    keeps_text: bool,
 }
 
 impl Plan {
@@ -42,7 +47,17 @@ impl Plan {
         Self {
             sql: sql.to_owned(),
             params: params.to_vec(),
+            keeps_text: false,
         }
+    }
+
+    /// The server keeps the texts of definitions, so that nothing of ours must be in them.
+    pub(crate) fn keeping_text(self, keeps_text: bool) -> Self {
+        Self { keeps_text, ..self }
+    }
+
+    pub(crate) fn sql(&self) -> &str {
+        &self.sql
     }
 }
 
@@ -58,7 +73,15 @@ pub(crate) trait Sink: Send + 'static {
 
     /// Takes a row of so many bytes; `false` when no more are wanted.
     fn row(&mut self, row: data::Row, bytes: usize) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Whether rows were left out although the statement ran to its end.
+    fn is_cut(&self) -> bool {
+        false
+    }
 }
+
+/// A sink that wants no more rows, or why, and what it had until then.
+pub(crate) type Early<S> = Result<(S, Returned), Error>;
 
 /// What a statement did.
 pub(crate) struct Done<S> {
@@ -68,6 +91,8 @@ pub(crate) struct Done<S> {
     pub(crate) affected: Option<u64>,
     /// The first value that `AUTO_INCREMENT` gave.
     pub(crate) last_insert_id: Option<u64>,
+    /// The rows that the sink took.
+    pub(crate) returned: Returned,
 }
 
 /// Runs a statement. A sink that wants no more rows goes out by `early`, or its error does, and the rest is read and dropped: the
@@ -80,18 +105,20 @@ pub(crate) async fn run<S: Sink>(
     types: Arc<Types>,
     plan: Plan,
     sink: S,
-    early: oneshot::Sender<Result<S, Error>>,
+    early: oneshot::Sender<Early<S>>,
 ) -> Result<Done<Option<S>>, Error> {
-    let text = match params::signature(&plan.params) {
+    let bare = match params::signature(&plan.params) {
         types if types.is_empty() => format!("{}{}", session.mark, plan.sql),
         types => format!("{}/* {types} */ {}", session.mark, plan.sql),
     };
+    let text = told(session, &plan, &bare);
+    let comment = &text[bare.len()..];
     let located = |error: sqlx::Error| match Error::from(error) {
-        Error::Server(error) => Error::Server(Box::new(error.locate(&plan.sql))),
+        Error::Server(error) => Error::Server(Box::new(error.without(comment, &plan.sql).locate(&plan.sql))),
         error => error,
     };
     let before = session.connection.cached_statements_size();
-    let statement = prepare(session, text.clone()).await.map_err(located)?;
+    let statement = prepare(session, text.to_string()).await.map_err(located)?;
     let is_new = session.connection.cached_statements_size() > before;
     let wanted = statement.parameters().and_then(Either::right).unwrap_or_default();
     if wanted != plan.params.len() {
@@ -106,11 +133,12 @@ pub(crate) async fn run<S: Sink>(
         early: Some(early),
         columns: vec![],
         results: 0,
+        returned: Returned::default(),
     };
     let (mut affected, mut last_insert_id) = (None, None);
     let mut rows = 0_u32;
     {
-        let query = sqlx::query_with(AssertSqlSafe(text.clone()), arguments);
+        let query = sqlx::query_with(AssertSqlSafe(text.to_string()), arguments);
         let mut results = session.connection.fetch_many(query);
         while let Some(result) = results.try_next().await.map_err(located)? {
             // A server that is faster than we are leaves the socket ready for good: without this nobody else is polled, not even the
@@ -149,17 +177,32 @@ pub(crate) async fn run<S: Sink>(
         sink: way.sink,
         affected,
         last_insert_id,
+        returned: way.returned,
     })
+}
+
+/// The text with the trace behind it, for the server's slow log and list of processes, if this session has not run it before.
+///
+/// Driver and server keep prepared statements by their text, so a text that is asked again and again stays as it is: with another
+/// trace in it each time, each would be prepared anew and kept beside the others until the session is worn. The server's general log has
+/// the trace all the same: the beginning of each transaction carries it.
+fn told<'a>(session: &mut Session, plan: &Plan, text: &'a str) -> Cow<'a, str> {
+    if session.is_new(text) && !plan.keeps_text {
+        statement::commented(text)
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// The rows' way to the sink.
 struct Way<S> {
     /// Absent when it went out early.
     sink: Option<S>,
-    early: Option<oneshot::Sender<Result<S, Error>>>,
+    early: Option<oneshot::Sender<Early<S>>>,
     columns: Vec<Column>,
     /// How many results have ended; rows of a second one are left out.
     results: usize,
+    returned: Returned,
 }
 
 impl<S: Sink> Way<S> {
@@ -168,6 +211,7 @@ impl<S: Sink> Way<S> {
             return;
         };
         if self.columns.is_empty() {
+            statement::first_row();
             self.columns = types.columns(row.columns());
             sink.columns(self.columns.iter().map(Column::shown).collect());
         }
@@ -176,13 +220,13 @@ impl<S: Sink> Way<S> {
         }
         let (row, bytes) = value::decode_row(row, &self.columns);
         let enough = match sink.row(row, bytes).await {
-            Ok(true) => return,
+            Ok(true) => return self.returned.add(bytes),
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
         if let Some((early, sink)) = self.early.take().zip(self.sink.take()) {
             // Nobody waits for it when the call was given up.
-            let _ = early.send(enough.map(|()| sink));
+            let _ = early.send(enough.map(|()| (sink, self.returned)));
         }
     }
 }
@@ -200,7 +244,7 @@ pub(crate) async fn rows(
     session: &mut Session,
     sql: &str,
     params: Vec<Option<String>>,
-) -> Result<Vec<Row>, Error> {
+) -> Result<(Vec<Row>, Returned), Error> {
     let mut arguments = MySqlArguments::default();
     for text in params {
         arguments
@@ -212,14 +256,17 @@ pub(crate) async fn rows(
     let mut stream = query.fetch(&mut session.connection);
     let mut rows = Vec::new();
     let mut columns = Vec::new();
+    let mut returned = Returned::default();
     while let Some(row) = stream.try_next().await? {
         if columns.is_empty() {
+            statement::first_row();
             columns = row.columns().iter().map(Column::of_wire).collect::<Vec<_>>();
         }
-        let (row, _) = value::decode_row(&row, &columns);
+        let (row, bytes) = value::decode_row(&row, &columns);
+        returned.add(bytes);
         rows.push(Row::new(row.values));
     }
-    Ok(rows)
+    Ok((rows, returned))
 }
 
 /// What is wrong when the statement has another number of `?` than there are values.

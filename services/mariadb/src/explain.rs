@@ -21,6 +21,7 @@ use mcp_hub_proto::mariadb::v1 as pb;
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::guard::{self, Read};
+use crate::traced::Shown;
 use crate::{catalogue, execution};
 
 /// A plan is one cell: it is cut only where it would not be read any more.
@@ -83,7 +84,7 @@ pub(crate) async fn explain_query(
     } else {
         if flavor.version >= HAS_FORMS {
             transaction
-                .rows("SET SESSION explain_json_format_version = 1", &[])
+                .rows("SET", "SET SESSION explain_json_format_version = 1", &[])
                 .await?;
         }
         let mut plan = document::read(
@@ -133,7 +134,8 @@ impl Statement<'_> {
     /// The one text that the server gives for it behind a prefix.
     async fn explained(&self, transaction: &mut Transaction, prefix: &str) -> Result<String, Fault> {
         let sql = format!("{prefix}{}", self.read.text);
-        let outcome = transaction.run(&sql, self.params, CAPS).await;
+        let shown = Shown::theirs("EXPLAIN", &self.read.relations);
+        let outcome = transaction.run(shown, &sql, self.params, CAPS).await;
         let outcome = outcome.map_err(|error| moved(error, prefix, self.read.offset))?;
         let value = outcome
             .result

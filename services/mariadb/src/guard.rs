@@ -21,16 +21,22 @@ mod lexical;
 mod read;
 mod refusal;
 mod relations;
+mod shown;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use indexmap::IndexSet;
+use mcp_hub_chassis::{fault, trace};
+
 pub(crate) use functions::may_be;
 pub(crate) use refusal::Refusal;
+pub(crate) use shown::{listed, sanitised, written};
 pub(crate) use write::Write;
 
 /// A possibly qualified name, without its quotes, as it was written.
@@ -73,6 +79,18 @@ impl Kind {
     pub(crate) const fn is_query(self) -> bool {
         matches!(self, Self::Select | Self::Values | Self::Table)
     }
+
+    /// What it does, in one word.
+    pub(crate) const fn operation(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Values => "VALUES",
+            Self::Table => "TABLE",
+            Self::Show => "SHOW",
+            Self::Describe => "DESCRIBE",
+            Self::Explain => "EXPLAIN",
+        }
+    }
 }
 
 /// A statement that reads, as far as its text tells.
@@ -81,18 +99,33 @@ pub(crate) struct Read<'a> {
     /// What it is.
     pub kind: Kind,
     /// Its text without comments around it and without `;`: what is sent, and what may be put behind `EXPLAIN`.
-    pub text: &'a str,
+    pub text: Cow<'a, str>,
     /// How many characters stood in front of `text`.
     pub offset: usize,
     /// How many `?` there are.
     pub parameters: usize,
-    /// The tables that it reads, the names of its own `WITH` left out.
-    pub relations: BTreeSet<Name>,
+    /// The tables that it reads, in the order of its text, the names of its own `WITH` left out.
+    pub relations: IndexSet<Name>,
     /// All names that may be a database's: those in front of dots, which may be tables or aliases too.
     pub qualifiers: BTreeSet<String>,
     /// Whether it calls a function that is not the server's own, which may leave something in the session. A view may do so too, and no
     /// text tells.
     pub changes_session: bool,
+}
+
+impl Read<'_> {
+    /// The same without the text that it was read from.
+    pub(crate) fn into_owned(self) -> Read<'static> {
+        Read {
+            kind: self.kind,
+            text: Cow::Owned(self.text.into_owned()),
+            offset: self.offset,
+            parameters: self.parameters,
+            relations: self.relations,
+            qualifiers: self.qualifiers,
+            changes_session: self.changes_session,
+        }
+    }
 }
 
 /// Reads one statement that must be a read.
@@ -101,11 +134,17 @@ pub(crate) struct Read<'a> {
 /// A [`Refusal`] that says what is wrong and what to do instead: nothing to run, several statements, an error in the tokens, a
 /// statement that writes, a function that must not be called.
 pub(crate) fn read(sql: &str) -> Result<Read<'_>, Refusal> {
+    let span = trace::internal("guard");
+    let read = span.in_scope(|| judge(sql));
+    read.inspect_err(|refusal| trace::fail(&span, fault::name(refusal.reason)))
+}
+
+fn judge(sql: &str) -> Result<Read<'_>, Refusal> {
     let lexed = lexical::scan(sql)?;
     let read = read::inspect(&lexed)?;
     Ok(Read {
         kind: read.kind,
-        text: lexed.text,
+        text: Cow::Borrowed(lexed.text),
         offset: lexed.offset(),
         parameters: lexed.parameters,
         relations: read.relations,
@@ -114,7 +153,8 @@ pub(crate) fn read(sql: &str) -> Result<Read<'_>, Refusal> {
     })
 }
 
-/// Reads one statement of a write: what it is, what it destroys, and whether it commits by itself.
+/// Reads one statement of a write: what it is, what it destroys, and whether it commits by itself. A call may have many, and the trace
+/// shows them as one step, so that its span is the caller's to make.
 ///
 /// # Errors
 /// A [`Refusal`] for nothing, several statements, an error in the tokens, a statement that must not run in a call of ours, a function

@@ -32,6 +32,7 @@ mod resources;
 pub mod row;
 mod service;
 mod status;
+mod traced;
 mod types;
 mod value;
 mod write;

@@ -75,7 +75,7 @@ const POWERS: [(&[&str], &str); 9] = [
 /// When the server can't be asked.
 pub(crate) async fn judge(database: &Database) -> Result<Vec<String>, Error> {
     let mut transaction = database.read(None, TIMEOUT).await?;
-    let rows = transaction.rows("SHOW GRANTS", &[]).await?;
+    let rows = transaction.rows("SHOW GRANTS", "SHOW GRANTS", &[]).await?;
     transaction.rollback().await?;
     let grants: Vec<Grant> = rows
         .iter()

@@ -17,6 +17,7 @@ use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::execution::{self, Plan, Sink};
 use crate::guard;
+use crate::traced::Shown;
 
 mod stream;
 mod suggestions;
@@ -78,12 +79,13 @@ async fn read_page(
         counter,
     };
     let delivered = page.delivered;
-    let plan = Plan::new(read.text, &request.params);
+    let plan = Plan::new(&read.text, &request.params);
     let mut transaction = database.read(name, limits.timeout).await?;
     if read.changes_session {
         transaction.taint();
     }
-    let answer = match transaction.page(plan, page).await {
+    let shown = Shown::theirs(read.kind.operation(), &read.relations);
+    let answer = match transaction.page(shown, plan, page).await {
         Ok(answer) => answer,
         Err(error) => {
             // Its session goes back first: the look-up may need it.
@@ -158,11 +160,9 @@ impl Sink for Page {
 
 impl Transaction {
     /// Reads a page. The server makes one row more than is shown, which tells whether there are more.
-    async fn page(&mut self, plan: Plan, page: Page) -> Result<Option<Answer>, Error> {
+    async fn page(&mut self, shown: Shown<'_>, plan: Plan, page: Page) -> Result<Option<Answer>, Error> {
         self.begin(Some(page.delivered + u64::from(page.caps.rows) + 1))
             .await?;
-        let timer = self.timer();
-        let done = timer.limit(self.execute(plan, page)).await;
-        Ok(timer.judge(done)?.sink.answer)
+        Ok(self.execute(shown, plan, page).await?.sink.answer)
     }
 }

@@ -25,7 +25,7 @@ impl Watched for Database {
     async fn look(&self) -> Result<Product, Error> {
         self.renew_if_changed();
         let mut transaction = self.read(None, LOOK_TIMEOUT).await?;
-        transaction.rows("SELECT 1", &[]).await?;
+        transaction.rows("SELECT", "SELECT 1", &[]).await?;
         let flavor = transaction.flavor();
         transaction.rollback().await?;
         Ok(Product {

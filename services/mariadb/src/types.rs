@@ -14,10 +14,12 @@ use serde::Deserialize;
 use sqlx::Column as _;
 use sqlx::ColumnOrigin;
 use sqlx_mysql::MySqlColumn;
+use tracing::Instrument as _;
 
 use crate::database::Session;
 use crate::error::Error;
 use crate::execution;
+use crate::traced::{Shown, settle};
 
 /// How long what a table told counts as known.
 const FRESH: Duration = Duration::from_mins(1);
@@ -268,7 +270,10 @@ impl Types {
             // Schema and table come as one text, and both may have dots in their names.
             for (dot, _) in name.match_indices('.') {
                 let params = [&name[..dot], &name[dot + 1..]].map(|part| Some(part.to_owned()));
-                for row in execution::rows(session, COLUMNS, params.to_vec()).await? {
+                let statement = session.statement(Shown::ours("SELECT information_schema.columns"), COLUMNS);
+                let rows = execution::rows(session, COLUMNS, params.to_vec());
+                let rows = rows.instrument(statement.span().clone()).await;
+                for row in settle(statement, rows)? {
                     known.insert(
                         row.get(0)?,
                         Declared {

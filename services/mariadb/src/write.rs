@@ -7,13 +7,14 @@ use mcp_hub_chassis::answer::Caps;
 use mcp_hub_chassis::arguments::TIMEOUT_MS;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::resource::Changed;
-use mcp_hub_chassis::{Fault, confirmation};
+use mcp_hub_chassis::{Fault, confirmation, trace};
 use mcp_hub_proto::mariadb::v1 as pb;
 use prost::Message as _;
 
 use crate::database::{Database, Transaction};
 use crate::error::Error;
 use crate::guard::{self, Name, Write};
+use crate::traced::Shown;
 use crate::{catalogue, execution};
 
 mod database;
@@ -37,7 +38,10 @@ pub(crate) async fn execute(
     let deadline = remaining.map(|remaining| Instant::now() + remaining);
     let mut notices = Vec::new();
     let timeout = TIMEOUT_MS.apply_ms(request.timeout_ms, &mut notices)?;
-    let writes = judge(request)?;
+    let span = trace::internal("guard");
+    let writes = span.in_scope(|| judge(request));
+    let writes = writes.inspect_err(|fault| trace::fault(&span, fault))?;
+    drop(span);
     let dry_run = request.dry_run.unwrap_or_default();
     if !dry_run {
         confirm(request, &writes)?;
@@ -189,7 +193,9 @@ async fn lasting(transaction: &mut Transaction, writes: &[Write<'_>]) -> Result<
         .iter()
         .flat_map(|name| [name.database.as_deref(), Some(name.name.as_str())])
         .collect();
-    let rows = transaction.rows(&sql, &params).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.tables", &sql, &params)
+        .await?;
     let names = rows.iter().map(|row| {
         let text = |column| row.text(column).unwrap_or_default();
         format!("{}.{}", text(0), text(1))
@@ -273,7 +279,10 @@ async fn run(
         }
     }
     let caps = Caps::of_change(call.statements);
-    let outcome = transaction.run(write.text, &statement.params, caps).await?;
+    let shown = Shown::theirs(&write.name, &write.names);
+    let outcome = transaction
+        .run(shown, write.text, &statement.params, caps)
+        .await?;
     Ok(pb::StatementOutcome {
         affected_rows: outcome.affected,
         last_insert_id: outcome.last_insert_id,

@@ -54,11 +54,16 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`rows`](Self::rows).
-    pub(crate) async fn first_rows(&mut self, cypher: &str, params: Entries) -> Result<Vec<Row>, Error> {
-        match self.rows(cypher, params.clone()).await {
+    pub(crate) async fn first_rows(
+        &mut self,
+        summary: &'static str,
+        cypher: &str,
+        params: Entries,
+    ) -> Result<Vec<Row>, Error> {
+        match self.rows(summary, cypher, params.clone()).await {
             Err(error) if error.is_lost_connection() && self.lease().was_used() => {
-                self.begin_again().await?;
-                self.rows(cypher, params).await
+                self.begin_again(error).await?;
+                self.rows(summary, cypher, params).await
             }
             result => result,
         }

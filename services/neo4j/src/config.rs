@@ -207,7 +207,13 @@ impl Config {
         let uri = match (&self.uri, &self.uri_file) {
             (Some(uri), _) => uri.clone(),
             (None, Some(file)) => read_secret(file)?,
-            (None, None) => return Err(Error::Settings("NEO4J_URI is not set".to_owned())),
+            // Nobody's fault: of an adapter that only tells of itself, and of one whose settings are still to come.
+            (None, None) => {
+                return Err(Error::Unavailable {
+                    reason: "NEO4J_URI is not set".to_owned(),
+                    source: None,
+                });
+            }
         };
         let parts = Parts::parse(uri.expose())?;
         let writes = role == Role::Writer && self.write_user.is_some();

@@ -13,7 +13,8 @@ use mcp_hub_proto::adapter::v1 as adapter;
 
 use crate::config::{Address, Config, Role, Target};
 use crate::error::Error;
-use crate::wire::packstream::{Entries, Packed};
+pub use crate::traced::Shown;
+use crate::wire::packstream::Entries;
 
 mod lease;
 mod pool;
@@ -25,6 +26,7 @@ use lease::Lease;
 use pool::Pool;
 use routing::Routes;
 pub use summary::{QueryType, Summary};
+use transaction::Beginning;
 pub(crate) use transaction::{Next, limit};
 pub use transaction::{Outcome, Transaction};
 
@@ -37,8 +39,8 @@ pub struct Database(Arc<Inner>);
 
 struct Inner {
     config: Config,
-    /// How the database sees us: `mcp-hub/<key>`.
-    application_name: String,
+    /// The adapter's key.
+    key: String,
     lifecycle: Lifecycle,
     pools: Mutex<HashMap<(Role, Address), Arc<Pool>>>,
     routes: Arc<Routes>,
@@ -51,7 +53,7 @@ impl Database {
     pub fn new(config: Config, name: &str, lifecycle: Lifecycle) -> Self {
         Self(Arc::new(Inner {
             config,
-            application_name: format!("mcp-hub/{name}"),
+            key: name.to_owned(),
             lifecycle,
             pools: Mutex::default(),
             routes: Arc::default(),
@@ -127,17 +129,19 @@ impl Database {
             .await?;
         // The server must not see a limit of 0: that is none.
         let milliseconds = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1);
-        let mut begin: Entries = vec![
-            ("tx_metadata".to_owned(), self.metadata()),
-            ("tx_timeout".to_owned(), milliseconds.into()),
-        ];
+        let mut begin: Entries = vec![("tx_timeout".to_owned(), milliseconds.into())];
         if role == Role::Reader {
             begin.push(("mode".to_owned(), "r".into()));
         }
         if let Some(database) = database {
             begin.push(("db".to_owned(), database.into()));
         }
-        Ok(Transaction::begin(lease, begin, timeout, self.0.routes.clone()))
+        let beginning = Beginning {
+            database: database.unwrap_or_default().to_owned(),
+            metadata: self.metadata(),
+            extra: begin,
+        };
+        Ok(Transaction::new(lease, beginning, timeout, self.0.routes.clone()))
     }
 
     /// A connection to the server of the settings, or to one of its cluster that does for the role.
@@ -150,7 +154,7 @@ impl Database {
     ) -> Result<Lease, Error> {
         let routes = &self.0.routes;
         if !target.routing {
-            return self.pool(role, &target.address).lease(wait).await;
+            return self.pool(role, &target.address).lease(wait, 1).await;
         }
         if let Some(table) = routes.known(database) {
             let servers = routes.servers(&table, role);
@@ -160,7 +164,7 @@ impl Database {
             // They may be gone and others in their place.
             routes.forget();
         }
-        let mut guide = self.pool(role, &target.address).lease(wait).await?;
+        let mut guide = self.pool(role, &target.address).lease(wait, 1).await?;
         let table = match routes.ask(guide.connection(), target, database).await {
             Err(error) if error.is_lost_connection() && guide.was_used() => {
                 guide.replace().await?;
@@ -180,9 +184,9 @@ impl Database {
 
     /// A connection to the first of the servers that can be reached; `None` when none can.
     async fn first(&self, role: Role, servers: &[Address], wait: Duration) -> Result<Option<Lease>, Error> {
-        for address in servers {
+        for (attempt, address) in (1..).zip(servers) {
             let begun = Instant::now();
-            match self.pool(role, address).lease(wait).await {
+            match self.pool(role, address).lease(wait, attempt).await {
                 Err(Error::Unreachable { reason, .. }) => {
                     self.0.routes.unreachable(address, &reason, begun.elapsed());
                 }
@@ -193,12 +197,13 @@ impl Database {
     }
 
     /// What `SHOW TRANSACTIONS` and the server's log say about a transaction of ours.
-    fn metadata(&self) -> Packed {
+    fn metadata(&self) -> Entries {
+        let application = format!("mcp-hub/{}", self.0.key);
         let call = format!("{:016x}", rand::random::<u64>());
-        Packed::Map(vec![
-            ("app".to_owned(), self.0.application_name.as_str().into()),
+        vec![
+            ("app".to_owned(), application.into()),
             ("mcphub_call".to_owned(), call.into()),
-        ])
+        ]
     }
 
     /// The database to ask, if it may be asked; `None` is the user's home. Names have no case.
@@ -251,7 +256,8 @@ impl Database {
         let mut pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry((role, address.clone())).or_insert_with(|| {
             let config = self.0.config.clone();
-            Pool::new(config, role, address.clone(), self.0.lifecycle.clone())
+            let lifecycle = self.0.lifecycle.clone();
+            Pool::new(config, role, address.clone(), &self.0.key, lifecycle)
         });
         pool.clone()
     }

@@ -185,6 +185,29 @@ fn without_offset(message: &str) -> (String, Option<u64>) {
 }
 
 impl Error {
+    /// The reason as the contract names it: that of the [`Fault`] that it becomes.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Fault(fault) => fault.reason,
+            Self::Server(error) => error.reason(),
+            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Refused { .. } | Self::Lost(_) => {
+                Reason::DatabaseUnavailable
+            }
+            Self::Busy => Reason::DatabaseBusy,
+            Self::TimedOut(_) => Reason::StatementTimedOut,
+            Self::TooLarge(_) => Reason::ResultTooLarge,
+            Self::Protocol(_) | Self::Unexpected { .. } | Self::Settings(_) => Reason::Internal,
+        }
+    }
+
+    /// The server's own code, if it is the server's error.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Server(error) => Some(&error.code),
+            _ => None,
+        }
+    }
+
     /// Whether a new attempt on a new connection may succeed where this one failed because its connection was dead.
     pub(crate) fn is_lost_connection(&self) -> bool {
         matches!(self, Self::Lost(_))

@@ -9,7 +9,7 @@ use mcp_hub_chassis::Fault;
 use mcp_hub_chassis::arguments;
 use mcp_hub_proto::neo4j::v1 as pb;
 
-use crate::database::{Database, Next, Summary, Transaction, limit};
+use crate::database::{Database, Next, Shown, Summary, Transaction, limit};
 use crate::error::Error;
 use crate::guard::{self, Read};
 use crate::params;
@@ -40,10 +40,11 @@ pub(crate) async fn explain_query(
     let params = params::encode(&request.params)?;
     let analyze = request.analyze.unwrap_or_default();
     let prefix = if analyze { "PROFILE " } else { "EXPLAIN " };
+    let shown = Shown::under(prefix.trim_end(), &read.gist);
     let cypher = format!("{prefix}{}", read.text);
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
     let begun = Instant::now();
-    let summary = run(&mut transaction, &cypher, params)
+    let summary = run(&mut transaction, shown, &cypher, params)
         .await
         .map_err(|error| moved(error, prefix, &read))?;
     let elapsed = begun.elapsed();
@@ -69,23 +70,36 @@ pub(crate) async fn explain_query(
 }
 
 /// Runs the statement to its end. A connection that turns out to have died is replaced once: it is a read.
-async fn run(transaction: &mut Transaction, cypher: &str, params: Entries) -> Result<Summary, Error> {
+async fn run(
+    transaction: &mut Transaction,
+    shown: Shown<'_>,
+    cypher: &str,
+    params: Entries,
+) -> Result<Summary, Error> {
     let timeout = transaction.timeout();
-    limit(timeout, async {
-        match run_once(transaction, cypher, params.clone()).await {
+    let summary = limit(timeout, async {
+        match run_once(transaction, shown, cypher, params.clone()).await {
             Err(error) if error.is_lost_connection() && transaction.lease().was_used() => {
-                transaction.begin_again().await?;
-                run_once(transaction, cypher, params).await
+                transaction.begin_again(error).await?;
+                run_once(transaction, shown, cypher, params).await
             }
             result => result,
         }
     })
-    .await
+    .await;
+    transaction.settle(summary)
 }
 
 /// All rows travel and are dropped as they come: of rows that the server may throw away it gives no profile.
-async fn run_once(transaction: &mut Transaction, cypher: &str, params: Entries) -> Result<Summary, Error> {
-    transaction.start(cypher, params, Request::Pull, BATCH).await?;
+async fn run_once(
+    transaction: &mut Transaction,
+    shown: Shown<'_>,
+    cypher: &str,
+    params: Entries,
+) -> Result<Summary, Error> {
+    transaction
+        .start(shown, cypher, params, Request::Pull, BATCH)
+        .await?;
     loop {
         match transaction.next().await? {
             Next::Row(_) => {}

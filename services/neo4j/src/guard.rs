@@ -18,6 +18,7 @@ mod clauses;
 mod lexer;
 mod procedures;
 mod refusal;
+mod shown;
 mod weight;
 mod words;
 mod write;
@@ -25,13 +26,16 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use mcp_hub_chassis::{fault, trace};
+
 pub(crate) use refusal::Refusal;
+pub(crate) use shown::{Gist, listed, sanitised};
 pub(crate) use write::Write;
 
 use clauses::Statement;
 
 /// A statement that reads, as far as its text tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Read<'a> {
     /// Its text without comments around it and without `;`: what may be put behind `EXPLAIN`.
     pub text: &'a str,
@@ -39,6 +43,8 @@ pub(crate) struct Read<'a> {
     pub offset: usize,
     /// Whether it is a `SHOW` command, which has no plan.
     pub shows: bool,
+    /// What the trace shows of it.
+    pub gist: Gist,
 }
 
 /// Reads one statement that must be a read.
@@ -47,6 +53,17 @@ pub(crate) struct Read<'a> {
 /// A [`Refusal`] that says what is wrong and what to do instead: nothing to run, several statements, a text without end, a clause that
 /// writes, a command, procedure or function that no read may use.
 pub(crate) fn read(cypher: &str) -> Result<Read<'_>, Refusal> {
+    judged(|| read_one(cypher))
+}
+
+/// Judges a statement in a span of its own.
+fn judged<T>(judge: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    let span = trace::internal("guard");
+    let judged = span.in_scope(judge);
+    judged.inspect_err(|refusal| trace::fail(&span, fault::name(refusal.reason)))
+}
+
+fn read_one(cypher: &str) -> Result<Read<'_>, Refusal> {
     let statement = Statement::of(cypher)?;
     statement.check()?;
     statement.check_reads()?;
@@ -55,6 +72,7 @@ pub(crate) fn read(cypher: &str) -> Result<Read<'_>, Refusal> {
         text,
         offset,
         shows: statement.shows(),
+        gist: statement.gist(),
     })
 }
 
@@ -63,7 +81,9 @@ pub(crate) fn read(cypher: &str) -> Result<Read<'_>, Refusal> {
 /// # Errors
 /// A [`Refusal`] as [`read`]'s, for what must not run in a transaction of ours or acts on the whole server.
 pub(crate) fn write(cypher: &str) -> Result<Write, Refusal> {
-    let statement = Statement::of(cypher)?;
-    statement.check()?;
-    write::inspect(&statement)
+    judged(|| {
+        let statement = Statement::of(cypher)?;
+        statement.check()?;
+        write::inspect(&statement)
+    })
 }

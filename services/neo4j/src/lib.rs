@@ -32,6 +32,7 @@ pub mod row;
 mod search;
 mod service;
 mod status;
+mod traced;
 mod value;
 mod wire;
 mod write;

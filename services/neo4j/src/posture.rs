@@ -19,7 +19,7 @@ const HARMLESS: [&str; 2] = ["PUBLIC", "reader"];
 /// When the database can't be asked.
 pub(crate) async fn judge(database: &Database) -> Result<Vec<String>, Error> {
     let mut transaction = database.read_system(TIMEOUT).await?;
-    let rows = transaction.rows(USER, vec![]).await?;
+    let rows = transaction.rows("SHOW CURRENT USER", USER, vec![]).await?;
     transaction.rollback().await?;
     // A server whose authentication is off knows no user.
     let user = rows.first().and_then(|row| row.text(0)).is_some();

@@ -13,7 +13,7 @@ use mcp_hub_proto::data::v1::{Entry, Map, Value};
 use mcp_hub_proto::neo4j::v1::{FollowQueryResponse, QueryRequest, QueryResponse};
 use prost::Message as _;
 
-use crate::database::Database;
+use crate::database::{Database, Shown};
 use crate::{guard, params};
 
 mod page;
@@ -64,9 +64,10 @@ async fn read_page(
     counter: Counter,
 ) -> Result<QueryResponse, Fault> {
     let begun = Instant::now();
-    guard::read(&request.cypher)?;
+    let read = guard::read(&request.cypher)?;
     let statement = identity(request);
     let page = Page {
+        shown: Shown::theirs(&read.gist),
         cypher: &request.cypher,
         params: params::encode(&request.params)?,
         delivered: statement.delivered(request.cursor.as_deref())?,

@@ -16,7 +16,7 @@ use mcp_hub_proto::data::v1::value::Kind as Form;
 use mcp_hub_proto::neo4j::v1 as pb;
 
 use crate::catalogue::{Index, indexes};
-use crate::database::Database;
+use crate::database::{Database, Shown};
 use crate::error::Error;
 use crate::query::Page;
 use crate::wire::packstream::{Entries, Packed};
@@ -65,6 +65,10 @@ pub(crate) async fn search(
         .filter(|name| !name.is_empty());
     let found = wanted.indexes(&indexes, name, &mut notices)?;
     let page = Page {
+        shown: Shown::ours(match wanted {
+            Wanted::Words(_) => "CALL db.index.fulltext",
+            Wanted::Vector(_) => "CALL db.index.vector",
+        }),
         cypher: &statement::of(&wanted, &found, hops),
         params: wanted.params(&found, top_k),
         delivered: 0,

@@ -29,7 +29,9 @@ impl Watched for Database {
                               RETURN name, versions[0], edition, database";
         self.renew_if_changed();
         let mut transaction = self.read(None, LOOK_TIMEOUT).await?;
-        let rows = transaction.rows(CYPHER, vec![]).await?;
+        let rows = transaction
+            .rows("CALL dbms.components db.info", CYPHER, vec![])
+            .await?;
         transaction.rollback().await?;
         // "Neo4j Kernel"; other components are Cypher's versions.
         let kernel = rows.iter().find(|row| row.text(0) == Some("Neo4j Kernel"));

@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     pending: VecDeque<Request>,
     state: State,
     secrets: Vec<String>,
+    /// The bytes of the last message that came.
+    received: usize,
 }
 
 impl Connection {
@@ -177,6 +179,11 @@ impl Connection {
         Ok(())
     }
 
+    /// How many bytes the last response had.
+    pub(crate) fn received(&self) -> usize {
+        self.received
+    }
+
     /// Whether nothing is under way, so that another call may use the connection.
     pub(crate) fn is_idle(&self) -> bool {
         self.state == State::Ready && self.pending.is_empty() && self.output.is_empty()
@@ -224,6 +231,7 @@ impl Connection {
         loop {
             match self.chunks.next(&mut self.input) {
                 Ok(Some(mut message)) => {
+                    self.received = message.len();
                     let decoded = packstream::decode(&message);
                     message.clear();
                     self.chunks.recycle(message);

@@ -11,7 +11,7 @@ use mcp_hub_proto::data::v1::{Entry, Map};
 use mcp_hub_proto::neo4j::v1 as pb;
 use prost::Message as _;
 
-use crate::database::{Database, Summary, Transaction};
+use crate::database::{Database, Shown, Summary, Transaction};
 use crate::error::Error;
 use crate::guard::{self, Write};
 use crate::params;
@@ -38,7 +38,12 @@ pub(crate) async fn execute(
     }
     let mut transaction = begin(database, request.database.as_deref(), timeout).await?;
     let outcome = transaction
-        .run(&request.cypher, params, Caps::of_change(1))
+        .run(
+            Shown::theirs(&write.gist),
+            &request.cypher,
+            params,
+            Caps::of_change(1),
+        )
         .await
         .map_err(|error| Fault::from(error).unchanged())?;
     if let Some(most) = request.expect_max {
@@ -104,7 +109,7 @@ fn confirm(request: &pb::ExecuteRequest, write: &Write) -> Result<(), Fault> {
 /// A transaction on a connection that is known to live: a statement must not be the first to find out, because it is not sent again.
 async fn begin(database: &Database, name: Option<&str>, timeout: Duration) -> Result<Transaction, Error> {
     let mut transaction = database.write(name, timeout).await?;
-    transaction.first_rows("RETURN 1", vec![]).await?;
+    transaction.first_rows("RETURN", "RETURN 1", vec![]).await?;
     Ok(transaction)
 }
 

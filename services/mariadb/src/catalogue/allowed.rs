@@ -69,7 +69,11 @@ async fn check(database: &Database, name: Option<&str>, named: BTreeSet<&str>) -
     }
     let mut transaction = transaction(database).await?;
     let rows = transaction
-        .rows("select schema_name from information_schema.schemata", &[])
+        .rows(
+            "SELECT information_schema.schemata",
+            "select schema_name from information_schema.schemata",
+            &[],
+        )
         .await?;
     transaction.rollback().await?;
     let mut others = rows

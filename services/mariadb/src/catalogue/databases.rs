@@ -26,10 +26,15 @@ pub(crate) async fn list_databases(database: &Database) -> Result<pb::ListDataba
     let sql = format!(
         "select schema_name, default_character_set_name, default_collation_name, {comment} from information_schema.schemata"
     );
-    let rows = transaction.rows(&sql, &[]).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.schemata", &sql, &[])
+        .await?;
     let counts = "select table_schema, count(*) from information_schema.tables group by table_schema";
     let mut tables: HashMap<String, u32> = HashMap::new();
-    for row in transaction.rows(counts, &[]).await? {
+    for row in transaction
+        .rows("SELECT information_schema.tables", counts, &[])
+        .await?
+    {
         tables.insert(row.get(0)?, row.get(1)?);
     }
     let mut databases = Vec::new();
@@ -53,7 +58,9 @@ pub(crate) async fn list_databases(database: &Database) -> Result<pb::ListDataba
     for database in &mut databases {
         if database.tables.is_some_and(|tables| tables <= SIZED) {
             let sql = "select sum(data_length + index_length) from information_schema.tables where table_schema = ?";
-            let rows = transaction.rows(sql, &[Some(&database.name)]).await?;
+            let rows = transaction
+                .rows("SELECT information_schema.tables", sql, &[Some(&database.name)])
+                .await?;
             let size: Option<Option<u64>> = rows.first().map(|row| row.get(0)).transpose()?;
             database.size_bytes = Some(size.flatten().unwrap_or_default());
         }

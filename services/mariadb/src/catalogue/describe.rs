@@ -130,7 +130,9 @@ async fn find(
     );
     let mut params = texts(admitted);
     params.extend([Some(table); 5]);
-    let rows = transaction.rows(&sql, &params).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.tables", &sql, &params)
+        .await?;
     let mut best = u8::MAX;
     let mut found = Vec::new();
     for row in rows {
@@ -185,6 +187,7 @@ async fn describe(
 ) -> Result<Option<pb::DescribeTableResponse>, Error> {
     let rows = transaction
         .rows(
+            "SELECT information_schema.tables",
             "select table_type, table_comment, table_rows, engine, table_collation, create_options
                from information_schema.tables where table_schema = ? and table_name = ?",
             &place.params(),
@@ -242,7 +245,9 @@ async fn describe(
 async fn definition(transaction: &mut Transaction, place: &Place) -> Result<String, Error> {
     let sql =
         "select view_definition from information_schema.views where table_schema = ? and table_name = ?";
-    let rows = transaction.rows(sql, &place.params()).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.views", sql, &place.params())
+        .await?;
     Ok(rows
         .first()
         .and_then(|row| row.text(0))
@@ -305,7 +310,10 @@ async fn similar_in(
             "select table_schema, table_name from information_schema.tables where table_schema in ({}) limit {COMPARED}",
             marks(admitted.len())
         );
-        for row in transaction.rows(&sql, &texts(&admitted)).await? {
+        for row in transaction
+            .rows("SELECT information_schema.tables", &sql, &texts(&admitted))
+            .await?
+        {
             tables.push((row.get(0)?, row.get(1)?));
         }
     }

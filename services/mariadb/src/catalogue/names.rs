@@ -54,7 +54,9 @@ pub(crate) async fn tables_beginning(
         marks(searched.len()),
         exact("table_name")
     );
-    let rows = transaction.rows(&sql, &texts(&searched)).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.tables", &sql, &texts(&searched))
+        .await?;
     transaction.rollback().await?;
     let found: Result<Vec<String>, Error> = rows.iter().map(|row| row.get(0)).collect();
     Ok(starting_with(found?, beginning))

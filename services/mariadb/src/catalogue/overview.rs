@@ -47,6 +47,7 @@ pub(crate) async fn overview(
     let scope = listed(database, &mut transaction, wanted, default.as_deref()).await?;
     let counts = transaction
         .rows(
+            "SELECT information_schema.tables",
             "select table_schema, count(*) from information_schema.tables group by table_schema",
             &[],
         )
@@ -75,7 +76,10 @@ pub(crate) async fn overview(
             "select table_schema, table_name, table_type, {rows}, table_comment from information_schema.tables
               where table_schema in ({within}) order by {order} limit {most}"
         );
-        for row in transaction.rows(&sql, &texts(&scope)).await? {
+        for row in transaction
+            .rows("SELECT information_schema.tables", &sql, &texts(&scope))
+            .await?
+        {
             let r#type = table_type(row.text(2).unwrap_or_default());
             tables.push(pb::Table {
                 database: row.get(0)?,
@@ -90,7 +94,14 @@ pub(crate) async fn overview(
                from information_schema.referential_constraints
               where constraint_schema in ({within}) order by 1, 2, 3, 4 limit {MOST_REFERENCES}"
         );
-        for row in transaction.rows(&sql, &texts(&scope)).await? {
+        for row in transaction
+            .rows(
+                "SELECT information_schema.referential_constraints",
+                &sql,
+                &texts(&scope),
+            )
+            .await?
+        {
             let (from, to): (Name, Name) = ((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?));
             if admitted.contains(&to.0) {
                 references.push((from, to));

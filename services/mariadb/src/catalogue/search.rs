@@ -75,6 +75,8 @@ pub(crate) async fn search_objects(
 struct Source {
     kinds: &'static [ObjectKind],
     table: &'static str,
+    /// What the trace shows.
+    summary: &'static str,
     /// The columns of an object's kind (as the server calls it), database, name, table, detail and comment.
     columns: [&'static str; 6],
     /// What else must hold.
@@ -85,6 +87,7 @@ const SOURCES: [&Source; 7] = [
     &Source {
         kinds: &[ObjectKind::Database],
         table: "schemata",
+        summary: "SELECT information_schema.schemata",
         columns: [
             "'database'",
             "schema_name",
@@ -98,6 +101,7 @@ const SOURCES: [&Source; 7] = [
     &Source {
         kinds: &[ObjectKind::Table, ObjectKind::View, ObjectKind::Sequence],
         table: "tables",
+        summary: "SELECT information_schema.tables",
         columns: [
             "table_type",
             "table_schema",
@@ -111,6 +115,7 @@ const SOURCES: [&Source; 7] = [
     &Source {
         kinds: &[ObjectKind::Column],
         table: "columns",
+        summary: "SELECT information_schema.columns",
         columns: [
             "'column'",
             "table_schema",
@@ -124,6 +129,7 @@ const SOURCES: [&Source; 7] = [
     &Source {
         kinds: &[ObjectKind::Routine],
         table: "routines",
+        summary: "SELECT information_schema.routines",
         columns: [
             "'routine'",
             "routine_schema",
@@ -137,6 +143,7 @@ const SOURCES: [&Source; 7] = [
     &Source {
         kinds: &[ObjectKind::Index],
         table: "statistics",
+        summary: "SELECT information_schema.statistics",
         columns: [
             "'index'",
             "table_schema",
@@ -150,6 +157,7 @@ const SOURCES: [&Source; 7] = [
     &Source {
         kinds: &[ObjectKind::Trigger],
         table: "triggers",
+        summary: "SELECT information_schema.triggers",
         columns: [
             "'trigger'",
             "trigger_schema",
@@ -163,6 +171,7 @@ const SOURCES: [&Source; 7] = [
     &Source {
         kinds: &[ObjectKind::Event],
         table: "events",
+        summary: "SELECT information_schema.events",
         columns: [
             "'event'",
             "event_schema",
@@ -212,7 +221,7 @@ impl Source {
         params.extend(texts(databases));
         params.extend(vec![Some(pattern); if in_comment == "0" { 2 } else { 4 }]);
         let mut found = Vec::new();
-        for row in transaction.rows(&sql, &params).await? {
+        for row in transaction.rows(self.summary, &sql, &params).await? {
             let text = |column: usize| row.text(column).unwrap_or_default().to_owned();
             let kind = self.kind(&text(0));
             let object = pb::Object {
@@ -285,7 +294,10 @@ async fn add_parameters(transaction: &mut Transaction, objects: &mut [pb::Object
         vec!["(?, ?)"; names.len() / 2].join(", ")
     );
     let mut parameters: HashMap<(String, String, String), (Vec<String>, String)> = HashMap::new();
-    for row in transaction.rows(&sql, &texts(&names)).await? {
+    for row in transaction
+        .rows("SELECT information_schema.parameters", &sql, &texts(&names))
+        .await?
+    {
         let text = |column: usize| row.text(column).unwrap_or_default().to_owned();
         let (list, result) = parameters.entry((text(0), text(1), text(2))).or_default();
         if row.get::<u32>(3)? == 0 {

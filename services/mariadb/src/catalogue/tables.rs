@@ -118,7 +118,9 @@ async fn page(
           order by {schema}, {name} limit {wanted}",
         conditions.join(" and ")
     );
-    let rows = transaction.rows(&sql, &params).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.tables", &sql, &params)
+        .await?;
     rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
 }
 
@@ -142,7 +144,10 @@ async fn details(
         };
         let mut params = vec![Some(schema.as_str()), Some(first), Some(last)];
         params.extend(pattern.iter().flat_map(|pattern| [Some(*pattern); 2]));
-        for row in transaction.rows(&sql, &params).await? {
+        for row in transaction
+            .rows("SELECT information_schema.tables", &sql, &params)
+            .await?
+        {
             let (schema, name): Name = (row.get(0)?, row.get(1)?);
             let r#type = table_type(row.text(2).unwrap_or_default());
             let comment = row.get::<Option<String>>(4)?.unwrap_or_default();

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use mcp_hub_chassis::trace;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::Instrument as _;
 
 use super::pool::Pool;
 use super::session::{self, Identity, Session};
@@ -68,7 +70,7 @@ impl Lease {
         old.spoilt = true;
         let database = old.target.database.clone();
         self.pool.close(old);
-        let fresh = self.pool.connect(database.as_deref()).await?;
+        let fresh = self.pool.replacement(database.as_deref()).await?;
         self.inner = Some((fresh, permit));
         Ok(())
     }
@@ -160,10 +162,13 @@ impl Drop for Lease {
         if session.in_transaction && !session.spoilt {
             let pool = self.pool.clone();
             // The permit goes along: the server is still busy with us.
-            self.pool.lifecycle.spawn(async move {
+            // Of the call, which may be over before.
+            let cleaned = async move {
                 clean(&pool, session).await;
                 drop(permit);
-            });
+            };
+            let span = trace::internal("release connection");
+            self.pool.lifecycle.spawn(cleaned.instrument(span));
         } else {
             self.pool.put_back(session);
         }
@@ -190,14 +195,16 @@ impl<T: Send + 'static> Drop for Running<T> {
         let Some(work) = self.work.take() else { return };
         let (pool, permit) = (self.pool.clone(), self.permit.take());
         let (target, identity) = (self.target.clone(), self.identity.clone());
-        self.pool.lifecycle.spawn(async move {
+        let recovered = async move {
             match recover(work, &target, &identity).await {
                 Some(session) => clean(&pool, session).await,
                 // Its connection went with the work.
                 None => pool.lost(),
             }
             drop(permit);
-        });
+        };
+        let span = trace::internal("release connection");
+        self.pool.lifecycle.spawn(recovered.instrument(span));
     }
 }
 

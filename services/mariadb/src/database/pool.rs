@@ -4,13 +4,17 @@
 //! wanted one is closed when there is no room for one more. (`USE` would need a name in the text of a statement.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::Lifecycle;
+use futures_util::FutureExt as _;
 use mcp_hub_chassis::slots::Slots;
+use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _};
+use mcp_hub_chassis::{Lifecycle, fault, metrics};
 use mcp_hub_proto::adapter::v1 as adapter;
 use sqlx::Connection as _;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument as _, Span};
 
 use super::flavor::Flavor;
 use super::lease::Lease;
@@ -33,10 +37,12 @@ const LONGEST_LIFE: Duration = Duration::from_mins(30);
 pub(super) struct Pool {
     config: Config,
     role: Role,
+    key: Arc<str>,
     mark: Arc<str>,
     pub(super) lifecycle: Lifecycle,
     pub(super) types: Arc<Types>,
     slots: Slots,
+    metrics: OnceLock<metrics::pool::Pool>,
     idle: Mutex<Vec<Idle>>,
     learnt: Mutex<Learnt>,
     /// Sessions of an older generation are not used again.
@@ -56,23 +62,42 @@ struct Idle {
 }
 
 impl Pool {
+    /// A pool without sessions. `key` is the adapter's.
     pub(super) fn new(
         config: Config,
         role: Role,
-        mark: Arc<str>,
+        key: &str,
         types: Arc<Types>,
         lifecycle: Lifecycle,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let is_used = role == Role::Reader || config.allow_writes;
+        let pool = Arc::new(Self {
             slots: Slots::new(config.pool_size()),
+            metrics: OnceLock::new(),
             config,
             role,
-            mark,
+            key: key.into(),
+            mark: format!("/* mcp-hub/{key} */ ").into(),
             lifecycle,
             types,
             idle: Mutex::default(),
             learnt: Mutex::default(),
             generation: AtomicU64::new(0),
+        });
+        if is_used {
+            // Its series are there before its first session.
+            pool.metrics();
+        }
+        pool
+    }
+
+    fn metrics(&self) -> &metrics::pool::Pool {
+        self.metrics.get_or_init(|| {
+            let name = match self.role {
+                Role::Reader => self.key.to_string(),
+                Role::Writer => format!("{}/write", self.key),
+            };
+            metrics::pool::Pool::new(&name, self.config.pool_size())
         })
     }
 
@@ -82,22 +107,52 @@ impl Pool {
         database: Option<&str>,
         wait: Duration,
     ) -> Result<Lease, Error> {
-        let slot = self.slots.take(wait).await.ok_or(Error::Busy)?;
-        let session = match self.take_idle(database).await {
-            Some(session) => session,
-            None => self.connect(database).await?,
+        let acquired = async {
+            let slot = self.slot(wait).await?;
+            let session = match self.take_idle(database).await {
+                Some(session) => session,
+                None => self.connect(database).await?,
+            };
+            Ok(Lease::new(self.clone(), session, slot))
         };
-        Ok(Lease::new(self.clone(), session, slot))
+        acquire(acquired).await
     }
 
-    /// A new session, also for a lease whose own turned out to be dead.
-    pub(super) async fn connect(&self, database: Option<&str>) -> Result<Session, Error> {
+    /// A new session for a lease whose own turned out to be dead.
+    pub(super) async fn replacement(&self, database: Option<&str>) -> Result<Session, Error> {
+        acquire(self.connect(database)).await
+    }
+
+    /// A place among the pool's sessions.
+    async fn slot(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        let begun = Instant::now();
+        let mut slot = std::pin::pin!(self.slots.take(wait));
+        let slot = match slot.as_mut().now_or_never() {
+            Some(slot) => slot,
+            None => {
+                let _pending = self.metrics().pending();
+                slot.await
+            }
+        };
+        let Some(slot) = slot else {
+            self.metrics().timed_out();
+            return Err(Error::Busy);
+        };
+        self.metrics().waited(begun.elapsed());
+        Ok(slot)
+    }
+
+    async fn connect(&self, database: Option<&str>) -> Result<Session, Error> {
+        Span::current().set_attribute(trace::attribute::POOL_CONNECTED, true);
+        let begun = Instant::now();
         let generation = self.generation.load(Ordering::Acquire);
         let mut target = self.config.target(self.role)?;
         target.database = database.map(str::to_owned);
         let opening = Opening::new(self);
-        let session = Session::log_in(Arc::new(target), self.role, self.mark.clone(), generation).await?;
+        let (mark, counted) = (self.mark.clone(), self.metrics().used());
+        let session = Session::log_in(Arc::new(target), self.role, mark, generation, counted).await?;
         opening.done();
+        self.metrics().connected(begun.elapsed());
         let mut learnt = self.learnt();
         learnt.flavor = Some(session.flavor);
         learnt.target = Some(login_of(&session.target));
@@ -118,6 +173,7 @@ impl Pool {
             return;
         }
         session.used = true;
+        session.counted.now_idle();
         let since = Instant::now();
         self.idle().push(Idle { session, since });
     }
@@ -173,6 +229,7 @@ impl Pool {
                 idle.remove(place)
             };
             if since.elapsed() < ASK_AFTER || answers(&mut session).await {
+                session.counted.now_used();
                 return Some(session);
             }
             session.spoilt = true;
@@ -206,6 +263,13 @@ fn login_of(target: &Target) -> Target {
         database: None,
         ..target.clone()
     }
+}
+
+/// Shows in the trace how long a call had to wait until it had a session, and why it got none.
+async fn acquire<T>(acquired: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let span = trace::internal("acquire connection");
+    let acquired = acquired.instrument(span.clone()).await;
+    acquired.inspect_err(|error| trace::fail(&span, fault::name(error.reason())))
 }
 
 async fn answers(session: &mut Session) -> bool {

@@ -1,10 +1,14 @@
 //! A session: the connection, who is at its other end, and what it is set to.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use futures_util::TryStreamExt as _;
+use mcp_hub_chassis::metrics;
+use mcp_hub_chassis::trace::statement::{self, Statement};
 use sqlx::mysql::{MySql, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Connection as _, Decode, Row as _};
 
@@ -12,6 +16,7 @@ use super::flavor::{Flavor, Product};
 use super::login;
 use crate::config::{CONNECT_TIMEOUT, Role, Target};
 use crate::error::{Error, without_hosts};
+use crate::traced::Shown;
 
 /// How long a statement waits for a lock, in seconds. Shorter than a statement may run: the caller then learns that it is a lock.
 const LOCK_TIMEOUT: u32 = 10;
@@ -79,6 +84,11 @@ pub(crate) struct Session {
     /// Which settings of the pool it was made by.
     pub(super) generation: u64,
     pub(super) born: Instant,
+    /// The callers' statements that it has run, by their texts.
+    known: HashSet<u64>,
+    hasher: RandomState,
+    /// It counts as a connection of its pool as long as it lives.
+    pub(super) counted: metrics::pool::Connection,
 }
 
 /// A session as the server knows it.
@@ -107,6 +117,7 @@ impl Session {
         role: Role,
         mark: Arc<str>,
         generation: u64,
+        counted: metrics::pool::Connection,
     ) -> Result<Self, Error> {
         let mut connection = login::connect(&target).await?;
         let set_up = tokio::time::timeout(CONNECT_TIMEOUT, set_up(&mut connection, role)).await;
@@ -130,7 +141,20 @@ impl Session {
             used: false,
             generation,
             born: Instant::now(),
+            known: HashSet::new(),
+            hasher: RandomState::new(),
+            counted,
         })
+    }
+
+    /// Begins the span of a statement on it, whose text is `sql`.
+    pub(crate) fn statement(&self, shown: Shown<'_>, sql: &str) -> Statement {
+        shown.begin(self.flavor, &self.target, sql)
+    }
+
+    /// Whether a caller's statement of this text is the first here. A session that has run many is worn, so this does not grow for ever.
+    pub(crate) fn is_new(&mut self, text: &str) -> bool {
+        self.known.insert(self.hasher.hash_one(text))
     }
 
     /// Begins a transaction, with the limits of its statements.
@@ -160,7 +184,9 @@ impl Session {
         }
         sql.push_str(access);
         self.in_transaction = true;
-        batch(&mut self.connection, &sql).await.map(drop)
+        batch(&mut self.connection, &statement::commented(&sql))
+            .await
+            .map(drop)
     }
 
     /// Whether it has so many prepared statements that a new session is better: each costs the server some kilobytes, and all sessions

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mcp_hub_chassis::answer::Caps;
+use mcp_hub_chassis::trace::statement::Statement;
 use mcp_hub_proto::data::v1::{ResultSet, Value};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::flavor::Flavor;
 use super::lease::{Ended, Lease};
@@ -14,6 +16,7 @@ use super::session::{Access, Session};
 use crate::error::Error;
 use crate::execution::{self, Done, Plan, Sink};
 use crate::row::Row;
+use crate::traced::{Returned, Shown, settle};
 
 mod kept;
 
@@ -66,32 +69,44 @@ impl Transaction {
         self.flavor
     }
 
-    /// Runs one of our own statements. Each `?` is a text, or NULL.
+    /// Runs one of our own statements. Each `?` is a text, or NULL. The trace shows it as `summary`: what it does in one word, and to which
+    /// table.
     ///
     /// # Errors
     /// The server's, [`Error::TimedOut`], [`Error::Lost`].
-    pub async fn rows(&mut self, sql: &str, params: &[Option<&str>]) -> Result<Vec<Row>, Error> {
+    pub async fn rows(
+        &mut self,
+        summary: &'static str,
+        sql: &str,
+        params: &[Option<&str>],
+    ) -> Result<Vec<Row>, Error> {
         self.begin(None).await?;
         let timer = self.timer();
+        let statement = self.statement(Shown::ours(summary), sql)?;
+        let span = statement.span().clone();
         let params: Vec<Option<String>> = params.iter().map(|text| text.map(str::to_owned)).collect();
         let sql = sql.to_owned();
-        let rows = self
-            .lease
-            .run(|session| async move { execution::rows(session, &sql, params).await }.boxed());
-        timer.judge(timer.limit(rows).await)
+        let rows = self.lease.run(|session| {
+            async move { execution::rows(session, &sql, params).instrument(span).await }.boxed()
+        });
+        settle(statement, timer.limit(rows).await)
     }
 
     /// Runs a caller's statement to its end. Rows beyond the caps are left out of the result, not of the effect.
     ///
     /// # Errors
     /// The server's, [`Error::Fault`] for parameters that do not fit, [`Error::TimedOut`], [`Error::Lost`].
-    pub async fn run(&mut self, sql: &str, params: &[Value], caps: Caps) -> Result<Outcome, Error> {
+    pub async fn run(
+        &mut self,
+        shown: Shown<'_>,
+        sql: &str,
+        params: &[Value],
+        caps: Caps,
+    ) -> Result<Outcome, Error> {
         self.begin(None).await?;
-        let timer = self.timer();
-        let done = timer
-            .limit(self.execute(Plan::new(sql, params), Kept::new(caps)))
-            .await;
-        let done = timer.judge(done)?;
+        let done = self
+            .execute(shown, Plan::new(sql, params), Kept::new(caps))
+            .await?;
         let result = done.sink.finish();
         Ok(Outcome {
             affected: result.as_ref().map_or(done.affected, |(_, rows)| Some(*rows)),
@@ -103,14 +118,41 @@ impl Transaction {
     /// Runs a caller's statement as far as the sink wants its rows.
     ///
     /// # Errors
-    /// As [`run`](Self::run), but for the time-out.
-    pub(crate) async fn execute<S: Sink>(&mut self, plan: Plan, sink: S) -> Result<Done<S>, Error> {
+    /// As [`run`](Self::run).
+    pub(crate) async fn execute<S: Sink>(
+        &mut self,
+        shown: Shown<'_>,
+        plan: Plan,
+        sink: S,
+    ) -> Result<Done<S>, Error> {
+        let timer = self.timer();
+        let plan = plan.keeping_text(shown.is_definition());
+        let statement = self.statement(shown, plan.sql())?;
+        let span = statement.span().clone();
+        let done = timer.limit(self.execute_in(span, plan, sink)).await;
+        let done = done.map(|done| {
+            let returned = done.returned;
+            (done, returned)
+        });
+        settle(statement, done)
+    }
+
+    async fn execute_in<S: Sink>(
+        &mut self,
+        span: tracing::Span,
+        plan: Plan,
+        sink: S,
+    ) -> Result<Done<S>, Error> {
         let types = self.lease.types();
         let (sender, mut early) = oneshot::channel();
         let ended = self
             .lease
             .run_until(
-                |session| execution::run(session, types, plan, sink, sender).boxed(),
+                |session| {
+                    execution::run(session, types, plan, sink, sender)
+                        .instrument(span)
+                        .boxed()
+                },
                 &mut early,
             )
             .await?;
@@ -119,11 +161,14 @@ impl Transaction {
                 sink: Some(sink),
                 affected,
                 last_insert_id,
+                mut returned,
             }) => {
+                returned.truncated = sink.is_cut();
                 return Ok(Done {
                     sink,
                     affected,
                     last_insert_id,
+                    returned,
                 });
             }
             // Both at once: it had enough at the last row.
@@ -132,11 +177,21 @@ impl Transaction {
                 .unwrap_or_else(|_| Err(Error::Protocol("a sink was lost".to_owned()))),
             Ended::Early(sink) => sink,
         };
+        let (sink, mut returned) = out_early?;
+        returned.truncated = true;
         Ok(Done {
-            sink: out_early?,
+            sink,
             affected: None,
             last_insert_id: None,
+            returned,
         })
+    }
+
+    /// Begins the span of a statement on the session.
+    fn statement(&mut self, shown: Shown<'_>, sql: &str) -> Result<Statement, Error> {
+        let session = self.lease.session();
+        let session = session.ok_or_else(|| Error::Protocol("the session was given up".to_owned()))?;
+        Ok(session.statement(shown, sql))
     }
 
     /// Says that the caller's statements may leave something in the session: nobody gets it after this call, because the driver has no
@@ -157,7 +212,7 @@ impl Transaction {
         if !self.begun {
             return Ok(());
         }
-        self.ours(move |session| session.set_timeout(timeout).boxed())
+        self.ours("SET", move |session| session.set_timeout(timeout).boxed())
             .await
     }
 
@@ -169,7 +224,8 @@ impl Transaction {
         if !self.begun || self.lease.session().is_none() {
             return Ok(vec![]);
         }
-        self.ours(|session| session.warnings().boxed()).await
+        self.ours("SHOW WARNINGS", |session| session.warnings().boxed())
+            .await
     }
 
     /// Keeps what was done.
@@ -218,6 +274,8 @@ impl Transaction {
 
     async fn send_begin(&mut self, rows: Option<u64>) -> Result<(), Error> {
         let (access, timeout) = (self.access, self.timeout);
+        let statement = self.statement(Shown::ours("BEGIN"), "")?;
+        let span = statement.span().clone();
         let begin = self.lease.run(move |session| {
             async move {
                 let begun = tokio::time::timeout(BEGIN_LIMIT, session.begin(access, timeout, rows)).await;
@@ -225,30 +283,36 @@ impl Transaction {
                     Err(Error::Lost("no answer to the beginning of a transaction".into()))
                 })
             }
+            .instrument(span)
             .boxed()
         });
-        begin.await
+        settle(statement, begin.await.map(|()| ((), Returned::default())))
     }
 
     async fn end(&mut self, keep: bool) -> Result<(), Error> {
         if !self.begun || self.lease.session().is_none() {
             return Ok(());
         }
-        self.ours(move |session| session.end(keep).boxed()).await
+        let summary = if keep { "COMMIT" } else { "ROLLBACK" };
+        self.ours(summary, move |session| session.end(keep).boxed()).await
     }
 
     /// Runs something of our own that belongs to the transaction.
-    async fn ours<T, F>(&mut self, work: F) -> Result<T, Error>
+    async fn ours<T, F>(&mut self, summary: &'static str, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Session) -> BoxFuture<'a, Result<T, Error>> + Send + 'static,
     {
         let timer = self.timer();
-        timer.judge(timer.limit(self.lease.run(work)).await)
+        let statement = self.statement(Shown::ours(summary), "")?;
+        let span = statement.span().clone();
+        let work = self.lease.run(|session| work(session).instrument(span).boxed());
+        let done = timer.limit(work).await;
+        settle(statement, done.map(|value| (value, Returned::default())))
     }
 
     /// Starts the clock of one statement.
-    pub(crate) fn timer(&self) -> Timer {
+    fn timer(&self) -> Timer {
         Timer {
             limit: self.timeout,
             begun: Instant::now(),
@@ -257,33 +321,23 @@ impl Transaction {
 }
 
 /// The clock of one statement. The server has the same limit, and its word is better than ours, so ours has some slack.
-pub(crate) struct Timer {
+struct Timer {
     limit: Duration,
     begun: Instant,
 }
 
 impl Timer {
     /// Runs a statement within the limit. One that was longer than that and ended nevertheless has timed out as well: MySQL makes a
-    /// `SLEEP` that it interrupts return 1.
-    pub(crate) async fn limit<T>(
-        &self,
-        statement: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+    /// `SLEEP` that it interrupts return 1. An end by the server's clock is told as what it is.
+    async fn limit<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let result = tokio::time::timeout(self.limit + SLACK, statement).await;
         match result {
             Ok(Ok(done)) if self.begun.elapsed() < self.limit => Ok(done),
-            Ok(Err(error)) => Err(error),
-            _ => Err(Error::TimedOut(self.limit)),
-        }
-    }
-
-    /// Tells an end by the server's clock as what it is.
-    pub(crate) fn judge<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        match result {
-            Err(error) if error.is_interrupted() && self.begun.elapsed() >= self.limit.mul_f64(0.9) => {
+            Ok(Err(error)) if error.is_interrupted() && self.begun.elapsed() >= self.limit.mul_f64(0.9) => {
                 Err(Error::TimedOut(self.limit))
             }
-            result => result,
+            Ok(Err(error)) => Err(error),
+            _ => Err(Error::TimedOut(self.limit)),
         }
     }
 }

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexSet;
+
 use super::lexer::{Kind as Lexeme, Token};
 use super::lexical::Lexed;
 use super::{Kind, Name, Refusal, relations};
@@ -26,7 +28,7 @@ const QUOTE_IT: &str = "If it is a name, put it in backticks.";
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) kind: Kind,
-    pub(super) relations: BTreeSet<Name>,
+    pub(super) relations: IndexSet<Name>,
     pub(super) qualifiers: BTreeSet<String>,
 }
 

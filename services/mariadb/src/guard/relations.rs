@@ -2,7 +2,7 @@
 //!
 //! Good enough for advice ("did you mean"), not for walls: what a statement may touch is decided by the names in front of dots.
 
-use std::collections::BTreeSet;
+use indexmap::IndexSet;
 
 use super::lexer::Kind as Lexeme;
 use super::lexical::Lexed;
@@ -31,9 +31,12 @@ const ENDS: &[&str] = &[
     "returning",
 ];
 
+/// Functions in whose brackets `FROM` stands in front of no table.
+const WITH_FROM: &[&str] = &["extract", "mid", "substr", "substring", "trim"];
+
 /// The tables that `lexed` names where tables stand, the names of its own `WITH` left out.
-pub(super) fn of(lexed: &Lexed<'_>, kind: Kind) -> BTreeSet<Name> {
-    let mut found = BTreeSet::new();
+pub(super) fn of(lexed: &Lexed<'_>, kind: Kind) -> IndexSet<Name> {
+    let mut found = IndexSet::new();
     if kind == Kind::Describe {
         let table = lexed
             .tokens
@@ -45,18 +48,27 @@ pub(super) fn of(lexed: &Lexed<'_>, kind: Kind) -> BTreeSet<Name> {
     }
     // For each open bracket, whether a comma is followed by a table.
     let mut levels = vec![false];
+    // The brackets of such functions that are open.
+    let mut calls = Vec::new();
     let mut expected = false;
     let mut at = 0;
     while let Some(token) = lexed.get(at) {
-        let opens = token.is_one_of(&["from", "join", "straight_join"]) || table_statement(lexed, at);
+        let is_argument = calls.last() == Some(&levels.len());
+        let opens = token.is_one_of(&["from", "join", "straight_join"]) && !is_argument
+            || table_statement(lexed, at) && (kind == Kind::Show || !is_defined(lexed, at));
         let stands_for_a_table = expected && !token.is_one_of(ENDS) && !token.is_one_of(&["lateral", "oj"]);
         let table = stands_for_a_table.then(|| name(lexed, at)).flatten();
         expected = match token.kind {
             Lexeme::Sign('(' | '{') => {
                 levels.push(expected);
+                let before = at.checked_sub(1).and_then(|before| lexed.get(before));
+                if before.is_some_and(|before| before.is_one_of(WITH_FROM)) {
+                    calls.push(levels.len());
+                }
                 expected
             }
             Lexeme::Sign(')' | '}') => {
+                calls.pop_if(|call| *call == levels.len());
                 levels.pop();
                 false
             }
@@ -89,7 +101,7 @@ pub(super) fn of(lexed: &Lexed<'_>, kind: Kind) -> BTreeSet<Name> {
         }
     }
     for query in named_queries(lexed) {
-        found.remove(&Name {
+        found.shift_remove(&Name {
             database: None,
             name: query,
         });
@@ -98,7 +110,7 @@ pub(super) fn of(lexed: &Lexed<'_>, kind: Kind) -> BTreeSet<Name> {
 }
 
 /// The tables whose rows the `INSERT`, `REPLACE`, `UPDATE` or `DELETE` at `main` changes. Those that it only joins with may be among them.
-pub(super) fn targets(lexed: &Lexed<'_>, main: usize) -> BTreeSet<Name> {
+pub(super) fn targets(lexed: &Lexed<'_>, main: usize) -> IndexSet<Name> {
     const MODIFIERS: &[&str] = &[
         "low_priority",
         "high_priority",
@@ -108,13 +120,13 @@ pub(super) fn targets(lexed: &Lexed<'_>, main: usize) -> BTreeSet<Name> {
         "into",
     ];
     let Some(verb) = lexed.get(main) else {
-        return BTreeSet::new();
+        return IndexSet::new();
     };
     let several = verb.is_one_of(&["update", "delete"]);
     if !several && !verb.is_one_of(&["insert", "replace"]) {
-        return BTreeSet::new();
+        return IndexSet::new();
     }
-    let mut found = BTreeSet::new();
+    let mut found = IndexSet::new();
     let mut expected = true;
     let mut depth = 0_usize;
     let mut at = main + 1;
@@ -147,10 +159,87 @@ pub(super) fn targets(lexed: &Lexed<'_>, main: usize) -> BTreeSet<Name> {
     found
 }
 
+/// What a definition makes, changes or drops, or what is emptied or called: the names behind the kind of object, of an index its table.
+pub(super) fn defined(lexed: &Lexed<'_>, main: usize) -> IndexSet<Name> {
+    const OBJECTS: &[&str] = &[
+        "table",
+        "tables",
+        "view",
+        "procedure",
+        "function",
+        "trigger",
+        "event",
+        "sequence",
+        "package",
+        "index",
+    ];
+    let mut found = IndexSet::new();
+    let Some(verb) = lexed.get(main) else {
+        return found;
+    };
+    let object = (main + 1..lexed.tokens.len())
+        .take_while(|at| !lexed.is_sign(*at, '('))
+        .find(|at| lexed.get(*at).is_some_and(|token| token.is_one_of(OBJECTS)));
+    let mut at = match object {
+        Some(at) if lexed.are(at, &["index"]) => {
+            let on = (at..lexed.tokens.len()).find(|at| lexed.are(*at, &["on"]));
+            on.unwrap_or(lexed.tokens.len())
+        }
+        Some(at) if !verb.is("call") => at,
+        _ if verb.is_one_of(&["call", "truncate"]) => main,
+        _ => return found,
+    } + 1;
+    let is_definition = verb.is_one_of(&[
+        "create", "alter", "drop", "rename", "truncate", "call", "analyze", "optimize", "check", "checksum",
+        "repair",
+    ]);
+    if !is_definition {
+        return found;
+    }
+    while lexed
+        .get(at)
+        .is_some_and(|token| token.is_one_of(&["if", "not", "exists", "body"]))
+    {
+        at += 1;
+    }
+    while let Some((name, behind)) = name(lexed, at) {
+        found.insert(name);
+        // Of those that take several: `DROP TABLE a, b`, `RENAME TABLE a TO b`.
+        if !lexed.is_sign(behind, ',') && !(verb.is("rename") && lexed.are(behind, &["to"])) {
+            break;
+        }
+        at = behind + 1;
+    }
+    found
+}
+
 /// `TABLE t`, and not `SHOW TABLE STATUS`.
 fn table_statement(lexed: &Lexed<'_>, at: usize) -> bool {
     lexed.are(at, &["table"]) && !lexed.are(at + 1, &["status"])
         || lexed.are(at, &["view"]) && at > 0 && lexed.are(at - 1, &["create"])
+}
+
+/// Whether the kind of object at `at` belongs to a statement that makes, changes or drops one.
+fn is_defined(lexed: &Lexed<'_>, at: usize) -> bool {
+    const BEFORE: &[&str] = &[
+        "alter",
+        "analyze",
+        "check",
+        "checksum",
+        "create",
+        "drop",
+        "ignore",
+        "local",
+        "online",
+        "optimize",
+        "rename",
+        "repair",
+        "replace",
+        "temporary",
+        "truncate",
+    ];
+    let before = at.checked_sub(1).and_then(|before| lexed.get(before));
+    before.is_some_and(|before| before.is_one_of(BEFORE))
 }
 
 /// The dotted name that begins here, and the place behind it.

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use indexmap::IndexSet;
+
 use super::lexer::{Kind as Lexeme, Token};
 use super::lexical::Lexed;
 use super::read::{STATEMENTS, behind_with};
-use super::{Name, Refusal, relations};
+use super::{Kind, Name, Refusal, relations};
 
 /// How much of a statement a sentence about it shows.
 const SHOWN: usize = 120;
@@ -30,7 +32,9 @@ pub(crate) struct Write<'a> {
     /// How many `?` there are.
     pub parameters: usize,
     /// The tables whose rows it changes.
-    pub targets: BTreeSet<Name>,
+    pub targets: IndexSet<Name>,
+    /// These, what else it reads, and what it defines, in the order of its text.
+    pub names: IndexSet<Name>,
     /// Whether it ends the transaction that it stands in, so that it must stand alone and can't be undone.
     pub commits: bool,
     /// What it destroys, as a sentence, when that is much or can't be seen; such a statement wants a confirmation.
@@ -96,10 +100,21 @@ pub(super) fn inspect<'a>(lexed: &Lexed<'a>) -> Result<Write<'a>, Refusal> {
         qualifiers: lexed.qualifiers(),
         parameters: lexed.parameters,
         targets: relations::targets(lexed, main),
+        names: names(lexed, main, has_body),
         commits,
         effect: effect(lexed, main, &name),
         name,
     })
+}
+
+/// What a statement names. What stands in a body is left out: it is not run now.
+fn names(lexed: &Lexed<'_>, main: usize, has_body: bool) -> IndexSet<Name> {
+    let mut names = relations::defined(lexed, main);
+    names.extend(relations::targets(lexed, main));
+    if !has_body {
+        names.extend(relations::of(lexed, Kind::Select));
+    }
+    names
 }
 
 /// Statements that leave the transaction open. `CALL` is not among them: what a procedure does can't be seen, and it may commit.

@@ -13,7 +13,8 @@ use crate::catalogue;
 use crate::database::Database;
 use crate::error::Error;
 use crate::execution::{Plan, Sink};
-use crate::guard;
+use crate::guard::{self, Read};
+use crate::traced::Shown;
 
 /// The rows of a read as they come. A caller that goes away cancels it.
 ///
@@ -25,23 +26,24 @@ pub(crate) fn stream(
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<Stream<StreamQueryResponse>, Fault> {
-    check_count(&guard::read(&request.sql)?, request.params.len())?;
+    let read = guard::read(&request.sql)?.into_owned();
+    check_count(&read, request.params.len())?;
     let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
     Ok(stream::start(lifecycle, move |sender| async move {
-        send_all(&database, &request, timeout, &sender).await
+        send_all(&database, &request, &read, timeout, &sender).await
     }))
 }
 
 async fn send_all(
     database: &Database,
     request: &StreamQueryRequest,
+    read: &Read<'_>,
     timeout: Duration,
     sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Fault> {
     let begun = Instant::now();
-    let read = guard::read(&request.sql)?;
     let name = request.database.as_deref();
-    catalogue::check_read(database, name, &read).await?;
+    catalogue::check_read(database, name, read).await?;
     let mut transaction = database.read(name, timeout).await?;
     if read.changes_session {
         transaction.taint();
@@ -56,10 +58,9 @@ async fn send_all(
         batch: ResultSet::default(),
         bytes: 0,
     };
-    let plan = Plan::new(read.text, &request.params);
-    let timer = transaction.timer();
-    let done = timer.limit(transaction.execute(plan, batches)).await;
-    let mut batches = timer.judge(done)?.sink;
+    let plan = Plan::new(&read.text, &request.params);
+    let shown = Shown::theirs(read.kind.operation(), &read.relations);
+    let mut batches = transaction.execute(shown, plan, batches).await?.sink;
     batches.batch.notices = transaction.take_notices().await.unwrap_or_default();
     batches.batch.elapsed_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
     batches.send().await;

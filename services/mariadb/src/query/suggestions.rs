@@ -15,18 +15,24 @@ use crate::guard;
 /// How long the look-up may take: an error must not wait for its advice.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Tables and views of a database.
-const TABLES: &str = "
-    select table_name from information_schema.tables where table_schema = ? order by 1 limit 5000";
+/// Tables and views of a database; and what the trace shows of it.
+const TABLES: [&str; 2] = [
+    "SELECT information_schema.tables",
+    "
+    select table_name from information_schema.tables where table_schema = ? order by 1 limit 5000",
+];
 
 /// The columns of a table.
-const COLUMNS: &str = "
-    select column_name from information_schema.columns where table_schema = ? and table_name = ? order by 1 limit 5000";
+const COLUMNS: [&str; 2] = ["SELECT information_schema.columns", "
+    select column_name from information_schema.columns where table_schema = ? and table_name = ? order by 1 limit 5000"];
 
 /// The stored functions of a database.
-const FUNCTIONS: &str = "
+const FUNCTIONS: [&str; 2] = [
+    "SELECT information_schema.routines",
+    "
     select routine_name from information_schema.routines
-     where routine_schema = ? and routine_type = 'FUNCTION' order by 1 limit 5000";
+     where routine_schema = ? and routine_type = 'FUNCTION' order by 1 limit 5000",
+];
 
 /// The error as a fault, with `did_you_mean` where there is something to mean.
 pub(super) async fn suggest(
@@ -146,10 +152,10 @@ async fn look_up(
 
 async fn texts(
     transaction: &mut Transaction,
-    sql: &str,
+    [summary, sql]: [&'static str; 2],
     params: &[Option<&str>],
 ) -> Result<Vec<String>, Error> {
-    let rows = transaction.rows(sql, params).await?;
+    let rows = transaction.rows(summary, sql, params).await?;
     Ok(rows
         .iter()
         .filter_map(|row| row.text(0))

@@ -38,7 +38,9 @@ pub(crate) async fn create_database(
     }
     let timeout = Duration::from_millis(TIMEOUT_MS.maximum.into());
     let timeout = remaining.map_or(timeout, |remaining| remaining.min(timeout));
-    let created = database.run_outside_transaction(None, &sql, timeout).await;
+    let created = database
+        .run_outside_transaction(None, "CREATE DATABASE", &sql, timeout)
+        .await;
     created.map_err(|error| {
         let known = is_known(&error);
         let fault = Fault::from(error);
@@ -50,7 +52,9 @@ pub(crate) async fn create_database(
     let mut transaction = database.write(None, timeout).await?;
     let sql = "select default_character_set_name, default_collation_name from information_schema.schemata
                 where schema_name = ?";
-    let rows = transaction.rows(sql, &[Some(name)]).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.schemata", sql, &[Some(name)])
+        .await?;
     transaction.rollback().await?;
     let text = |column| {
         rows.first()

@@ -208,7 +208,10 @@ impl Server {
             format!("drop database if exists `{name}`"),
             format!("create database `{name}` character set utf8mb4"),
         ] {
-            let done = self.0.run_outside_transaction(None, &sql, SOON).await;
+            let done = self
+                .0
+                .run_outside_transaction(None, "CREATE DATABASE", &sql, SOON)
+                .await;
             done.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         }
     }
@@ -235,7 +238,7 @@ impl Server {
     /// The first column of the first row as text.
     pub(crate) async fn value(&self, sql: &str) -> String {
         let mut transaction = self.0.read(None, SOON).await.expect("a transaction");
-        let rows = transaction.rows(sql, &[]).await.expect("rows");
+        let rows = transaction.rows("SELECT", sql, &[]).await.expect("rows");
         let value: Option<String> = rows.first().and_then(|row| {
             row.text(0)
                 .map(str::to_owned)
@@ -254,7 +257,7 @@ impl Server {
     async fn sessions(&self, key: &str, part: &str) -> Vec<[String; 3]> {
         let mut transaction = self.0.read(None, SOON).await.expect("a transaction");
         let rows = transaction
-            .rows("show full processlist", &[])
+            .rows("SHOW PROCESSLIST", "show full processlist", &[])
             .await
             .expect("rows");
         transaction.rollback().await.expect("rolls back");

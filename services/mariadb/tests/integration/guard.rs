@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Lifecycle, answer::Caps};
-use mcp_hub_mariadb::database::Database;
+use mcp_hub_mariadb::database::{Database, Shown};
 use mcp_hub_proto::mariadb::v1::QueryRequest;
 use mcp_hub_testing::MariaDb;
 use proptest::prelude::*;
@@ -115,7 +115,11 @@ async fn read_only_alone_is_not_enough() {
         let database = Database::new(config(&format!("url = '{url}'")), "corpus", Lifecycle::new());
         let limit = Duration::from_secs(20);
         let mut transaction = database.read(None, limit).await.expect("a transaction");
-        if transaction.run(sql, &[], Caps::default()).await.is_ok() {
+        if transaction
+            .run(Shown::ours("OTHER"), sql, &[], Caps::default())
+            .await
+            .is_ok()
+        {
             through.push(*sql);
         }
     }

@@ -20,5 +20,7 @@ mod restart;
 mod status;
 mod stream;
 mod tls;
+mod told;
+mod traces;
 mod types;
 mod write;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mcp_hub_chassis::fault::{Fault, Reason};
 use mcp_hub_chassis::{Lifecycle, answer::Caps};
-use mcp_hub_mariadb::database::Database;
+use mcp_hub_mariadb::database::{Database, Shown};
 use mcp_hub_testing::MariaDb;
 
 use sqlx::{Connection as _, Executor as _, MySqlConnection};
@@ -109,7 +109,10 @@ async fn the_session_refuses_writes_when_the_guard_does_not() {
     };
     for sql in WRITES.iter().chain(sequences) {
         let mut transaction = database.read(None, TIMEOUT).await.expect("a transaction");
-        let error = transaction.run(sql, &[], Caps::default()).await.expect_err(sql);
+        let error = transaction
+            .run(Shown::ours("OTHER"), sql, &[], Caps::default())
+            .await
+            .expect_err(sql);
         let fault = Fault::from(error);
         assert_eq!(fault.reason, Reason::WriteNotAllowed, "{sql}: {fault:?}");
     }
@@ -124,11 +127,16 @@ async fn the_session_refuses_writes_when_the_guard_does_not() {
         "set session transaction isolation level serializable",
     ] {
         let mut transaction = database.read(None, TIMEOUT).await.expect("a transaction");
-        let _ = transaction.run(sql, &[], Caps::default()).await;
+        let _ = transaction
+            .run(Shown::ours("OTHER"), sql, &[], Caps::default())
+            .await;
         drop(transaction);
         for write in ["delete from victim", "truncate victim"] {
             let mut transaction = database.read(None, TIMEOUT).await.expect("a transaction");
-            let error = transaction.run(write, &[], Caps::default()).await.expect_err(sql);
+            let error = transaction
+                .run(Shown::ours("OTHER"), write, &[], Caps::default())
+                .await
+                .expect_err(sql);
             assert_eq!(
                 Fault::from(error).reason,
                 Reason::WriteNotAllowed,
@@ -171,7 +179,9 @@ async fn what_the_session_lets_through_the_guard_refuses() {
     for sql in LET_THROUGH {
         let database = Database::new(config(&format!("url = '{url}'")), "bypass", Lifecycle::new());
         let mut transaction = database.read(None, TIMEOUT).await.expect("a transaction");
-        let passed = transaction.run(sql, &[], Caps::default()).await;
+        let passed = transaction
+            .run(Shown::ours("OTHER"), sql, &[], Caps::default())
+            .await;
         assert!(passed.is_ok(), "{sql} is stopped by the server now: {passed:?}");
         let fault = adapter.query(sql).await.expect_err(sql);
         assert_eq!(fault.reason, Reason::WriteNotAllowed, "{sql}");

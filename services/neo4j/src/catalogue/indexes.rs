@@ -109,6 +109,6 @@ impl Index {
 pub(crate) async fn indexes(transaction: &mut Transaction) -> Result<Vec<Index>, Error> {
     let cypher = "SHOW INDEXES YIELD name, type, state, entityType, labelsOrTypes, properties, owningConstraint, options \
                   RETURN name, type, state, entityType, labelsOrTypes, properties, owningConstraint, options ORDER BY name";
-    let rows = transaction.first_rows(cypher, vec![]).await?;
+    let rows = transaction.first_rows("SHOW INDEXES", cypher, vec![]).await?;
     rows.iter().map(Index::read).collect()
 }

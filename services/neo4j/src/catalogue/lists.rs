@@ -11,7 +11,7 @@ use mcp_hub_proto::data::v1::ResultSet;
 use mcp_hub_proto::neo4j::v1 as pb;
 
 use super::{quoted, timeout, unknown_label};
-use crate::database::Database;
+use crate::database::{Database, Shown};
 use crate::query::Page;
 
 const NODES: Bounds = Bounds {
@@ -100,6 +100,7 @@ impl List<'_> {
         let name = self.database.unwrap_or_default();
         let statement = Statement::of([self.cypher.as_bytes(), name.as_bytes()]);
         let page = Page {
+            shown: Shown::ours("MATCH"),
             cypher: self.cypher,
             params: vec![],
             delivered: statement.delivered(self.cursor)?,
@@ -117,7 +118,7 @@ impl List<'_> {
         if let (Some(label), true, 0) = (self.label, result.rows.is_empty(), page.delivered) {
             let cypher = "CALL db.labels() YIELD label RETURN collect(label)";
             let labels: Vec<String> = transaction
-                .rows(cypher, vec![])
+                .rows("CALL db.labels", cypher, vec![])
                 .await?
                 .first()
                 .map_or(Ok(vec![]), |row| row.get(0))?;

@@ -17,14 +17,18 @@ pub(crate) async fn names(
     of: Option<&str>,
     timeout: Duration,
 ) -> Result<Vec<String>, Fault> {
-    let cypher = match kind {
-        Kind::Label => "CALL db.labels() YIELD label AS name RETURN name ORDER BY name",
-        Kind::RelationshipType => {
-            "CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name ORDER BY name"
-        }
+    let (summary, cypher) = match kind {
+        Kind::Label => (
+            "CALL db.labels",
+            "CALL db.labels() YIELD label AS name RETURN name ORDER BY name",
+        ),
+        Kind::RelationshipType => (
+            "CALL db.relationshipTypes",
+            "CALL db.relationshipTypes() YIELD relationshipType AS name RETURN name ORDER BY name",
+        ),
     };
     let mut transaction = database.read(of, timeout).await?;
-    let rows = transaction.first_rows(cypher, vec![]).await?;
+    let rows = transaction.first_rows(summary, cypher, vec![]).await?;
     transaction.rollback().await?;
     let names: Result<_, _> = rows.iter().map(|row| row.get(0)).collect();
     Ok(names?)

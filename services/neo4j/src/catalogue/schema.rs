@@ -76,7 +76,7 @@ struct Constraint {
 async fn constraints(transaction: &mut Transaction) -> Result<Vec<Constraint>, Error> {
     let cypher = "SHOW CONSTRAINTS YIELD name, type, entityType, labelsOrTypes, properties \
                   RETURN name, type, entityType, labelsOrTypes, properties ORDER BY name";
-    let rows = transaction.rows(cypher, vec![]).await?;
+    let rows = transaction.rows("SHOW CONSTRAINTS", cypher, vec![]).await?;
     let read = rows.iter().map(|row| {
         Ok(Constraint {
             name: row.get(0)?,

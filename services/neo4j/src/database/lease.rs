@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_hub_chassis::trace;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument as _;
 
 use super::pool::{Pool, Pooled};
+use crate::config::Address;
 use crate::error::Error;
 use crate::wire::Connection;
 
@@ -32,6 +35,11 @@ impl Lease {
         &mut self.pooled().connection
     }
 
+    /// The server at its other end.
+    pub(super) fn address(&self) -> &Address {
+        &self.pool.address
+    }
+
     /// Whether the connection has served another call, so that a failure may be about the past.
     pub(crate) fn was_used(&mut self) -> bool {
         self.pooled().used
@@ -39,7 +47,7 @@ impl Lease {
 
     /// Puts a new connection in the place of a dead one.
     pub(crate) async fn replace(&mut self) -> Result<(), Error> {
-        let fresh = self.pool.connect().await?;
+        let fresh = self.pool.replacement().await?;
         let old = std::mem::replace(self.pooled(), fresh);
         self.pool.close(old);
         Ok(())
@@ -64,7 +72,9 @@ impl Drop for Lease {
         } else {
             // The permit goes along: the server is still busy with us.
             let lifecycle = pool.lifecycle.clone();
-            lifecycle.spawn(async move {
+            // Of the call, which may be over before.
+            let span = trace::internal("release connection");
+            let released = async move {
                 match tokio::time::timeout(DRAIN, pooled.connection.clear()).await {
                     Ok(Ok(())) => pool.put_back(pooled),
                     Ok(Err(_)) => pool.close(pooled),
@@ -74,7 +84,8 @@ impl Drop for Lease {
                     }
                 }
                 drop(permit);
-            });
+            };
+            lifecycle.spawn(released.instrument(span));
         }
     }
 }

@@ -4,13 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mcp_hub_chassis::Lifecycle;
+use futures_util::FutureExt as _;
 use mcp_hub_chassis::slots::Slots;
+use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _, attribute};
+use mcp_hub_chassis::{Lifecycle, fault, metrics};
 use mcp_hub_proto::adapter::v1 as adapter;
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument as _, Span};
 
 use super::lease::Lease;
 use crate::config::{Address, Config, Role, Target};
 use crate::error::Error;
+use crate::traced;
 use crate::wire::{self, Connection};
 
 /// A connection that stood idle for longer is asked before it is used: a peer that vanished leaves no trace on this side.
@@ -30,9 +35,10 @@ const LONGEST_LIFE: Duration = Duration::from_mins(30);
 pub(super) struct Pool {
     config: Config,
     role: Role,
-    address: Address,
+    pub(super) address: Address,
     pub(super) lifecycle: Lifecycle,
     slots: Slots,
+    metrics: metrics::pool::Pool,
     idle: Mutex<Vec<Idle>>,
     /// The target of the last login.
     target: Mutex<Option<Target>>,
@@ -49,6 +55,7 @@ pub(super) struct Pooled {
     pub(super) used: bool,
     generation: u64,
     born: Instant,
+    counted: metrics::pool::Connection,
 }
 
 struct Idle {
@@ -57,8 +64,21 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, role: Role, address: Address, lifecycle: Lifecycle) -> Arc<Self> {
+    /// A pool without connections. `key` is the adapter's.
+    pub(super) fn new(
+        config: Config,
+        role: Role,
+        address: Address,
+        key: &str,
+        lifecycle: Lifecycle,
+    ) -> Arc<Self> {
+        // Those of all members of a cluster are counted together: an address is no label.
+        let name = match role {
+            Role::Reader => key.to_owned(),
+            Role::Writer => format!("{key}/write"),
+        };
         Arc::new(Self {
+            metrics: metrics::pool::Pool::new(&name, config.pool_size()),
             slots: Slots::new(config.pool_size()),
             config,
             role,
@@ -71,18 +91,64 @@ impl Pool {
         })
     }
 
-    /// A connection for one call, after at most `wait` for a free one.
-    pub(super) async fn lease(self: &Arc<Self>, wait: Duration) -> Result<Lease, Error> {
-        let slot = self.slots.take(wait).await.ok_or(Error::Busy)?;
-        let pooled = match self.take_idle().await {
-            Some(pooled) => pooled,
-            None => self.connect().await?,
+    /// A connection for one call, after at most `wait` for a free one. `attempt` counts the servers that were tried for it, from 1.
+    pub(super) async fn lease(self: &Arc<Self>, wait: Duration, attempt: i64) -> Result<Lease, Error> {
+        let acquired = async {
+            let slot = self.slot(wait).await?;
+            let pooled = match self.take_idle().await {
+                Some(pooled) => pooled,
+                None => self.connect().await?,
+            };
+            Ok(Lease::new(self.clone(), pooled, slot))
         };
-        Ok(Lease::new(self.clone(), pooled, slot))
+        self.acquire(attempt, acquired).await
     }
 
-    /// A new connection, also for a lease whose own turned out to be dead.
-    pub(super) async fn connect(&self) -> Result<Pooled, Error> {
+    /// A new connection for a lease whose own turned out to be dead.
+    pub(super) async fn replacement(&self) -> Result<Pooled, Error> {
+        self.acquire(2, self.connect()).await
+    }
+
+    /// Shows in the trace how long a call had to wait until it had a connection, to which server, and why it got none.
+    async fn acquire<T>(
+        &self,
+        attempt: i64,
+        acquired: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let span = trace::internal("acquire connection");
+        if !span.is_disabled() {
+            span.set_attribute(attribute::SERVER_ADDRESS, self.address.host.clone());
+            span.set_attribute(attribute::SERVER_PORT, i64::from(self.address.port));
+            if attempt > 1 {
+                traced::retried(&span, attempt);
+            }
+        }
+        let acquired = acquired.instrument(span.clone()).await;
+        acquired.inspect_err(|error| trace::fail(&span, fault::name(error.reason())))
+    }
+
+    /// A place among the pool's connections.
+    async fn slot(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
+        let begun = Instant::now();
+        let mut slot = std::pin::pin!(self.slots.take(wait));
+        let slot = match slot.as_mut().now_or_never() {
+            Some(slot) => slot,
+            None => {
+                let _pending = self.metrics.pending();
+                slot.await
+            }
+        };
+        let Some(slot) = slot else {
+            self.metrics.timed_out();
+            return Err(Error::Busy);
+        };
+        self.metrics.waited(begun.elapsed());
+        Ok(slot)
+    }
+
+    async fn connect(&self) -> Result<Pooled, Error> {
+        Span::current().set_attribute(attribute::POOL_CONNECTED, true);
+        let begun = Instant::now();
         let generation = self.generation.load(Ordering::Acquire);
         let target = self.config.target(self.role)?;
         if let Some(reason) = self.refusal(&target) {
@@ -97,11 +163,13 @@ impl Pool {
         };
         *lock(&self.target) = Some(target);
         self.slots.opened();
+        self.metrics.connected(begun.elapsed());
         Ok(Pooled {
             connection,
             used: false,
             generation,
             born: Instant::now(),
+            counted: self.metrics.used(),
         })
     }
 
@@ -116,6 +184,7 @@ impl Pool {
             return;
         }
         pooled.used = true;
+        pooled.counted.now_idle();
         let since = Instant::now();
         self.idle().push(Idle { pooled, since });
     }
@@ -155,6 +224,7 @@ impl Pool {
             let alive = pooled.connection.is_alive()
                 && (since.elapsed() < ASK_AFTER || answers(&mut pooled.connection).await);
             if alive {
+                pooled.counted.now_used();
                 return Some(pooled);
             }
             self.close(pooled);

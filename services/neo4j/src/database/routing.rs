@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Address, Role, Target};
 use crate::error::Error;
+use crate::traced::{Current, Shown};
 use crate::wire::message::Request;
 use crate::wire::packstream::Packed;
 use crate::wire::{Connection, routing_context};
@@ -65,6 +66,18 @@ impl Routes {
     /// # Errors
     /// The server's, such as one for a database that does not exist; [`Error::Lost`].
     pub(super) async fn ask(
+        &self,
+        connection: &mut Connection,
+        target: &Target,
+        database: Option<&str>,
+    ) -> Result<Arc<Table>, Error> {
+        let statement = Shown::ours("ROUTE").begin(&target.address, database.unwrap_or_default(), "");
+        let table = self.ask_once(connection, target, database).await;
+        Current::new(statement).settle(&table);
+        table
+    }
+
+    async fn ask_once(
         &self,
         connection: &mut Connection,
         target: &Target,

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mcp_hub_chassis::answer::{Answer, Caps, Push};
+use mcp_hub_chassis::trace::context::TRACEPARENT;
+use mcp_hub_chassis::trace::statement;
 use mcp_hub_proto::data::v1::ResultSet;
+use tracing::Span;
 
 use super::lease::Lease;
 use super::routing::Routes;
 use super::summary::Summary;
 use crate::error::Error;
 use crate::row::Row;
+use crate::traced::{self, Current, Shown};
 use crate::value::{Columns, Detail};
 use crate::wire;
 use crate::wire::message::{Request, Response};
@@ -22,9 +26,24 @@ const ALL: i64 = -1;
 /// A transaction. Dropped, its statement is interrupted and it is rolled back in the background.
 pub struct Transaction {
     lease: Lease,
-    begin: Entries,
+    beginning: Beginning,
+    begun: bool,
     timeout: Duration,
     routes: Arc<Routes>,
+    /// The statement under way, in the trace.
+    current: Option<Current>,
+    /// Whether what is done now was tried before.
+    again: bool,
+}
+
+/// What the server is told when a transaction begins.
+pub(super) struct Beginning {
+    /// The database; empty for the user's home.
+    pub(super) database: String,
+    /// What `SHOW TRANSACTIONS` and the server's log say about it. The trace comes to it.
+    pub(super) metadata: Entries,
+    /// The rest, as the protocol has it.
+    pub(super) extra: Entries,
 }
 
 /// What a caller's statement did.
@@ -48,37 +67,69 @@ pub(crate) enum Next {
 
 impl Transaction {
     /// Nothing is sent yet: the beginning goes along with the first statement.
-    pub(super) fn begin(lease: Lease, begin: Entries, timeout: Duration, routes: Arc<Routes>) -> Self {
-        let mut transaction = Self {
+    pub(super) fn new(lease: Lease, beginning: Beginning, timeout: Duration, routes: Arc<Routes>) -> Self {
+        Self {
             lease,
-            begin,
+            beginning,
+            begun: false,
             timeout,
             routes,
-        };
-        transaction.queue_begin();
-        transaction
+            current: None,
+            again: false,
+        }
     }
 
+    /// Queues the beginning, with the current span in its metadata if the server is to be told.
     fn queue_begin(&mut self) {
-        let begin = Packed::Map(self.begin.clone());
-        self.lease.connection().queue(Request::Begin, vec![begin]);
+        let mut metadata = self.beginning.metadata.clone();
+        let told = statement::told().map(|traceparent| (TRACEPARENT.to_owned(), traceparent.into()));
+        metadata.extend(told);
+        let mut begin = self.beginning.extra.clone();
+        begin.push(("tx_metadata".to_owned(), Packed::Map(metadata)));
+        self.lease
+            .connection()
+            .queue(Request::Begin, vec![Packed::Map(begin)]);
+        self.begun = true;
     }
 
-    /// Begins on a new connection in the place of one that has died.
-    pub(crate) async fn begin_again(&mut self) -> Result<(), Error> {
+    /// Begins on a new connection in the place of one that has died, which `error` has told.
+    pub(crate) async fn begin_again(&mut self, error: Error) -> Result<(), Error> {
+        let _ = self.settle::<()>(Err(error));
         self.lease.replace().await?;
-        self.queue_begin();
+        (self.begun, self.again) = (false, true);
         Ok(())
     }
 
-    /// Runs one of our own statements to its end and returns its rows.
+    /// Ends the statement under way in the trace, with what it came to.
+    pub(crate) fn settle<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Some(current) = self.current.take() {
+            current.settle(&result);
+        }
+        result
+    }
+
+    /// Says that the last row is not in the answer, because that has enough.
+    pub(crate) fn leave_out(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.leave_out();
+        }
+    }
+
+    /// Runs one of our own statements to its end and returns its rows. The trace shows it as `summary`: what it does in one word, and to
+    /// what.
     ///
     /// # Errors
     /// The server's, [`Error::TimedOut`], [`Error::Lost`].
-    pub async fn rows(&mut self, cypher: &str, params: Entries) -> Result<Vec<Row>, Error> {
+    pub async fn rows(
+        &mut self,
+        summary: &'static str,
+        cypher: &str,
+        params: Entries,
+    ) -> Result<Vec<Row>, Error> {
         let timeout = self.timeout;
         let statement = async {
-            self.start(cypher, params, Request::Pull, ALL).await?;
+            self.start(Shown::ours(summary), cypher, params, Request::Pull, ALL)
+                .await?;
             let mut rows = Vec::new();
             loop {
                 match self.next().await? {
@@ -87,28 +138,47 @@ impl Transaction {
                 }
             }
         };
-        limit(timeout, statement).await
+        let rows = limit(timeout, statement).await;
+        self.settle(rows)
     }
 
     /// Runs a caller's statement to its end. Rows beyond the caps are left out of the result, not of the effect.
     ///
     /// # Errors
     /// The server's, [`Error::TimedOut`], [`Error::Lost`].
-    pub async fn run(&mut self, cypher: &str, params: Entries, caps: Caps) -> Result<Outcome, Error> {
-        limit(self.timeout, self.run_to_end(cypher, params, caps)).await
+    pub async fn run(
+        &mut self,
+        shown: Shown<'_>,
+        cypher: &str,
+        params: Entries,
+        caps: Caps,
+    ) -> Result<Outcome, Error> {
+        let outcome = limit(self.timeout, self.run_to_end(shown, cypher, params, caps)).await;
+        self.settle(outcome)
     }
 
-    async fn run_to_end(&mut self, cypher: &str, params: Entries, caps: Caps) -> Result<Outcome, Error> {
+    async fn run_to_end(
+        &mut self,
+        shown: Shown<'_>,
+        cypher: &str,
+        params: Entries,
+        caps: Caps,
+    ) -> Result<Outcome, Error> {
         let begun = Instant::now();
         let wanted = i64::from(caps.rows) + 1;
-        let names = self.start(cypher, params, Request::Pull, wanted).await?;
+        let names = self.start(shown, cypher, params, Request::Pull, wanted).await?;
         let mut columns = Columns::new(names, Detail::Shown);
         let mut answer = Answer::new(columns.placeholders(), caps);
         let mut full = false;
         let summary = loop {
             match self.next().await? {
-                Next::Row(_) if full => {}
-                Next::Row(values) => full = answer.push(columns.row(&values))? != Push::Added,
+                Next::Row(_) if full => self.leave_out(),
+                Next::Row(values) => {
+                    full = answer.push(columns.row(&values))? != Push::Added;
+                    if full {
+                        self.leave_out();
+                    }
+                }
                 // The rest has its effect without travelling.
                 Next::More => self.discard(ALL).await?,
                 Next::End(summary) => break *summary,
@@ -127,7 +197,8 @@ impl Transaction {
     /// # Errors
     /// The server's, such as a constraint that does not hold.
     pub async fn commit(mut self) -> Result<(), Error> {
-        limit(self.timeout, self.end(Request::Commit)).await
+        let ended = limit(self.timeout, self.end("COMMIT", Request::Commit)).await;
+        self.settle(ended)
     }
 
     /// Undoes what was done.
@@ -135,10 +206,15 @@ impl Transaction {
     /// # Errors
     /// When the connection is lost, which undoes it as well.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        limit(self.timeout, self.end(Request::Rollback)).await
+        let ended = limit(self.timeout, self.end("ROLLBACK", Request::Rollback)).await;
+        self.settle(ended)
     }
 
-    async fn end(&mut self, request: Request) -> Result<(), Error> {
+    async fn end(&mut self, summary: &'static str, request: Request) -> Result<(), Error> {
+        if !self.begun {
+            return Ok(());
+        }
+        self.show(Shown::ours(summary), "");
         let connection = self.lease.connection();
         connection.queue(request, vec![]);
         connection.flush().await?;
@@ -155,11 +231,16 @@ impl Transaction {
     /// The server's; the transaction is then over.
     pub(crate) async fn start(
         &mut self,
+        shown: Shown<'_>,
         cypher: &str,
         params: Entries,
         first: Request,
         rows: i64,
     ) -> Result<Vec<String>, Error> {
+        let span = self.show(shown, cypher);
+        if !self.begun {
+            span.in_scope(|| self.queue_begin());
+        }
         let connection = self.lease.connection();
         let nothing = Packed::Map(vec![]);
         connection.queue(Request::Run, vec![cypher.into(), Packed::Map(params), nothing]);
@@ -175,6 +256,17 @@ impl Transaction {
         let columns = metadata.get("fields").map(Packed::items).unwrap_or_default();
         let columns = columns.iter().filter_map(Packed::as_str).map(str::to_owned);
         Ok(columns.collect())
+    }
+
+    /// Begins the span of a statement.
+    fn show(&mut self, shown: Shown<'_>, cypher: &str) -> Span {
+        let statement = shown.begin(self.lease.address(), &self.beginning.database, cypher);
+        let span = statement.span().clone();
+        if std::mem::take(&mut self.again) {
+            traced::retried(&span, 2);
+        }
+        self.current = Some(Current::new(statement));
+        span
     }
 
     /// The answer to a statement, behind that to the transaction's beginning.
@@ -217,7 +309,13 @@ impl Transaction {
     pub(crate) async fn next(&mut self) -> Result<Next, Error> {
         let response = self.lease.connection().receive().await;
         match response.map_err(|error| self.judge(error))? {
-            Response::Record(values) => Ok(Next::Row(values)),
+            Response::Record(values) => {
+                let bytes = self.lease.connection().received();
+                if let Some(current) = &mut self.current {
+                    current.add(bytes);
+                }
+                Ok(Next::Row(values))
+            }
             Response::Success(metadata) => Ok(if wire::has_more(&metadata) {
                 Next::More
             } else {

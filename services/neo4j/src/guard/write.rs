@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::Refusal;
 use super::clauses::Statement;
 use super::lexer::{Kind, Token};
 use super::procedures::{self, Verdict};
+use super::{Gist, Refusal};
 
 /// How much of a statement a sentence about it shows.
 const SHOWN: usize = 120;
@@ -34,6 +34,8 @@ const OF_THE_SERVER: [&str; 9] = [
 pub(crate) struct Write {
     /// What it destroys, as a sentence, when that is much or can't be seen; such a statement wants a confirmation.
     pub effect: Option<String>,
+    /// What the trace shows of it.
+    pub gist: Gist,
 }
 
 /// Looks at the clauses of a write.
@@ -56,7 +58,8 @@ pub(super) fn inspect(statement: &Statement<'_>) -> Result<Write, Refusal> {
     } else {
         destroys(statement).map(|what| format!("`{text}` {what}."))
     };
-    Ok(Write { effect })
+    let gist = statement.gist();
+    Ok(Write { effect, gist })
 }
 
 /// Refuses commands on the system database. They act on the whole server, and passwords stand in them.

@@ -7,7 +7,7 @@ use mcp_hub_chassis::answer::{Answer, Caps, Push};
 use mcp_hub_chassis::progress::Counter;
 use mcp_hub_proto::data::v1::ResultSet;
 
-use crate::database::{Next, Transaction, limit};
+use crate::database::{Next, Shown, Transaction, limit};
 use crate::error::Error;
 use crate::value::{Columns, Detail};
 use crate::wire::message::Request;
@@ -15,6 +15,8 @@ use crate::wire::packstream::Entries;
 
 /// A page of a read.
 pub(crate) struct Page<'a> {
+    /// What the trace shows of the statement.
+    pub(crate) shown: Shown<'a>,
     /// The statement.
     pub(crate) cypher: &'a str,
     /// Its parameters.
@@ -65,20 +67,21 @@ impl Transaction {
     /// The server's, time-outs, a row that is too large.
     pub(crate) async fn page(&mut self, page: &Page<'_>) -> Result<Table, Error> {
         let timeout = self.timeout();
-        limit(timeout, async {
+        let table = limit(timeout, async {
             match self.read_page(page).await {
                 Err(error) if error.is_lost_connection() && self.lease().was_used() => {
                     tracing::debug!(
                         error = mcp_hub_chassis::fault::chain(&error),
                         "the connection had died"
                     );
-                    self.begin_again().await?;
+                    self.begin_again(error).await?;
                     self.read_page(page).await
                 }
                 result => result,
             }
         })
-        .await
+        .await;
+        self.settle(table)
     }
 
     async fn read_page(&mut self, page: &Page<'_>) -> Result<Table, Error> {
@@ -86,13 +89,15 @@ impl Transaction {
         let wanted = i64::from(page.caps.rows) + 1;
         let params = page.params.clone();
         if page.delivered == 0 {
-            let names = self.start(page.cypher, params, Request::Pull, wanted).await?;
+            let names = self
+                .start(page.shown, page.cypher, params, Request::Pull, wanted)
+                .await?;
             return self.fill(Table::new(names, page)).await;
         }
         // What earlier pages had is made again, but does not travel again.
         let delivered = i64::try_from(page.delivered).map_err(|_| too_far())?;
         let names = self
-            .start(page.cypher, params, Request::Discard, delivered)
+            .start(page.shown, page.cypher, params, Request::Discard, delivered)
             .await?;
         let table = Table::new(names, page);
         match self.next().await? {
@@ -111,6 +116,7 @@ impl Transaction {
                 Next::Row(values) => {
                     let row = table.columns.row(&values);
                     if table.answer.push(row)? != Push::Added {
+                        self.leave_out();
                         return Ok(table);
                     }
                 }

@@ -8,8 +8,9 @@ use mcp_hub_proto::data::v1::{self as data, ResultSet};
 use mcp_hub_proto::neo4j::v1::{StreamQueryRequest, StreamQueryResponse};
 use prost::Message as _;
 
-use crate::database::{Database, Next, Transaction, limit};
+use crate::database::{Database, Next, Shown, Transaction, limit};
 use crate::error::Error;
+use crate::guard::Gist;
 use crate::value::{Columns, Detail};
 use crate::wire::message::Request;
 use crate::wire::packstream::{Entries, Packed};
@@ -28,29 +29,32 @@ pub(crate) fn stream(
     remaining: Option<Duration>,
     lifecycle: &Lifecycle,
 ) -> Result<Stream<StreamQueryResponse>, Fault> {
-    guard::read(&request.cypher)?;
+    let gist = guard::read(&request.cypher)?.gist;
     let params = params::encode(&request.params)?;
     let timeout = stream::timeout(request.limit, request.timeout_ms, remaining)?;
     Ok(stream::start(lifecycle, move |sender| async move {
-        send_all(&database, &request, params, timeout, &sender).await
+        send_all(&database, &request, &gist, params, timeout, &sender).await
     }))
 }
 
 async fn send_all(
     database: &Database,
     request: &StreamQueryRequest,
+    gist: &Gist,
     params: Entries,
     timeout: Duration,
     sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Fault> {
     let mut transaction = database.read(request.database.as_deref(), timeout).await?;
-    let rows = send_rows(&mut transaction, request, params, sender);
-    Ok(limit(timeout, rows).await?)
+    let rows = send_rows(&mut transaction, request, gist, params, sender);
+    let sent = limit(timeout, rows).await;
+    Ok(transaction.settle(sent)?)
 }
 
 async fn send_rows(
     transaction: &mut Transaction,
     request: &StreamQueryRequest,
+    gist: &Gist,
     params: Entries,
     sender: &Sender<StreamQueryResponse>,
 ) -> Result<(), Error> {
@@ -59,7 +63,13 @@ async fn send_rows(
     let mut left = request.limit.map_or(u64::MAX, |limit| u64::from(limit) + 1);
     let next_pull = |left: u64| i64::try_from(left.min(PULL)).unwrap_or(i64::MAX);
     let names = transaction
-        .start(&request.cypher, params, Request::Pull, next_pull(left))
+        .start(
+            Shown::theirs(gist),
+            &request.cypher,
+            params,
+            Request::Pull,
+            next_pull(left),
+        )
         .await?;
     let mut batches = Batches {
         sender,
@@ -70,7 +80,10 @@ async fn send_rows(
     };
     let summary = loop {
         match transaction.next().await? {
-            Next::Row(_) if left == 1 && request.limit.is_some() => break None,
+            Next::Row(_) if left == 1 && request.limit.is_some() => {
+                transaction.leave_out();
+                break None;
+            }
             Next::Row(values) => {
                 left -= 1;
                 if !batches.push(&values).await? {

@@ -80,6 +80,7 @@ async fn log_in(
         pending: std::collections::VecDeque::new(),
         state: State::Ready,
         secrets: target.secrets(),
+        received: 0,
     };
     let mut authentication = authentication(target);
     let mut extra: Entries = vec![("user_agent".to_owned(), AGENT.into())];

@@ -6,7 +6,7 @@ use mcp_hub_chassis::config::Sources;
 use mcp_hub_chassis::fault::{Fault, Reason};
 use mcp_hub_chassis::{Lifecycle, answer::Caps};
 use mcp_hub_neo4j::Config;
-use mcp_hub_neo4j::database::{Database, Outcome};
+use mcp_hub_neo4j::database::{Database, Outcome, Shown};
 use mcp_hub_neo4j::row::Row;
 use mcp_hub_proto::adapter::v1::adapter_service_client::AdapterServiceClient;
 use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, State};
@@ -204,7 +204,9 @@ impl Server {
 
     pub(crate) async fn outcome(&self, cypher: &str) -> Outcome {
         let mut transaction = self.0.write(None, SOON).await.expect("a transaction");
-        let outcome = transaction.run(cypher, vec![], Caps::default()).await;
+        let outcome = transaction
+            .run(Shown::ours("RETURN"), cypher, vec![], Caps::default())
+            .await;
         let outcome = outcome.unwrap_or_else(|error| panic!("{cypher}: {error:?}"));
         transaction.commit().await.expect("commits");
         outcome
@@ -213,7 +215,7 @@ impl Server {
     /// The rows of a statement.
     pub(crate) async fn rows(&self, cypher: &str) -> Vec<Row> {
         let mut transaction = self.0.read(None, SOON).await.expect("a transaction");
-        let rows = transaction.rows(cypher, vec![]).await;
+        let rows = transaction.rows("RETURN", cypher, vec![]).await;
         let rows = rows.unwrap_or_else(|error| panic!("{cypher}: {error:?}"));
         transaction.rollback().await.expect("rolls back");
         rows

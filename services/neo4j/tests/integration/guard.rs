@@ -68,7 +68,7 @@ async fn what_is_allowed_reaches_the_server() {
 /// What the server says to a statement in READ mode, past the guard.
 async fn unguarded(database: &Database, cypher: &str) -> Result<(), String> {
     let mut transaction = database.read(None, SOON).await.expect("a transaction");
-    match transaction.rows(cypher, vec![]).await {
+    match transaction.rows("RETURN", cypher, vec![]).await {
         Ok(_) => Ok(()),
         Err(Error::Server(error)) => Err(error.code),
         Err(error) => panic!("{cypher}: {error:?}"),

@@ -20,5 +20,6 @@ mod schema;
 mod search;
 mod stream;
 mod tls;
+mod traces;
 mod types;
 mod write;

@@ -21,7 +21,9 @@ pub(super) async fn of(
                       character_set_name, column_comment, data_type
                  from information_schema.columns where table_schema = ? and table_name = ?
                 order by ordinal_position";
-    let rows = transaction.rows(sql, &place.params()).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.columns", sql, &place.params())
+        .await?;
     let columns = rows.iter().map(|row| {
         let text = |column: usize| row.text(column).unwrap_or_default();
         let name = text(0);

@@ -37,7 +37,10 @@ pub(super) async fn indexes(transaction: &mut Transaction, place: &Place) -> Res
         exact("index_name")
     );
     let mut indexes = Indexes::default();
-    for row in transaction.rows(&sql, &place.params()).await? {
+    for row in transaction
+        .rows("SELECT information_schema.statistics", &sql, &place.params())
+        .await?
+    {
         let text = |column: usize| row.text(column).unwrap_or_default();
         let name = text(0);
         if name == "PRIMARY" {
@@ -100,7 +103,9 @@ pub(super) async fn foreign_keys(
         exact("k.constraint_name")
     );
     let params = [place.params(), place.params()].concat();
-    let rows = transaction.rows(&sql, &params).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.key_column_usage", &sql, &params)
+        .await?;
     Ok(grouped(&rows))
 }
 
@@ -132,9 +137,16 @@ pub(super) async fn referenced_by(
            from information_schema.key_column_usage k
           where k.table_schema = ? and k.table_name = ? and k.constraint_name = ? and k.referenced_table_name is not null
           order by k.ordinal_position";
-    for row in transaction.rows(&sql, &params).await? {
+    for row in transaction
+        .rows("SELECT information_schema.referential_constraints", &sql, &params)
+        .await?
+    {
         let params = [row.text(3), row.text(0), row.text(1), row.text(2)];
-        keys.extend(grouped(&transaction.rows(columns, &params).await?));
+        keys.extend(grouped(
+            &transaction
+                .rows("SELECT information_schema.key_column_usage", columns, &params)
+                .await?,
+        ));
     }
     Ok(keys)
 }
@@ -181,7 +193,13 @@ pub(super) async fn checks(transaction: &mut Transaction, place: &Place) -> Resu
     } else {
         return Ok(vec![]);
     };
-    let rows = transaction.rows(sql, &place.params()).await?;
+    let rows = transaction
+        .rows(
+            "SELECT information_schema.check_constraints",
+            sql,
+            &place.params(),
+        )
+        .await?;
     let clauses = rows.iter().filter_map(|row| row.text(0));
     Ok(clauses
         .map(|clause| {

@@ -15,7 +15,9 @@ pub(super) async fn of(transaction: &mut Transaction, place: &Place) -> Result<S
                 where table_schema = ? and table_name = ? and partition_name is not null
                   and coalesce(subpartition_ordinal_position, 1) = 1
                 order by partition_ordinal_position";
-    let rows = transaction.rows(sql, &place.params()).await?;
+    let rows = transaction
+        .rows("SELECT information_schema.partitions", sql, &place.params())
+        .await?;
     let Some(first) = rows.first() else {
         return Ok(String::new());
     };

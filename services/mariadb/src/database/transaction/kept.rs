@@ -47,4 +47,8 @@ impl Sink for Kept {
         }
         Ok(true)
     }
+
+    fn is_cut(&self) -> bool {
+        self.full
+    }
 }

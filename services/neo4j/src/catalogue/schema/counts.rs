@@ -38,7 +38,11 @@ impl Counts {
     pub(super) async fn read(transaction: &mut Transaction) -> Result<Self, Error> {
         // With rights management this is for administrators; a statement that fails would end the transaction, so ask first.
         let cypher = "SHOW PROCEDURES EXECUTABLE YIELD name WHERE name = 'db.stats.retrieve' RETURN name";
-        if transaction.first_rows(cypher, vec![]).await?.is_empty() {
+        if transaction
+            .first_rows("SHOW PROCEDURES", cypher, vec![])
+            .await?
+            .is_empty()
+        {
             Self::one_by_one(transaction).await
         } else {
             Self::all_at_once(transaction).await
@@ -53,7 +57,7 @@ impl Counts {
                       RETURN x[0] AS of, x[1] AS name, x[2] AS `start`, x[3] AS `end`, x[4] AS count";
         let mut counts = Self::default();
         let mut ends = Ends::default();
-        for row in transaction.rows(cypher, vec![]).await? {
+        for row in transaction.rows("CALL db.stats.retrieve", cypher, vec![]).await? {
             let count: u64 = row.get(4)?;
             match (row.text(0), row.text(1), row.text(2), row.text(3)) {
                 (Some("nodes"), None, ..) => counts.nodes = count,
@@ -73,7 +77,9 @@ impl Counts {
         let cypher = "CALL { CALL db.labels() YIELD label RETURN collect(label) AS labels } \
                       CALL { CALL db.relationshipTypes() YIELD relationshipType RETURN collect(relationshipType) AS types } \
                       RETURN labels, types, COUNT { () } AS nodes, COUNT { ()-->() } AS relationships";
-        let rows = transaction.rows(cypher, vec![]).await?;
+        let rows = transaction
+            .rows("CALL db.labels db.relationshipTypes", cypher, vec![])
+            .await?;
         let Some(row) = rows.first() else {
             return Err(Error::Protocol("no counts"));
         };
@@ -146,7 +152,7 @@ async fn count(
             .map(|name| format!("COUNT {{ {} }}", pattern(name)))
             .collect();
         let cypher = format!("RETURN [{}]", parts.join(", "));
-        let rows = transaction.rows(&cypher, vec![]).await?;
+        let rows = transaction.rows("RETURN", &cypher, vec![]).await?;
         let found: Vec<u64> = rows.first().map_or(Ok(vec![]), |row| row.get(0))?;
         counts.extend(names.iter().cloned().zip(found.into_iter().map(Some)));
     }

@@ -147,7 +147,8 @@ async fn union(transaction: &mut Transaction, branches: &[String]) -> Result<Vec
     if branches.is_empty() {
         return Ok(vec![]);
     }
-    transaction.rows(&branches.join(" UNION ALL "), vec![]).await
+    let cypher = branches.join(" UNION ALL ");
+    transaction.rows("MATCH", &cypher, vec![]).await
 }
 
 #[cfg(test)]

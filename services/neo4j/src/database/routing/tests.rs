@@ -2,6 +2,9 @@
 
 use mcp_hub_chassis::Lifecycle;
 use mcp_hub_chassis::fault::{Fault, Reason};
+use mcp_hub_chassis::trace::{self, attribute};
+use mcp_hub_testing::traces::{self, Caller};
+use tracing::Instrument as _;
 
 use super::*;
 use crate::database::Database;
@@ -61,7 +64,7 @@ async fn served_by(database: &Database, role: Role) -> Result<String, Error> {
         Role::Reader => database.read(None, timeout).await?,
         Role::Writer => database.write(None, timeout).await?,
     };
-    let rows = transaction.rows("RETURN 1", vec![]).await?;
+    let rows = transaction.rows("RETURN", "RETURN 1", vec![]).await?;
     rows[0].get(0)
 }
 
@@ -211,4 +214,48 @@ fn a_server_that_swallows_what_it_is_sent_is_left_alone() {
     assert!(routes.servers(&table, Role::Writer).is_empty());
     let told = table.nobody(Role::Writer).to_string();
     assert!(told.contains("advertises"), "it is still there: {told}");
+}
+
+#[tokio::test]
+async fn each_attempt_at_a_server_is_seen() {
+    traces::record();
+    let lifecycle = Lifecycle::new();
+    let one = fake::serve(&lifecycle, member("one")).await;
+    let gone = nobody();
+    let route = table(300, &[&gone, &one], &[]);
+    let seed = fake::serve(&lifecycle, move |tag, _| match tag {
+        ROUTE => vec![route.clone()],
+        _ => vec![success(vec![])],
+    })
+    .await;
+    let database = database(&seed, &lifecycle);
+    let caller = Caller::new();
+    let parent = trace::context::untrusted(&caller.traceparent()).expect("a context");
+    let call = served_by(&database, Role::Reader).instrument(trace::server("call", parent));
+    assert_eq!(call.await.expect("works"), "one");
+    let mut spans = caller.spans();
+    spans.sort_by_key(|span| span.start_time);
+    let seen = spans.iter().map(|span| {
+        let told = [attribute::SERVER_PORT, attribute::RETRY, attribute::ERROR_TYPE];
+        let told = told.map(|name| {
+            traces::attribute(span, name).map_or_else(String::new, |value| value.to_string())
+        });
+        (span.name.to_string(), told)
+    });
+    let expected = |name: &str, server: &Address, retry: &str, error: &str| {
+        (
+            name.to_owned(),
+            [server.port.to_string(), retry.to_owned(), error.to_owned()],
+        )
+    };
+    assert_eq!(
+        seen.skip(1).collect::<Vec<_>>(),
+        [
+            expected("acquire connection", &seed, "", ""),
+            expected("ROUTE", &seed, "", ""),
+            expected("acquire connection", &gone, "", "DATABASE_UNAVAILABLE"),
+            expected("acquire connection", &one, "2", ""),
+            expected("RETURN", &one, "", ""),
+        ]
+    );
 }
