@@ -164,6 +164,15 @@ impl Cluster {
         format!("{}{path}", self.replicas[index].url())
     }
 
+    /// Where one replica has its metrics.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such replica.
+    pub fn metrics_address(&self, index: usize) -> SocketAddr {
+        self.metrics[index]
+    }
+
     /// The proxy.
     pub fn proxy(&self) -> &Proxy {
         &self.proxy

@@ -9,6 +9,7 @@ mod discovery;
 mod doors;
 mod hub;
 mod mariadb;
+mod monitoring;
 mod neo4j;
 mod old_calls;
 mod parts;
