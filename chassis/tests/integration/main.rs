@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, health_check_response};
 
+mod calls;
 mod offers;
 
 /// An adapter whose database and whose answers the test controls.
