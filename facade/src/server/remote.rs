@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
-use rmcp::model::Implementation;
+use rmcp::model::{Implementation, InitializeRequestParams};
 use sha2::{Digest as _, Sha256};
 
 use super::shown;
@@ -45,6 +45,8 @@ pub(crate) struct Remote {
 pub(super) struct Introduced {
     pub(super) name: String,
     pub(super) version: String,
+    /// The version of MCP that it has asked for, when it said what it is at the beginning of a stream.
+    pub(super) protocol: Option<String>,
 }
 
 impl From<&Implementation> for Introduced {
@@ -52,6 +54,7 @@ impl From<&Implementation> for Introduced {
         Self {
             name: shown(&client.name),
             version: shown(&client.version),
+            protocol: None,
         }
     }
 }
@@ -96,8 +99,12 @@ impl Remote {
     }
 
     /// It says what it is; the last word counts.
-    pub(super) fn introduce(&self, client: &Implementation) {
-        self.introduced.store(Some(Arc::new(client.into())));
+    pub(super) fn introduce(&self, request: &InitializeRequestParams) {
+        let introduced = Introduced {
+            protocol: Some(shown(request.protocol_version.as_str())),
+            ..Introduced::from(&request.client_info)
+        };
+        self.introduced.store(Some(Arc::new(introduced)));
     }
 
     /// What it has said that it is.

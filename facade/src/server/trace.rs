@@ -109,13 +109,13 @@ impl Operation {
     pub(super) fn begin(method: &str, subject: Subject<'_>, context: &RequestContext<RoleServer>) -> Self {
         let caller = caller(context).ok();
         if let (Subject::Client(request), Some(caller)) = (subject, caller) {
-            caller.remote.introduce(&request.client_info);
+            caller.remote.introduce(request);
         }
         let client = client(context, caller);
         let span = span(metrics::method(method), context, caller);
         // Making what nobody will see is not for free.
         if span.in_scope(trace::is_recorded) {
-            describe(&span, method, subject, context);
+            describe(&span, method, subject, context, client.as_deref());
             if let Some(caller) = caller {
                 describe_caller(&span, caller);
             }
@@ -273,7 +273,8 @@ impl Drop for State {
 /// The span of a request, with its parent and its link.
 fn span(name: &str, context: &RequestContext<RoleServer>, caller: Option<&Caller>) -> Span {
     let around = caller.map(|caller| caller.around.clone()).unwrap_or_default();
-    let named = context.meta.get_traceparent().and_then(context::untrusted);
+    let named = context.meta.get_traceparent();
+    let named = named.and_then(|named| context::untrusted_within(named, &around));
     let Some(named) = named else {
         return trace::server(name, around);
     };
@@ -289,7 +290,13 @@ fn client(context: &RequestContext<RoleServer>, caller: Option<&Caller>) -> Opti
         .or_else(|| caller?.remote.introduced())
 }
 
-fn describe(span: &Span, method: &str, subject: Subject<'_>, context: &RequestContext<RoleServer>) {
+fn describe(
+    span: &Span,
+    method: &str,
+    subject: Subject<'_>,
+    context: &RequestContext<RoleServer>,
+    client: Option<&Introduced>,
+) {
     span.set_attribute(attribute::MCP_METHOD_NAME, shown(method));
     let id = match &context.id {
         RequestId::Number(number) => number.to_string(),
@@ -300,8 +307,12 @@ fn describe(span: &Span, method: &str, subject: Subject<'_>, context: &RequestCo
         Subject::Client(request) => Some(request.protocol_version.clone()),
         _ => context.protocol_version(),
     };
+    // On a stream only its first message says it.
+    let version = version
+        .map(|version| shown(version.as_str()))
+        .or_else(|| client?.protocol.clone());
     if let Some(version) = version {
-        span.set_attribute(attribute::MCP_PROTOCOL_VERSION, shown(version.as_str()));
+        span.set_attribute(attribute::MCP_PROTOCOL_VERSION, version);
     }
     match subject {
         Subject::Tool(name) => {

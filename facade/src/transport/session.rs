@@ -98,7 +98,7 @@ impl<C: Carry> Sessions<C> {
     }
 
     /// Makes a stream known and gives it an id, until the registration is dropped.
-    pub(super) fn register(&self, conversation: Arc<Conversation>) -> Registration {
+    pub(super) fn register(&self, conversation: &Arc<Conversation>) -> Registration {
         let principal = conversation.principal().fingerprint();
         let entry = self.streams.add(conversation.clone());
         let expires = SystemTime::now() + LIFETIME;

@@ -50,7 +50,7 @@ pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Respon
     let remote = Remote::http(Client::of(&request).address, headers);
     let (conversation, answers) = conversation::open(doors.server, tools, principal, remote, Door::Sse);
     // Known before the client learns the URL.
-    let registration = doors.sessions.register(conversation);
+    let registration = doors.sessions.register(&conversation);
     // Relative: clients refuse another origin than the one they have connected to, and only they know which that is.
     let endpoint = format!(
         "event: endpoint\ndata: /messages?session_id={}{query}\n\n",

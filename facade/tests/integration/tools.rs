@@ -149,9 +149,9 @@ async fn a_filter_narrows_the_list_and_the_calls_on_every_door() {
 
 #[tokio::test]
 async fn the_trace_context_goes_on() {
-    traces::record();
     const OF_HTTP: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const OF_MESSAGE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    traces::record();
     let (served, _adapter) = shop(&Gate::open()).await;
     let trace = |answer: &Value| {
         let traceparent = answer["result"]["structuredContent"]["traceparent"]

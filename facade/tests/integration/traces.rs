@@ -423,7 +423,7 @@ async fn a_call_that_waits_for_its_turn_shows_it() {
     let gate = Gate::closed();
     let adapter = gate.plan().start().await;
     let mut upstreams = Upstreams::default();
-    let mut settings = Upstream::at(&adapter.url());
+    let mut settings = Upstream::at(adapter.url());
     settings.concurrency = 1;
     upstreams.add("shop", settings).expect("a usable upstream");
     let served = serve(&[], upstreams).await;
@@ -466,12 +466,9 @@ async fn a_large_answer_is_decoded_in_its_trace() {
     assert_below(&decoded, &span(&caller, "tools/call shop_find").await);
 }
 
-#[tokio::test]
-async fn every_method_has_a_span() {
-    traces::record();
-    let adapter = Shelf::of(&["listed"]).plan(&["Explore"]).start().await;
-    let served = serve(&[], upstream(&adapter.url())).await;
-    for (method, params, name, upstream, outcome) in [
+/// Requests: the method and its parameters, the name of the span, the upstream, and what becomes of it.
+fn methods() -> Vec<(&'static str, Value, &'static str, &'static str, &'static str)> {
+    vec![
         (
             "initialize",
             initialize("2025-11-25")["params"].clone(),
@@ -540,7 +537,15 @@ async fn every_method_has_a_span() {
             "ARGUMENT_INVALID",
         ),
         ("made/up", json!({}), "_OTHER", "", "NOT_SUPPORTED"),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn every_method_has_a_span() {
+    traces::record();
+    let adapter = Shelf::of(&["listed"]).plan(&["Explore"]).start().await;
+    let served = serve(&[], upstream(&adapter.url())).await;
+    for (method, params, name, upstream, outcome) in methods() {
         let caller = Caller::new();
         let answer = post_in(&caller, &served, "/mcp", &request(1, method, params))
             .await

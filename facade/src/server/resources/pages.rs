@@ -185,7 +185,7 @@ fn leave_out(source: &Source, fault: &Fault) {
             upstream,
             reason,
             unwritten,
-            "an upstream is left out of a list of resources: {fault}"
+            "an upstream is left out of a list of resources"
         );
     }
 }

@@ -298,7 +298,7 @@ impl World {
             Remote::pipe(),
             Door::Sse,
         );
-        let registration = replica.sessions.register(conversation);
+        let registration = replica.sessions.register(&conversation);
         self.streams.push(Stream {
             slot,
             run: replica.run,

@@ -49,17 +49,13 @@ impl Admission {
         metrics::UPSTREAM_WAITS.add(1, &[metrics::upstream(key), metrics::reason("turn")]);
         let end = deadline.min(Instant::now() + PATIENCE);
         let turn = self.running.clone().acquire_owned();
-        match timeout_at(end, turn)
-            .instrument(trace::internal("wait for a turn"))
-            .await
-        {
-            Ok(Ok(permit)) => Ok(permit),
-            // It is never closed; the other way out is the time.
-            Ok(Err(_)) | Err(_) => {
-                metrics::rejected("shed");
-                Err(Failure::Shed)
-            }
+        let turn = timeout_at(end, turn).instrument(trace::internal("wait for a turn"));
+        if let Ok(Ok(permit)) = turn.await {
+            return Ok(permit);
         }
+        // The time is over: it is never closed.
+        metrics::rejected("shed");
+        Err(Failure::Shed)
     }
 }
 

@@ -11,7 +11,6 @@ use opentelemetry::Context;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use tokio::time::{Instant, timeout_at};
 use tonic::client::Grpc;
-use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -173,11 +172,7 @@ impl Sending<'_> {
     fn request(&self, message: Bytes) -> Request<Bytes> {
         let mut request = Request::new(message);
         request.set_timeout(self.deadline.saturating_duration_since(Instant::now()));
-        if let Some(context) = context::traceparent(&Context::current())
-            && let Ok(context) = MetadataValue::try_from(context)
-        {
-            request.metadata_mut().insert(context::TRACEPARENT, context);
-        }
+        context::inject(&Context::current(), request.metadata_mut().as_mut());
         request
     }
 }
