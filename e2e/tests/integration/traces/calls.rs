@@ -80,13 +80,13 @@ async fn a_call_of_each_engine_through_two_replicas_is_one_trace() {
     let Some(engines) = Engine::all().await else {
         return;
     };
-    let Some(stage) = Stage::new(&engines).await else {
+    let Some(stage) = Stage::new(engines).await else {
         return;
     };
     let [one, two] = [0, 1].map(|index| stage.cluster.replica_url(index, ""));
     let mut stream = Sse::open(&one, &two, "night").await;
     let mut made = Vec::new();
-    for engine in &engines {
+    for engine in &stage.engines {
         for way in [Way::Http, Way::Relayed] {
             for callers in ways_to_name() {
                 let (named, arguments) = (callers.named(), engine.arguments.clone());
@@ -326,11 +326,10 @@ impl Made<'_> {
 /// The Python SDK names its own span in `_meta`, and sends it to the same Jaeger.
 #[tokio::test]
 async fn a_client_that_is_traced_too_is_the_root_of_the_trace() {
-    let engine = [Engine::sqlite()];
-    let Some(stage) = Stage::new(&engine).await else {
+    let Some(stage) = Stage::new(vec![Engine::sqlite()]).await else {
         return;
     };
-    let [engine] = &engine;
+    let engine = &stage.engines[0];
     for path in ["/mcp", "/sse"] {
         let url = stage.cluster.url(path);
         let door = if path == "/mcp" {
@@ -340,7 +339,7 @@ async fn a_client_that_is_traced_too_is_the_root_of_the_trace() {
         };
         let door = door
             .with_token(super::stage::token("night"))
-            .traced(stage.jaeger.otlp_endpoint(), "a model's host");
+            .traced(stage.jaeger.otlp_endpoint(), "a-models-host");
         let Some(mut session) = Session::python(&door).await else {
             return;
         };
@@ -361,7 +360,7 @@ async fn a_client_that_is_traced_too_is_the_root_of_the_trace() {
             };
             assert_eq!(
                 (&*root.name, &*root.service, &root.parent_id),
-                (&*sent, "a model's host", &None)
+                (&*sent, "a-models-host", &None)
             );
             let mcp = below(&trace, root, &engine.call(), Kind::Server);
             assert_eq!(mcp.id, span_id);

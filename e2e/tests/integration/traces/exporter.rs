@@ -233,7 +233,7 @@ async fn the_last_spans_are_sent_before_the_end() {
     let (call, rpc, summary) = (engine.call(), engine.rpc, engine.summary.clone());
     let (tool, arguments) = (engine.tool, engine.arguments.clone());
     // Nothing is sent because time passes.
-    let Some(mut stage) = Stage::with(jaeger, &[engine], &[("OTEL_BSP_SCHEDULE_DELAY", "600000")]).await
+    let Some(mut stage) = Stage::with(jaeger, vec![engine], &[("OTEL_BSP_SCHEDULE_DELAY", "600000")]).await
     else {
         return;
     };

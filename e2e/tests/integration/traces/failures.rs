@@ -73,7 +73,7 @@ async fn an_error_is_on_the_spans_that_failed_and_on_no_others() {
         return;
     };
     let engine = Engine::of_postgres(&postgres);
-    let Some(stage) = Stage::new(&[engine]).await else {
+    let Some(stage) = Stage::new(vec![engine]).await else {
         return;
     };
 
@@ -291,7 +291,7 @@ async fn the_failed_calls_of_one_client_are_one_search() {
     };
     let engine = Engine::sqlite();
     let arguments = engine.arguments.clone();
-    let Some(stage) = Stage::with(jaeger, &[engine], &[]).await else {
+    let Some(stage) = Stage::with(jaeger, vec![engine], &[]).await else {
         return;
     };
     let wrong = json!({"sql": format!("select no_such_column, '{PLANTED}' from orders")});
@@ -361,8 +361,11 @@ async fn what_is_logged_of_a_failure_names_its_trace() {
         return;
     };
     let engine = Engine::of_postgres(&postgres);
-    let log = [("MCP_HUB_LOG", "info,mcp_hub_chassis=debug")];
-    let Some(stage) = Stage::with(jaeger, &[engine], &log).await else {
+    let log = [(
+        "MCP_HUB_LOG",
+        "info,rmcp=error,rmcp::service=off,mcp_hub_chassis=debug",
+    )];
+    let Some(stage) = Stage::with(jaeger, vec![engine], &log).await else {
         return;
     };
     postgres.stop().await;

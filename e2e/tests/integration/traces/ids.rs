@@ -15,7 +15,7 @@ async fn the_command_prints_a_link_that_opens() {
     let engine = Engine::sqlite();
     let (call, rpc, summary, tool) = (engine.call(), engine.rpc, engine.summary.clone(), engine.tool);
     let arguments = engine.arguments.to_string();
-    let Some(stage) = Stage::new(&[engine]).await else {
+    let Some(stage) = Stage::new(vec![engine]).await else {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
@@ -27,6 +27,7 @@ async fn the_command_prints_a_link_that_opens() {
         ("MCP_HUB_TOKEN_FILE", &*file),
         ("MCP_HUB_TRACE_URL", &link),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+        ("OTEL_METRICS_EXPORTER", "none"),
     ];
     let command = Process::start(
         "mcp-hub",
@@ -73,7 +74,7 @@ async fn the_command_prints_a_link_that_opens() {
 /// What is refused before it is a call of anything has a trace too, and its error names it.
 #[tokio::test]
 async fn an_error_of_the_protocol_names_its_trace() {
-    let Some(stage) = Stage::new(&[]).await else {
+    let Some(stage) = Stage::new(vec![]).await else {
         return;
     };
     let client = Client::new(stage.cluster.url("/mcp"), "night");

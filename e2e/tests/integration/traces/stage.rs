@@ -32,23 +32,25 @@ pub(super) struct Stage {
     pub(super) cluster: Cluster,
     /// In the order of the engines.
     pub(super) adapters: Vec<Replica>,
+    /// What the adapters stand in front of.
+    pub(super) engines: Vec<Engine>,
 }
 
 impl Stage {
     /// Two facades in front of adapters of these engines. `None` when there is no Jaeger or no proxy.
-    pub(super) async fn new(engines: &[Engine]) -> Option<Self> {
+    pub(super) async fn new(engines: Vec<Engine>) -> Option<Self> {
         Self::with(Jaeger::start().await?, engines, &[]).await
     }
 
     /// The same, with more settings for all processes.
     pub(super) async fn with(
         jaeger: Jaeger,
-        engines: &[Engine],
+        engines: Vec<Engine>,
         environment: &[(&'static str, &str)],
     ) -> Option<Self> {
         let mut adapters = Vec::new();
         let mut upstreams = String::new();
-        for engine in engines {
+        for engine in &engines {
             let adapter = adapter(&jaeger, engine, environment).await;
             upstreams += &format!("{} = \"{}\"\n", engine.key, adapter.url());
             adapters.push(adapter);
@@ -58,8 +60,9 @@ impl Stage {
             jaeger,
             cluster,
             adapters,
+            engines,
         };
-        for engine in engines {
+        for engine in &stage.engines {
             stage
                 .cluster
                 .lists(engine.tool, &[("Authorization", &bearer("night"))])

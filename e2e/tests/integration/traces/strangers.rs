@@ -37,7 +37,7 @@ async fn nobody_can_force_the_sampler() {
     let engine = Engine::sqlite();
     let (service, call) = (engine.service(), engine.call());
     let arguments = engine.arguments.clone();
-    let Some(stage) = Stage::with(jaeger, &[engine], &environment).await else {
+    let Some(stage) = Stage::with(jaeger, vec![engine], &environment).await else {
         return;
     };
 
@@ -107,7 +107,7 @@ fn having(traces: &[Value], name: &str) -> BTreeSet<String> {
 async fn a_malformed_traceparent_harms_nobody() {
     let engine = Engine::sqlite();
     let (call, arguments) = (engine.call(), engine.arguments.clone());
-    let Some(stage) = Stage::new(&[engine]).await else {
+    let Some(stage) = Stage::new(vec![engine]).await else {
         return;
     };
     let caller = Caller::new();

@@ -83,7 +83,7 @@ async fn of_sql(stage: &Stage, tool: &str, sql: &str, mark: &str) -> Option<Stri
 
 async fn the_database_is_told(engine: Engine, slow: Slow, watch: impl Watch) {
     let (call, rpc, tool) = (engine.call(), engine.rpc, engine.tool);
-    let Some(mut stage) = Stage::new(&[engine]).await else {
+    let Some(mut stage) = Stage::new(vec![engine]).await else {
         return;
     };
     let run = async |stage: &Stage, mark: &str| {
