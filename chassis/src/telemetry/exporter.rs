@@ -170,7 +170,7 @@ impl Collector {
             &signal.names("PROTOCOL").both(),
             &[("grpc", Protocol::Grpc), ("http/protobuf", Protocol::Http)],
         );
-        let protocol = protocol.unwrap_or(Protocol::Http);
+        let protocol = protocol.unwrap_or_else(|| usual_protocol(signal, variables));
         let endpoint = match (named_endpoint(signal, protocol, variables), exporters) {
             (Some(endpoint), _) => endpoint,
             (None, None) => return None,
@@ -312,6 +312,19 @@ impl Collector {
                 None
             }
         }
+    }
+}
+
+/// The specification's default is HTTP. But whoever names the port that is OTLP's for gRPC can't have meant it.
+fn usual_protocol(signal: Signal, variables: &Variables<'_>) -> Protocol {
+    const GRPC: u16 = 4317;
+    let names = signal.names("ENDPOINT");
+    let named = names.both().iter().find_map(|name| variables.text(name));
+    let port = named.and_then(|named| named.parse::<Uri>().ok()?.port_u16());
+    if port == Some(GRPC) {
+        Protocol::Grpc
+    } else {
+        Protocol::Http
     }
 }
 

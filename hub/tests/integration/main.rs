@@ -6,6 +6,7 @@ mod fake;
 mod offers;
 mod stdio;
 mod support;
+mod telemetry;
 mod token;
 mod trace;
 mod up;

@@ -173,6 +173,39 @@ async fn the_protocol_of_a_signal_counts_before_the_general_one() {
     assert_eq!(batches[0].by, "grpc");
 }
 
+#[test]
+fn without_a_protocol_it_is_http_but_on_the_port_of_grpc() {
+    let named = |variables: &[(&str, &str)]| {
+        let environment = Environment::of(variables);
+        let find = environment.find();
+        let collector = super::Collector::of(TRACES, &Variables::new(&find)).expect("named");
+        (collector.protocol, collector.endpoint.to_string())
+    };
+    let general = |endpoint| named(&[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)]);
+    let http = |endpoint: &str| (Protocol::Http, endpoint.to_owned());
+    let grpc = |endpoint: &str| (Protocol::Grpc, endpoint.to_owned());
+    assert_eq!(
+        general("http://jaeger:4318"),
+        http("http://jaeger:4318/v1/traces")
+    );
+    assert_eq!(
+        general("https://otlp.example.com"),
+        http("https://otlp.example.com/v1/traces")
+    );
+    assert_eq!(general("http://jaeger:4317"), grpc("http://jaeger:4317/"));
+    assert_eq!(general("jaeger:4317"), grpc("https://jaeger:4317/"));
+    let both = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4317"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://jaeger:4318/x"),
+    ];
+    assert_eq!(named(&both), http("http://jaeger:4318/x"));
+    let said = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://jaeger:4317"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+    ];
+    assert_eq!(named(&said), http("http://jaeger:4317/v1/traces"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_are_sent_decoded_and_those_of_the_signal_take_the_place_of_the_general_ones() {
     for protocol in PROTOCOLS {
