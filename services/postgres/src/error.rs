@@ -123,12 +123,16 @@ impl ServerError {
         }
     }
 
-    /// The place, for an error that the server found behind the end of the statement, in what we put there.
+    /// Mends an error that the server found behind the end of the statement, in what we put there: for the caller it is at the end.
     pub(crate) fn clamp(&mut self, sql: &str) {
-        self.position = self.position.map(|position| {
-            let end = u32::try_from(sql.chars().count() + 1).unwrap_or(u32::MAX);
-            position.min(end)
-        });
+        let end = u32::try_from(sql.chars().count() + 1).unwrap_or(u32::MAX);
+        if self.position.is_some_and(|position| position > end) {
+            self.position = Some(end);
+            if self.sqlstate == "42601" {
+                // It names our semicolon.
+                "syntax error at end of input".clone_into(&mut self.message);
+            }
+        }
     }
 
     fn reason(&self) -> Reason {

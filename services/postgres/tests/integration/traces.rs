@@ -43,7 +43,7 @@ fn assert_no_value(caller: &Caller) {
     assert!(!shown.contains(SECRET), "{spans:#?}");
 }
 
-/// A database of the test's own, an adapter in front of it.
+/// A database of the test's own, an adapter in front of it. With one connection a probe can't take it from a call that then has to make one.
 async fn shop(postgres: &Postgres, name: &str, settings: &str) -> (Adapter, Server) {
     traces::record();
     Server::of(postgres.url()).create_database(name).await;
@@ -162,7 +162,7 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
-    let (adapter, _) = shop(postgres, "traced_failure", "").await;
+    let (adapter, _) = shop(postgres, "traced_failure", "pool_size = 1").await;
     adapter.serving().await;
     let caller = Caller::new();
     let failed = adapter
@@ -219,7 +219,7 @@ async fn a_caller_that_goes_away_is_seen_in_the_statement() {
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
-    let (adapter, server) = shop(postgres, "traced_cancel", "").await;
+    let (adapter, server) = shop(postgres, "traced_cancel", "pool_size = 1").await;
     adapter.serving().await;
     let caller = Caller::new();
     let request = traced(
@@ -371,7 +371,7 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
-    let (adapter, _) = shop(postgres, "traced_stream", "").await;
+    let (adapter, _) = shop(postgres, "traced_stream", "pool_size = 1").await;
     adapter.serving().await;
     let caller = Caller::new();
     let request = StreamQueryRequest {
@@ -420,7 +420,7 @@ async fn our_own_statements_have_names_of_their_own() {
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
-    let (adapter, _) = shop(postgres, "traced_catalogue", "").await;
+    let (adapter, _) = shop(postgres, "traced_catalogue", "pool_size = 1").await;
     adapter.serving().await;
     let caller = Caller::new();
     let request = DescribeTableRequest {

@@ -135,6 +135,7 @@ fn a_text_whose_literals_do_not_end_is_not_shown() {
         "select \"a",
         "select \\ 'a'",
         "select E'a' '\\'b'",
+        "select E'a'\n'\\' b ' || '",
     ] {
         assert_eq!(sanitised(sql), None, "{sql}");
     }
