@@ -17,6 +17,7 @@ use super::pool::Pool;
 use super::session::{self, Identity, Session};
 use crate::config::Target;
 use crate::error::Error;
+use crate::traced::{Returned, Shown, settle};
 use crate::types::Types;
 
 /// How long an abandoned statement may take to end by itself before it is killed.
@@ -232,14 +233,22 @@ async fn recover<T>(mut work: Work<T>, target: &Target, identity: &Identity) -> 
 /// Rolls back, and gives the session back to the pool.
 async fn clean(pool: &Pool, mut session: Session) {
     if session.in_transaction && !session.spoilt {
-        let mut ended = tokio::time::timeout(CLEAN, session.end(false)).await;
+        let mut ended = roll_back(&mut session).await;
         // A kill that came too late for its statement hits the first one after it.
-        if matches!(&ended, Ok(Err(error)) if error.is_interrupted()) {
-            ended = tokio::time::timeout(CLEAN, session.end(false)).await;
+        if matches!(&ended, Err(error) if error.is_interrupted()) {
+            ended = roll_back(&mut session).await;
         }
-        session.spoilt |= !matches!(ended, Ok(Ok(())));
+        session.spoilt |= ended.is_err();
     }
     pool.put_back(session);
+}
+
+async fn roll_back(session: &mut Session) -> Result<(), Error> {
+    let statement = session.statement(Shown::ours("ROLLBACK"), "");
+    let end = session.end(false).instrument(statement.span().clone());
+    let ended = tokio::time::timeout(CLEAN, end).await;
+    let ended = ended.unwrap_or(Err(Error::TimedOut(CLEAN)));
+    settle(statement, ended.map(|()| ((), Returned::default())))
 }
 
 /// Whether a session can't be used again after this.

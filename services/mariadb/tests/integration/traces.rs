@@ -475,15 +475,24 @@ async fn our_own_statements_have_names_of_their_own() {
         .await
         .expect("lists");
     ended(&caller, "mcphub.mariadb.v1.MariadbService/ListTables").await;
-    insta::assert_snapshot!(tree(&caller), @r"
-    server mcphub.mariadb.v1.MariadbService/ListTables
-      internal acquire connection
-      client BEGIN rows=0
-      client SELECT information_schema.schemata rows=SCHEMATA [first row]
-      client SELECT information_schema.tables rows=1 [first row]
-      client SELECT information_schema.tables rows=1 [first row]
-      client ROLLBACK rows=0
-    ");
+    let lines = tree(&caller);
+    // Other tests have databases as well.
+    let names: Vec<&str> = lines
+        .lines()
+        .filter_map(|line| line.split(" rows=").next())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "server mcphub.mariadb.v1.MariadbService/ListTables",
+            "  internal acquire connection",
+            "  client BEGIN",
+            "  client SELECT information_schema.schemata",
+            "  client SELECT information_schema.tables",
+            "  client SELECT information_schema.tables",
+            "  client ROLLBACK",
+        ]
+    );
 
     let caller = Caller::new();
     let request = ExplainQueryRequest {

@@ -131,7 +131,7 @@ pub(crate) fn sanitised(cypher: &str) -> Option<String> {
         if before.is_some_and(|before| token.start > before.end) {
             shown.push(' ');
         }
-        let is_name = before.is_some_and(|before| ['.', ':', '$'].iter().any(|symbol| before.is(*symbol)));
+        let is_name = before.is_some_and(|before| ['.', '$'].iter().any(|symbol| before.is(*symbol)));
         match token.kind {
             Kind::String | Kind::Number => shown.push('?'),
             Kind::Word if !is_name && token.is_one_of(&["true", "false"]) => shown.push('?'),

