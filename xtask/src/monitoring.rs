@@ -8,8 +8,11 @@ pub(crate) mod dashboard;
 mod kubernetes;
 mod prometheus;
 
+use std::ffi::OsString;
 use std::path::Path;
+use std::process::Command;
 
+use crate::process::read;
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
 
@@ -27,6 +30,15 @@ pub(crate) fn check(workspace: &Workspace, install: bool, report: &mut Report) -
     } else {
         skip("no promtool", &mut counts, report);
     }
+    if let Some(jaeger) = mcp_hub_programs::jaeger() {
+        note("jaeger.yaml", jaeger_faults(root, &jaeger), &mut counts, report);
+    } else {
+        report.skip(
+            "monitoring: no Jaeger to read jaeger.yaml; cargo xtask test repository --install builds it"
+                .to_owned(),
+        );
+        counts.skipped += 1;
+    }
     let Some(kustomize) = kubernetes::kustomize(root, install) else {
         skip(
             "no kustomize, kubectl or Go for the manifests",
@@ -43,6 +55,14 @@ pub(crate) fn check(workspace: &Workspace, install: bool, report: &mut Report) -
         skip("no kubernetes-validate", &mut counts, report);
     }
     Ok(counts)
+}
+
+/// What Jaeger itself has against its configuration.
+fn jaeger_faults(root: &Path, program: &Path) -> Vec<String> {
+    let mut option = OsString::from("--config=file:");
+    option.push(root.join("monitoring/jaeger.yaml"));
+    let said = read(Command::new(program).arg("validate").arg(option));
+    said.err().map(|error| format!("{error:#}")).into_iter().collect()
 }
 
 fn note(what: &str, faults: Vec<String>, counts: &mut Counts, report: &mut Report) {

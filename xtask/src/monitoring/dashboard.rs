@@ -215,9 +215,8 @@ impl Annotation {
             "datasource": source(),
             "enable": true,
             "iconColor": "orange",
-            "expr": self.expr,
+            "target": { "refId": "Anno", "expr": self.expr, "interval": "1m" },
             "titleFormat": self.text,
-            "step": "1m",
         })
     }
 }

@@ -73,7 +73,11 @@ fn dashboard() -> Vec<Query> {
         }
     }
     for mark in list(&dashboard["annotations"]["list"]) {
-        queries.push(shown(&mark["name"], &mark["expr"], &mark["titleFormat"]));
+        queries.push(shown(
+            &mark["name"],
+            &mark["target"]["expr"],
+            &mark["titleFormat"],
+        ));
     }
     for variable in list(&dashboard["templating"]["list"]) {
         // `label_values(series, label)`; the one of the data source asks nothing.
