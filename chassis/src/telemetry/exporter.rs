@@ -319,8 +319,8 @@ impl Collector {
 fn usual_protocol(signal: Signal, variables: &Variables<'_>) -> Protocol {
     const GRPC: u16 = 4317;
     let names = signal.names("ENDPOINT");
-    let named = names.both().iter().find_map(|name| variables.text(name));
-    let port = named.and_then(|named| named.parse::<Uri>().ok()?.port_u16());
+    let url = names.both().iter().find_map(|name| variables.text(name));
+    let port = url.and_then(|url| url.parse::<Uri>().ok()?.port_u16());
     if port == Some(GRPC) {
         Protocol::Grpc
     } else {
