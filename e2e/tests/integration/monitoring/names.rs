@@ -155,10 +155,9 @@ impl Names {
             None => Labels::new(),
             Some(LabelModifier::Include(by)) => {
                 let by: Labels = by.labels.iter().cloned().collect();
-                faults.extend(
-                    by.difference(&inner)
-                        .map(|label| format!("there is no label {label} to sum by")),
-                );
+                // What is wrong inside would be said again for each label.
+                let missing = by.difference(&inner).filter(|_| whole);
+                faults.extend(missing.map(|label| format!("there is no label {label} to sum by")));
                 by
             }
             Some(LabelModifier::Exclude(without)) => inner
