@@ -128,6 +128,8 @@ impl Engine {
             environment: vec![
                 ("NEO4J_URI", neo4j.url().to_owned()),
                 ("NEO4J_USER", neo4j.user().to_owned()),
+                // Nobody would know the name of the one that a user begins with.
+                ("NEO4J_DATABASE", "neo4j".to_owned()),
                 ("NEO4J_PASSWORD", neo4j.password().to_owned()),
                 allows("NEO4J_ALLOW_WRITES"),
             ],

@@ -156,11 +156,11 @@ impl Workload for Reads {
 }
 
 /// How many calls it takes to fill the queue, and then how many follow: of several spans each.
-const FILLING: u64 = 500;
-const FOLLOWING: u64 = 2_000;
+const FILLING: u64 = 400;
+const FOLLOWING: u64 = 1_200;
 
 /// How much more memory the process may take for those that follow. What waits for the collector would be twice as much.
-const MORE_KIB: u64 = 10 * 1024;
+const MORE_KIB: u64 = 6 * 1024;
 
 #[tokio::test]
 async fn what_waits_for_a_collector_is_bounded() {
@@ -170,7 +170,13 @@ async fn what_waits_for_a_collector_is_bounded() {
     let _alone = alone().await;
     let engine = Engine::sqlite();
     let metrics = format!("127.0.0.1:{}", free_port());
-    let more = [("MCP_HUB_METRICS_LISTEN", &*metrics), ("MCP_HUB_LOG", "warn")];
+    let more = [
+        ("MCP_HUB_METRICS_LISTEN", &*metrics),
+        ("MCP_HUB_LOG", "warn"),
+        // One batch is tried for so long that the queue behind it fills.
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "60000"),
+    ];
     let hub = hub(jaeger.otlp_endpoint(), &engine, &more).await;
     jaeger.pause();
     let mut plan = Plan::at(format!("127.0.0.1:{}", hub.port));

@@ -56,7 +56,7 @@ async fn nobody_can_force_the_sampler() {
                     naming.header = Some(named);
                 }
                 let reply = night.naming(naming).post("sqlite_query", arguments.clone()).await;
-                assert_eq!(reply["result"]["isError"], Value::Null, "{reply}");
+                assert_eq!(reply["result"]["isError"], false, "{reply}");
             }
         });
     }
@@ -128,7 +128,7 @@ async fn a_malformed_traceparent_harms_nobody() {
             trace.to_uppercase().replace(char::is_numeric, "A")
         ),
         format!("00-{}-{span}-01", "g".repeat(32)),
-        "1".repeat(10_000),
+        "1".repeat(4_000),
     ];
     let mut named = Vec::new();
     for text in malformed {
