@@ -18,8 +18,13 @@ const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 struct Frames(VecDeque<Result<Frame<Bytes>, &'static str>>);
 
 impl Frames {
-    fn of<const N: usize>(frames: [Result<Frame<Bytes>, &'static str>; N]) -> Self {
-        Self(frames.into())
+    fn of<const N: usize>(frames: [Frame<Bytes>; N]) -> Self {
+        Self(frames.map(Ok).into())
+    }
+
+    fn then_broken(mut self) -> Self {
+        self.0.push_back(Err("broken"));
+        self
     }
 }
 
@@ -35,14 +40,20 @@ impl Body for Frames {
     }
 }
 
-fn data() -> Result<Frame<Bytes>, &'static str> {
-    Ok(Frame::data(Bytes::from_static(b"data")))
+fn data() -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(b"data"))
 }
 
-fn trailers(status: &Status) -> Result<Frame<Bytes>, &'static str> {
+fn trailers(status: &Status) -> Frame<Bytes> {
     let mut trailers = HeaderMap::new();
     status.add_header(&mut trailers).expect("headers");
-    Ok(Frame::trailers(trailers))
+    Frame::trailers(trailers)
+}
+
+/// A status without a fault of ours.
+#[expect(clippy::disallowed_methods, reason = "what others make is the point")]
+fn plain(code: Code) -> Status {
+    Status::new(code, "words")
 }
 
 fn layer() -> Layer {
@@ -98,7 +109,7 @@ fn end(span: &SpanData) -> (String, Option<String>, bool) {
 #[tokio::test]
 async fn the_span_is_in_the_callers_trace_and_the_handler_in_the_span() {
     let recorded = Recorded::by(Sampler::AlwaysOn);
-    let ok = Status::new(Code::Ok, "");
+    let ok = plain(Code::Ok);
     let response = http::Response::new(Frames::of([data(), trailers(&ok)]));
     call(&format!("/{METHOD}"), response, 2).await;
     let spans = recorded.take();
@@ -119,7 +130,6 @@ async fn the_span_is_in_the_callers_trace_and_the_handler_in_the_span() {
 #[tokio::test]
 async fn the_end_is_what_the_answer_says_or_fails_to_say() {
     let recorded = Recorded::by(Sampler::AlwaysOn);
-    let plain = |code| Status::new(code, "words");
     let fault = Status::from(Fault::new(Reason::StatementInvalid, "words"));
     let busy = Status::from(Fault::new(Reason::DatabaseUnavailable, "words"));
     let streamed = |status: &Status| http::Response::new(Frames::of([data(), trailers(status)]));
@@ -160,7 +170,7 @@ async fn the_end_is_what_the_answer_says_or_fails_to_say() {
             true,
         ),
         (
-            http::Response::new(Frames::of([data(), Err("broken")])),
+            http::Response::new(Frames::of([data()]).then_broken()),
             2,
             "UNKNOWN",
             "UNKNOWN",
@@ -201,7 +211,7 @@ async fn a_dropped_call_was_late_or_given_up() {
 async fn what_does_not_exist_has_no_name_and_health_no_span() {
     let recorded = Recorded::by(Sampler::AlwaysOn);
     let path = format!("/invented.Service/{}", "x".repeat(500));
-    let unimplemented = || Status::new(Code::Unimplemented, "").into_http::<Frames>();
+    let unimplemented = || plain(Code::Unimplemented).into_http::<Frames>();
     call(&path, unimplemented(), 0).await;
     let spans = recorded.take();
     let span = server(&spans);
@@ -240,7 +250,7 @@ async fn calls_are_measured_by_method_and_end() {
     ];
     let before: Vec<_> = labels.iter().map(|labels| count(labels)).collect();
     let busy = Status::from(Fault::busy());
-    for status in [Status::new(Code::Ok, ""), busy.clone(), busy] {
+    for status in [plain(Code::Ok), busy.clone(), busy] {
         let response = http::Response::new(Frames::of([data(), trailers(&status)]));
         call(&format!("/{METHOD}"), response, 2).await;
     }

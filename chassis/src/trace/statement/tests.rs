@@ -27,8 +27,8 @@ const SHOWN: Shown<'_> = Shown {
     collection: None,
 };
 
-fn text() -> Option<String> {
-    Some("SELECT * FROM orders WHERE id = ?".to_owned())
+fn text() -> String {
+    "SELECT * FROM orders WHERE id = ?".to_owned()
 }
 
 #[test]
@@ -70,13 +70,13 @@ fn the_mode_decides_what_is_shown() {
         ..SHOWN
     };
     let spans = recorded(Sampler::AlwaysOn, || {
-        Statement::begin_showing(Statements::Text, TARGET, one, text).returned(0, None, false);
+        Statement::begin_showing(Statements::Text, TARGET, one, || Some(text())).returned(0, None, false);
         Statement::begin_showing(Statements::Off, TARGET, one, || unreachable!()).returned(0, None, false);
     });
     let [shown, hidden] = &spans[..] else {
         panic!("{spans:?}")
     };
-    assert_eq!(attribute(shown, names::DB_QUERY_TEXT), text());
+    assert_eq!(attribute(shown, names::DB_QUERY_TEXT), Some(text()));
     assert_eq!(
         attribute(shown, names::DB_COLLECTION_NAME).as_deref(),
         Some("orders")
@@ -111,8 +111,8 @@ fn what_is_shown_is_bounded() {
 #[test]
 fn a_statement_that_fails_or_is_given_up_says_so() {
     let spans = recorded(Sampler::AlwaysOn, || {
-        Statement::begin(TARGET, SHOWN, text).failed("STATEMENT_INVALID", Some("42703"));
-        drop(Statement::begin(TARGET, SHOWN, text));
+        Statement::begin(TARGET, SHOWN, || Some(text())).failed("STATEMENT_INVALID", Some("42703"));
+        drop(Statement::begin(TARGET, SHOWN, || Some(text())));
     });
     let [failed, dropped] = &spans[..] else {
         panic!("{spans:?}")
@@ -175,7 +175,7 @@ fn statements_are_measured_whether_or_not_they_are_recorded() {
 fn databases_are_told_of_recorded_traces_only() {
     assert_eq!(commented("SELECT 1"), "SELECT 1");
     recorded(Sampler::AlwaysOff, || {
-        assert_eq!(commented("SELECT 1"), "SELECT 1")
+        assert_eq!(commented("SELECT 1"), "SELECT 1");
     });
     recorded(Sampler::AlwaysOn, || {
         let traceparent = told().expect("recorded");
