@@ -1,7 +1,7 @@
 //! Exemplars: for each bucket of a histogram the last recorded trace whose value fell into it, so that a graph leads to a trace.
 //!
 //! The SDK has the types and never fills them (0.33). So this stands beside its histograms, and is written out with them by
-//! [`super::text`]. OTLP has no exemplars therefore: whoever sends metrics has the traces at the same place.
+//! [`super::text`](mod@super::text). OTLP has no exemplars therefore: whoever sends metrics has the traces at the same place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
