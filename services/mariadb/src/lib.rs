@@ -2,7 +2,7 @@
 //!
 //! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query`, `catalogue`, `explain` and `write` are what they do, with
 //! `resources`, `completions` and `prompts` for what is no tool; `guard` says what a statement may do; [`database`] is the pools and transactions, on the driver, sqlx; `execution`, `params`,
-//! `types` and `value` are the way of a caller's statement and its values.
+//! `types` and `value` are the way of a caller's statement and its values; `traced` is how a statement is seen in the trace.
 
 use std::sync::Arc;
 

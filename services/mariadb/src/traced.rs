@@ -1,8 +1,8 @@
 //! Statements in the trace: what is shown of one, and how it went.
 //!
-//! Each statement has a span, begun by [`Shown::begin`] when it is sent and ended by [`settle`]; it runs inside of the span, so that the server
-//! can be told of it. What begins and ends a transaction has spans as well, each a round trip. A login's own statements are a part of
-//! `acquire connection`.
+//! Each statement has a span, begun by [`Shown::begin`] when it is sent and ended by [`settle`]; it runs inside of the span, so that the
+//! server can be told of it. What begins and ends a transaction has spans as well, each a round trip. A login's own statements are a part
+//! of `acquire connection`.
 
 use indexmap::IndexSet;
 use mcp_hub_chassis::fault;

@@ -2,7 +2,7 @@
 //!
 //! [`serve`] is the whole adapter. Inside, `service` is the RPCs; `query` and its neighbours are what they do, with `resources`,
 //! `completions` and `prompts` for what is no tool; [`database`] is the pools, routes and transactions, on the Bolt client in `wire`;
-//! `params` and `value` are the way of a caller's values.
+//! `params` and `value` are the way of a caller's values; `traced` is how a statement is seen in the trace.
 
 use std::sync::Arc;
 

@@ -111,7 +111,8 @@ impl Pool {
             let slot = self.slot(wait).await?;
             let session = match self.take_idle(database).await {
                 Some(session) => session,
-                None => self.connect(database).await?,
+                // Large, and seldom.
+                None => Box::pin(self.connect(database)).await?,
             };
             Ok(Lease::new(self.clone(), session, slot))
         };
@@ -120,19 +121,18 @@ impl Pool {
 
     /// A new session for a lease whose own turned out to be dead.
     pub(super) async fn replacement(&self, database: Option<&str>) -> Result<Session, Error> {
-        acquire(self.connect(database)).await
+        acquire(Box::pin(self.connect(database))).await
     }
 
     /// A place among the pool's sessions.
     async fn slot(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
         let begun = Instant::now();
         let mut slot = std::pin::pin!(self.slots.take(wait));
-        let slot = match slot.as_mut().now_or_never() {
-            Some(slot) => slot,
-            None => {
-                let _pending = self.metrics().pending();
-                slot.await
-            }
+        let slot = if let Some(slot) = slot.as_mut().now_or_never() {
+            slot
+        } else {
+            let _pending = self.metrics().pending();
+            slot.await
         };
         let Some(slot) = slot else {
             self.metrics().timed_out();

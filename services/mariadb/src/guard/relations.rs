@@ -205,7 +205,8 @@ pub(super) fn defined(lexed: &Lexed<'_>, main: usize) -> IndexSet<Name> {
     while let Some((name, behind)) = name(lexed, at) {
         found.insert(name);
         // Of those that take several: `DROP TABLE a, b`, `RENAME TABLE a TO b`.
-        if !lexed.is_sign(behind, ',') && !(verb.is("rename") && lexed.are(behind, &["to"])) {
+        let goes_on = lexed.is_sign(behind, ',') || verb.is("rename") && lexed.are(behind, &["to"]);
+        if !goes_on {
             break;
         }
         at = behind + 1;

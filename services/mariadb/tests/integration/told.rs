@@ -112,6 +112,7 @@ async fn no_trace_stays_in_a_definition() {
 /// What it would cost to put another comment behind each statement: run by hand, in a process of its own.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures, and wants a quiet machine"]
+#[expect(clippy::print_stdout, reason = "the figure is what it is run for")]
 async fn the_price_of_a_comment_that_changes() {
     const CALLS: u32 = 400;
     let Some(mariadb) = MariaDb::start().await else {
@@ -125,7 +126,7 @@ async fn the_price_of_a_comment_that_changes() {
         server.value(sql).await.parse().expect("a number")
     };
     let (mut fixed, mut changing) = (Duration::ZERO, Duration::ZERO);
-    let mut prepares = [0, 0];
+    let mut counts = [0, 0];
     for round in 0..5 {
         let before = prepared().await;
         let begun = Instant::now();
@@ -140,9 +141,9 @@ async fn the_price_of_a_comment_that_changes() {
             adapter.query(&sql).await.expect("answers");
         }
         changing += begun.elapsed();
-        prepares[0] += between - before;
-        prepares[1] += prepared().await - between;
+        counts[0] += between - before;
+        counts[1] += prepared().await - between;
     }
     let ratio = changing.as_secs_f64() / fixed.as_secs_f64();
-    println!("fixed {fixed:?}, changing {changing:?}: {ratio:.2} times; prepared {prepares:?}");
+    println!("fixed {fixed:?}, changing {changing:?}: {ratio:.2} times; prepared {counts:?}");
 }

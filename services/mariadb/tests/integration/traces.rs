@@ -60,7 +60,7 @@ fn write(spans: &[SpanData], parent: SpanId, depth: usize, lines: &mut String) {
             .chain(span.events.iter().map(|event| format!(" [{}]", event.name)))
             .collect();
         let kind = format!("{:?}", span.span_kind).to_lowercase();
-        lines.push_str(&format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name));
+        lines.extend([format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name)]);
         write(spans, span.span_context.span_id(), depth + 1, lines);
     }
 }

@@ -97,7 +97,8 @@ impl Pool {
             let slot = self.slot(wait).await?;
             let pooled = match self.take_idle().await {
                 Some(pooled) => pooled,
-                None => self.connect().await?,
+                // Large, and seldom.
+                None => Box::pin(self.connect()).await?,
             };
             Ok(Lease::new(self.clone(), pooled, slot))
         };
@@ -106,7 +107,7 @@ impl Pool {
 
     /// A new connection for a lease whose own turned out to be dead.
     pub(super) async fn replacement(&self) -> Result<Pooled, Error> {
-        self.acquire(2, self.connect()).await
+        self.acquire(2, Box::pin(self.connect())).await
     }
 
     /// Shows in the trace how long a call had to wait until it had a connection, to which server, and why it got none.
@@ -131,12 +132,11 @@ impl Pool {
     async fn slot(&self, wait: Duration) -> Result<OwnedSemaphorePermit, Error> {
         let begun = Instant::now();
         let mut slot = std::pin::pin!(self.slots.take(wait));
-        let slot = match slot.as_mut().now_or_never() {
-            Some(slot) => slot,
-            None => {
-                let _pending = self.metrics.pending();
-                slot.await
-            }
+        let slot = if let Some(slot) = slot.as_mut().now_or_never() {
+            slot
+        } else {
+            let _pending = self.metrics.pending();
+            slot.await
         };
         let Some(slot) = slot else {
             self.metrics.timed_out();

@@ -100,13 +100,12 @@ fn labels(tokens: &[Token]) -> impl Iterator<Item = String> {
         let joins = ['|', '&', ':', '!', '(', '%']
             .iter()
             .any(|symbol| token.is(*symbol));
-        let belongs = if token.is_name() {
+        if token.is_name() {
             !std::mem::replace(&mut behind_name, true)
         } else {
             behind_name = behind_name && !joins;
             joins
-        };
-        belongs
+        }
     });
     expression.filter(|token| token.is_name()).map(written)
 }
