@@ -77,7 +77,7 @@ async fn traced(client: &Client, tool: &str, mut params: Value) -> Result<(Value
     // The header follows from it.
     params["_meta"][TRACEPARENT] = traceparent(&span.context()).into();
     let outcome = called(client, params).await;
-    trace::end(span, &outcome);
+    trace::end(&span, &outcome);
     match (outcome, own) {
         (Ok(result), own) => {
             let trace = Trace::of_result(&result).or(own);

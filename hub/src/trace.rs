@@ -96,14 +96,15 @@ pub(crate) fn begin(tool: &str, client: &Client) -> Span {
 }
 
 /// Ends it with what the call came to.
-pub(crate) fn end(span: Span, outcome: &crate::Result<Value>) {
+pub(crate) fn end(span: &Span, outcome: &crate::Result<Value>) {
     match outcome {
-        Ok(result) if result["isError"] == true => trace::fail(&span, "tool_error"),
+        Ok(result) if result["isError"] == true => trace::fail(span, "tool_error"),
         Ok(_) => {}
-        Err(Error::Rpc { code, .. }) => trace::fail(&span, &code.to_string()),
+        Err(Error::Rpc { code, .. }) => trace::fail(span, &code.to_string()),
         // What goes wrong before the hub has said anything has no code.
-        Err(_) => trace::fail(&span, "_OTHER"),
+        Err(_) => trace::fail(span, "_OTHER"),
     }
+    trace::end(span);
 }
 
 #[cfg(test)]

@@ -33,12 +33,11 @@ impl Mode {
     pub(crate) fn settings(self, endpoint: &str) -> Vec<(&'static str, String)> {
         let mut settings = match self {
             Self::Off => vec![("OTEL_SDK_DISABLED", "true".to_owned())],
-            Self::Ids => vec![],
             Self::Tenth => vec![
                 ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio".to_owned()),
                 ("OTEL_TRACES_SAMPLER_ARG", "0.1".to_owned()),
             ],
-            Self::All => vec![],
+            Self::Ids | Self::All => vec![],
             Self::AllButDatabase => vec![("MCP_HUB_TRACE_DATABASE", "false".to_owned())],
         };
         if self.exports() {
