@@ -147,5 +147,8 @@ fn configuration(folder: &Path) -> String {
 
 /// For a query in a URL.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes()
+        .flat_map(|byte| format!("%{byte:02X}").into_bytes())
+        .map(char::from)
+        .collect()
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Query {
     /// Where it stands, for people.
     pub(super) place: String,
-    /// In PromQL, without Grafana's variables.
+    /// In `PromQL`, without Grafana's variables.
     pub(super) expr: String,
     /// The labels of its answer that are shown.
     pub(super) shown: Vec<String>,

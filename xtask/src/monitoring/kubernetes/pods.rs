@@ -126,7 +126,7 @@ fn kept(pod: &Value, compose: &str) -> Vec<String> {
     faults
 }
 
-/// The ConfigMaps and volumes that a Pod mounts. Its Secrets are not in the repository.
+/// The maps of configuration and the volumes that a Pod mounts. Its Secrets are not in the repository.
 fn mounted(pod: &Value) -> Vec<(&'static str, &str)> {
     let volumes = list(&pod["volumes"]);
     let projected = volumes
