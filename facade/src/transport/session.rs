@@ -2,7 +2,7 @@
 //!
 //! A session's id is a sealed token: opening the [`seal`] tells the replica that has the stream, until when, and whose it is, so that
 //! nothing is shared between replicas but [`keys`]. The stream itself is among the [`streams`] of its replica; a message for another
-//! replica's stream is handed over once, by the [`relay`](super::relay).
+//! replica's stream is handed over once, by the [`relay`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
