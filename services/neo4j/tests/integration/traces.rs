@@ -191,7 +191,7 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     let Some(neo4j) = Neo4j::shared().await else {
         return;
     };
-    let (adapter, _) = graph(neo4j, "TracedFailure", "").await;
+    let (adapter, _) = graph(neo4j, "TracedFailure", "pool_size = 1").await;
     let caller = Caller::new();
     let wrong = format!("MATCH (n:TracedFailure) WHERE n.note = '{SECRET}' RETURN m");
     let failed = adapter.client.clone().query(traced(&caller, query(&wrong))).await;
