@@ -235,7 +235,7 @@ async fn each_attempt_at_a_server_is_seen() {
     assert_eq!(call.await.expect("works"), "one");
     let mut spans = caller.spans();
     spans.sort_by_key(|span| span.start_time);
-    let seen = spans.iter().filter(|span| span.name != "call").map(|span| {
+    let shown = spans.iter().filter(|span| span.name != "call").map(|span| {
         let told = [attribute::SERVER_PORT, attribute::RETRY, attribute::ERROR_TYPE];
         let told = told
             .map(|name| traces::attribute(span, name).map_or_else(String::new, |value| value.to_string()));
@@ -248,7 +248,7 @@ async fn each_attempt_at_a_server_is_seen() {
         )
     };
     assert_eq!(
-        seen.collect::<Vec<_>>(),
+        shown.collect::<Vec<_>>(),
         [
             expected("acquire connection", &seed, "", ""),
             expected("ROUTE", &seed, "", ""),
