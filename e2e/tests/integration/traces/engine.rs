@@ -25,6 +25,8 @@ pub(super) struct Engine {
     pub(super) rpc: &'static str,
     /// The name of the statement's span.
     pub(super) summary: String,
+    /// Whether it answers in one piece, with a row more than is shown. The others are read row by row, and no further than is shown.
+    pub(super) at_once: bool,
     /// Attributes of the statement's span.
     pub(super) shows: Vec<(&'static str, Value)>,
     _folder: Option<TempDir>,
@@ -79,6 +81,7 @@ impl Engine {
                 ("server.address", json!(postgres.host())),
                 ("server.port", json!(postgres.port())),
             ],
+            at_once: false,
             _folder: None,
         }
     }
@@ -115,6 +118,7 @@ impl Engine {
                 ("server.address", json!(mariadb.address().host())),
                 ("server.port", json!(mariadb.port())),
             ],
+            at_once: false,
             _folder: None,
         })
     }
@@ -155,6 +159,7 @@ impl Engine {
                 ("server.address", json!(neo4j.host())),
                 ("server.port", json!(neo4j.port())),
             ],
+            at_once: false,
             _folder: None,
         })
     }
@@ -196,6 +201,7 @@ impl Engine {
                 ("server.port", json!(qdrant.port())),
             ],
             summary,
+            at_once: true,
             _folder: None,
         })
     }
@@ -234,6 +240,7 @@ impl Engine {
                 ("db.query.summary", json!("SELECT orders")),
                 ("db.collection.name", json!("orders")),
             ],
+            at_once: false,
             _folder: Some(folder),
         }
     }
