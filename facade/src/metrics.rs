@@ -2,6 +2,7 @@
 //! never a caller or an address.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -162,8 +163,9 @@ pub(crate) fn start() {
     }
     CATALOGUE_CHANGES.add(0, &[]);
     UPSTREAM_UP.observe(|say| {
-        for (key, up) in &*upstreams() {
-            say(i64::from(*up), &[upstream(key)]);
+        for (key, told) in &*upstreams() {
+            let serves = told.iter().any(|serving| serving.serves);
+            say(i64::from(serves), &[upstream(key)]);
         }
     });
 }
@@ -241,16 +243,27 @@ pub(crate) fn attempt(
 }
 
 /// The configured upstreams, and whether each serves.
-static UPSTREAMS: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+static UPSTREAMS: Mutex<BTreeMap<String, Vec<Serving>>> = Mutex::new(BTreeMap::new());
 
-fn upstreams() -> MutexGuard<'static, BTreeMap<String, bool>> {
+/// What one [`Up`] says.
+#[derive(Clone, Copy, Debug)]
+struct Serving {
+    of: u64,
+    serves: bool,
+}
+
+fn upstreams() -> MutexGuard<'static, BTreeMap<String, Vec<Serving>>> {
     UPSTREAMS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says of an upstream whether it serves, as long as this lives.
+/// Says of an upstream whether it serves, as long as this lives. One that was taken out and put in again may have two for a moment: it serves
+/// when one of them does.
 #[derive(Debug)]
 #[must_use = "the upstream is there as long as it"]
-pub(crate) struct Up(String);
+pub(crate) struct Up {
+    key: String,
+    id: u64,
+}
 
 impl Up {
     /// An upstream that does not serve yet, with all its series.
@@ -267,20 +280,33 @@ impl Up {
         for state in ["open", "closed"] {
             UPSTREAM_BREAKER.add(0, &[upstream(key), to(state)]);
         }
-        let up = Self(key.to_owned());
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let up = Self {
+            key: key.to_owned(),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        };
         up.set(false);
         up
     }
 
     /// Whether it has an endpoint that serves.
     pub(crate) fn set(&self, serves: bool) {
-        upstreams().insert(self.0.clone(), serves);
+        let mut upstreams = upstreams();
+        let told = upstreams.entry(self.key.clone()).or_default();
+        told.retain(|serving| serving.of != self.id);
+        told.push(Serving { of: self.id, serves });
     }
 }
 
 impl Drop for Up {
     fn drop(&mut self) {
-        upstreams().remove(&self.0);
+        let mut upstreams = upstreams();
+        if let Some(told) = upstreams.get_mut(&self.key) {
+            told.retain(|serving| serving.of != self.id);
+            if told.is_empty() {
+                upstreams.remove(&self.key);
+            }
+        }
     }
 }
 

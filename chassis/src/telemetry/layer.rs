@@ -2,6 +2,7 @@
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Filter, Layer};
@@ -26,7 +27,11 @@ pub fn spans(provider: &SdkTracerProvider) -> impl Layer<Registry> + use<> {
         .with_filter(ours)
 }
 
-/// What the log writes: what `filter` lets through, and never our spans, of which it shows only the ids.
+/// What the log writes: what `filter` lets through, and never our spans, of which it shows only the ids. Nor what rmcp says below `info`,
+/// whatever the filter is: those lines hold whole messages, with the rows of answers.
 pub(super) fn lines<S>(filter: impl Filter<S>) -> impl Filter<S> {
-    filter.and(filter_fn(|metadata| metadata.target() != TARGET))
+    filter.and(filter_fn(|metadata| {
+        let messages = metadata.target().starts_with("rmcp") && *metadata.level() > Level::INFO;
+        metadata.target() != TARGET && !messages
+    }))
 }

@@ -44,7 +44,7 @@ fn logged(format: Format, ansi: bool, act: impl FnOnce()) -> String {
         .with_writer(log.clone())
         .with_ansi(ansi)
         .event_format(Line(format))
-        .with_filter(layer::lines(EnvFilter::new("info")));
+        .with_filter(layer::lines(EnvFilter::new("info,rmcp=trace")));
     let subscriber = Registry::default().with(spans(&provider)).with(lines);
     tracing::subscriber::with_default(subscriber, act);
     let bytes = log.0.lock().expect("no panic").clone();
@@ -103,6 +103,16 @@ fn a_line_for_machines_has_stable_keys() {
         "trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": span_id,
     });
     assert_eq!(Value::Object(line), expected);
+}
+
+#[test]
+fn whole_messages_are_never_logged() {
+    let text = logged(Format::Pretty, false, || {
+        tracing::debug!(target: "rmcp::service", result = "a row", "response message");
+        tracing::trace!(target: "rmcp", "a row");
+        tracing::warn!(target: "rmcp::service", "input stream terminated");
+    });
+    assert!(text.contains("terminated") && !text.contains("a row"), "{text}");
 }
 
 #[test]
