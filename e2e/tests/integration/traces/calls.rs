@@ -147,21 +147,18 @@ impl Made<'_> {
             stage.trace(trace_id, self.transport()).await
         };
         let arrived = self.arrived(&transport);
-        match callers.meta {
-            Some(meta) => {
-                assert_eq!(spans.mcp.parent_id, Some(meta.span_id().to_string()));
-                let links: Vec<_> = spans
-                    .mcp
-                    .links
-                    .iter()
-                    .map(|link| (&link.trace_id, &link.span_id))
-                    .collect();
-                assert_eq!(links, [(&arrived.trace_id, &arrived.id)]);
-            }
-            None => {
-                assert_eq!(spans.mcp.parent_id, Some(arrived.id.clone()));
-                assert_eq!(spans.mcp.links, []);
-            }
+        let linked: Vec<_> = spans
+            .mcp
+            .links
+            .iter()
+            .map(|link| (&link.trace_id, &link.span_id))
+            .collect();
+        if let Some(meta) = callers.meta {
+            assert_eq!(spans.mcp.parent_id, Some(meta.span_id().to_string()));
+            assert_eq!(linked, [(&arrived.trace_id, &arrived.id)]);
+        } else {
+            assert_eq!(spans.mcp.parent_id, Some(arrived.id.clone()));
+            assert!(linked.is_empty(), "{linked:?}");
         }
         assert_eq!(
             instance(spans.mcp),

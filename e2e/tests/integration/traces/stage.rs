@@ -49,13 +49,13 @@ impl Stage {
         environment: &[(&'static str, &str)],
     ) -> Option<Self> {
         let mut adapters = Vec::new();
-        let mut upstreams = String::new();
+        let mut upstreams = Vec::new();
         for engine in &engines {
             let adapter = adapter(&jaeger, engine, environment).await;
-            upstreams += &format!("{} = \"{}\"\n", engine.key, adapter.url());
+            upstreams.push(format!("{} = \"{}\"\n", engine.key, adapter.url()));
             adapters.push(adapter);
         }
-        let cluster = cluster(&jaeger, upstreams, environment).await?;
+        let cluster = cluster(&jaeger, upstreams.concat(), environment).await?;
         let stage = Self {
             jaeger,
             cluster,
@@ -214,18 +214,19 @@ pub(super) fn bearer(name: &str) -> String {
 }
 
 fn tokens() -> String {
-    let token = |(name, token): &(&str, &str)| {
+    let token = |(name, token): (&str, &str)| {
         format!(
             "[tokens.{name}]\nsha256 = \"{}\"\nscopes = [\"db:read\", \"db:write\"]\n",
             hex(&Sha256::digest(token))
         )
     };
-    TOKENS.iter().map(token).collect()
+    TOKENS.map(token).concat()
 }
 
 /// Bytes in hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// The lines that a process has logged, and that say this, once there are any.
