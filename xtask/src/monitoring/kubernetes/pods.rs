@@ -8,7 +8,7 @@ const HUB: &str = "mcp-hub";
 
 /// What each process of the hub is told by.
 const VARIABLES: [&str; 3] = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_RESOURCE_ATTRIBUTES",
     "MCP_HUB_METRICS_LISTEN",
 ];
