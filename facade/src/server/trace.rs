@@ -16,17 +16,19 @@ use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _, attribute, context};
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
-use rmcp::model::{ErrorCode, ErrorData, InitializeRequestParams, RequestId};
+use rmcp::model::{ErrorCode, ErrorData, InitializeRequestParams};
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
 use super::remote::Introduced;
-use super::{Caller, caller, is_modern, shown};
+use super::{Caller, caller, is_modern};
 use crate::metrics;
 use crate::prompt::Prompt;
 use crate::tool::Tool;
+
+mod describe;
 
 /// What a request is about, as its client has written it.
 #[derive(Clone, Copy, Debug)]
@@ -111,17 +113,13 @@ impl Operation {
         if let (Subject::Client(request), Some(caller)) = (subject, caller) {
             caller.remote.introduce(request);
         }
-        let client = client(context, caller);
+        let client = describe::client(context, caller);
         let span = span(metrics::method(method), context, caller);
         // Making what nobody will see is not for free.
         if span.in_scope(trace::is_recorded) {
-            describe(&span, method, subject, context, client.as_deref());
+            describe::request(&span, method, subject, context, client.as_deref());
             if let Some(caller) = caller {
-                describe_caller(&span, caller);
-            }
-            if let Some(client) = &client {
-                span.set_attribute(attribute::CLIENT_NAME, client.name.clone());
-                span.set_attribute(attribute::CLIENT_VERSION, client.version.clone());
+                describe::caller(&span, caller);
             }
         }
         Self(Arc::new(State {
@@ -281,65 +279,6 @@ fn span(name: &str, context: &RequestContext<RoleServer>, caller: Option<&Caller
     let span = trace::server(name, named);
     span.add_link(around.span().span_context().clone());
     span
-}
-
-fn client(context: &RequestContext<RoleServer>, caller: Option<&Caller>) -> Option<Arc<Introduced>> {
-    let in_message = context.meta.client_info();
-    in_message
-        .map(|client| Arc::new(Introduced::from(&client)))
-        .or_else(|| caller?.remote.introduced())
-}
-
-fn describe(
-    span: &Span,
-    method: &str,
-    subject: Subject<'_>,
-    context: &RequestContext<RoleServer>,
-    client: Option<&Introduced>,
-) {
-    span.set_attribute(attribute::MCP_METHOD_NAME, shown(method));
-    let id = match &context.id {
-        RequestId::Number(number) => number.to_string(),
-        RequestId::String(text) => shown(text),
-    };
-    span.set_attribute(attribute::JSONRPC_REQUEST_ID, id);
-    let version = match subject {
-        Subject::Client(request) => Some(request.protocol_version.clone()),
-        _ => context.protocol_version(),
-    };
-    // On a stream only its first message says it.
-    let version = version
-        .map(|version| shown(version.as_str()))
-        .or_else(|| client?.protocol.clone());
-    if let Some(version) = version {
-        span.set_attribute(attribute::MCP_PROTOCOL_VERSION, version);
-    }
-    match subject {
-        Subject::Tool(name) => {
-            span.set_attribute(attribute::GEN_AI_OPERATION_NAME, "execute_tool");
-            span.set_attribute(attribute::GEN_AI_TOOL_NAME, shown(name));
-        }
-        Subject::Prompt(name) => span.set_attribute(attribute::GEN_AI_PROMPT_NAME, shown(name)),
-        Subject::Resource(uri) => span.set_attribute(attribute::MCP_RESOURCE_URI, shown(uri)),
-        Subject::None | Subject::Client(_) => {}
-    }
-}
-
-fn describe_caller(span: &Span, caller: &Caller) {
-    let remote = &caller.remote;
-    span.set_attribute(attribute::NETWORK_TRANSPORT, remote.transport.name());
-    if !caller.principal.name().is_empty() {
-        span.set_attribute(attribute::ENDUSER_ID, caller.principal.name().to_owned());
-    }
-    if let Some(address) = remote.address {
-        span.set_attribute(attribute::CLIENT_ADDRESS, address.to_string());
-    }
-    if let Some(user_agent) = &remote.user_agent {
-        span.set_attribute(attribute::USER_AGENT_ORIGINAL, user_agent.clone());
-    }
-    if let Some(session) = remote.session() {
-        span.set_attribute(attribute::MCP_SESSION_ID, session.to_owned());
-    }
 }
 
 /// The reason of an error: the one that it names, or the one that its code stands for.

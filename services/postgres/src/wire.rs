@@ -1,4 +1,5 @@
-//! The client side of PostgreSQL's protocol, as far as the adapter needs it, on the messages of `postgres-protocol`.
+//! The client side of PostgreSQL's protocol, as far as the adapter needs it, on the messages of `postgres-protocol`. What goes out is made in
+//! [`queue`].
 //!
 //! Statements go by the extended protocol only, which takes one statement and keeps parameters apart; there is no way here to send
 //! the simple protocol's `Query`. Results are text, because every type has a text form. Messages are queued and sent in one flight,
@@ -7,7 +8,6 @@
 //! Every method is cancel-safe: a dropped future leaves the connection knowing what is still to come, and
 //! [`settle`](Connection::settle) reads it.
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -26,10 +26,12 @@ use crate::timer::Timer;
 use crate::traced::{Returned, Shown, settle};
 
 mod login;
+mod queue;
 mod socket;
 mod tls;
 
 pub(crate) use login::connect;
+pub(crate) use queue::Parameter;
 use socket::Socket;
 
 /// The text of a message of the server's that is no error, and how much it matters.
@@ -78,9 +80,6 @@ impl Key {
     }
 }
 
-/// A parameter's value in text; `None` is NULL.
-pub(crate) type Parameter<'a> = Option<&'a str>;
-
 impl Connection {
     /// Begins the span of a statement on this session.
     pub(crate) fn begin(&self, shown: Shown<'_>, sql: &str) -> Statement {
@@ -98,93 +97,6 @@ impl Connection {
     /// What a cancel request for this session needs.
     pub(crate) fn key(&self) -> Key {
         self.key.clone()
-    }
-
-    /// Queues a statement in front of the next one; its answer is skipped, an error of it is the next one's.
-    pub(crate) fn queue_preamble(&mut self, sql: &str) -> Result<(), Error> {
-        self.parse(sql)?;
-        self.queue_bind(&[])?;
-        self.queue_execute(0)?;
-        self.preamble += 1;
-        Ok(())
-    }
-
-    /// Queues the preparation of a statement as the unnamed one, and the question for its parameters and columns.
-    pub(crate) fn queue_prepare(&mut self, sql: &str) -> Result<(), Error> {
-        self.queue_parse(sql)?;
-        frontend::describe(b'S', "", &mut self.output).map_err(Error::Lost)
-    }
-
-    /// Queues the preparation of a statement as the unnamed one. The server is told the current trace with it.
-    pub(crate) fn queue_parse(&mut self, sql: &str) -> Result<(), Error> {
-        self.parse(&told(sql))
-    }
-
-    fn parse(&mut self, sql: &str) -> Result<(), Error> {
-        if sql.contains('\0') {
-            return Err(
-                mcp_hub_chassis::Fault::argument("sql", "a statement can't contain a NUL character").into(),
-            );
-        }
-        frontend::parse("", sql, std::iter::empty(), &mut self.output).map_err(Error::Lost)
-    }
-
-    /// Queues the binding of the unnamed statement's parameters, for results in text.
-    pub(crate) fn queue_bind(&mut self, parameters: &[Parameter<'_>]) -> Result<(), Error> {
-        use postgres_protocol::IsNull;
-        use postgres_protocol::message::frontend::BindError;
-        let bound = frontend::bind(
-            "",
-            "",
-            std::iter::empty(),
-            parameters,
-            |parameter, buffer| match parameter {
-                Some(text) => {
-                    buffer.extend_from_slice(text.as_bytes());
-                    Ok(IsNull::No)
-                }
-                None => Ok(IsNull::Yes),
-            },
-            std::iter::empty(),
-            &mut self.output,
-        );
-        bound.map_err(|error| match error {
-            BindError::Serialization(error) => Error::Lost(error),
-            BindError::Conversion(error) => Error::Lost(io::Error::other(error)),
-        })
-    }
-
-    /// Queues the execution of what is bound; 0 is all rows.
-    pub(crate) fn queue_execute(&mut self, rows: i32) -> Result<(), Error> {
-        frontend::execute("", rows, &mut self.output).map_err(Error::Lost)
-    }
-
-    /// Ends a group: the server answers with `ReadyForQuery`, and after an error it goes on here.
-    pub(crate) fn queue_sync(&mut self) {
-        frontend::sync(&mut self.output);
-        self.pending += 1;
-    }
-
-    /// Queues a whole statement of ours as a group.
-    fn queue_statement(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<(), Error> {
-        self.queue_parse(sql)?;
-        self.queue_bind(parameters)?;
-        self.queue_execute(0)?;
-        self.queue_sync();
-        Ok(())
-    }
-
-    /// Queues statements of ours as one group; nothing for none.
-    pub(crate) fn queue_group(&mut self, statements: &[&str]) -> Result<(), Error> {
-        for sql in statements {
-            self.parse(sql)?;
-            self.queue_bind(&[])?;
-            self.queue_execute(0)?;
-        }
-        if !statements.is_empty() {
-            self.queue_sync();
-        }
-        Ok(())
     }
 
     /// Sends what is queued.
@@ -422,18 +334,5 @@ impl Connection {
                 Err(_) => return Error::Lost(error),
             }
         }
-    }
-}
-
-/// A statement with the current trace behind it, where the server's log and `pg_stat_activity` show it, and where it moves no place in the
-/// statement.
-///
-/// The semicolon ends the statement: `pg_stat_statements` takes what follows for no part of it. Without, up to PostgreSQL 15 each `EXPLAIN`,
-/// `SHOW` and `CREATE` would have an entry of its own there.
-fn told(sql: &str) -> Cow<'_, str> {
-    match statement::told() {
-        None => Cow::Borrowed(sql),
-        // On a line of its own, which no comment of the statement's reaches.
-        Some(traceparent) => Cow::Owned(format!("{sql}\n;/*traceparent='{traceparent}'*/")),
     }
 }
