@@ -268,6 +268,7 @@ pub(crate) struct Up {
 impl Up {
     /// An upstream that does not serve yet, with all its series.
     pub(crate) fn new(key: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         for outcome in UPSTREAM_OUTCOMES {
             UPSTREAM_CALLS.add(0, &[upstream(key), self::outcome(outcome)]);
         }
@@ -280,7 +281,6 @@ impl Up {
         for state in ["open", "closed"] {
             UPSTREAM_BREAKER.add(0, &[upstream(key), to(state)]);
         }
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let up = Self {
             key: key.to_owned(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
