@@ -52,8 +52,12 @@ async fn idle_streams_are_held_counted_and_let_go() {
     }
 }
 
+/// Held by those that make tables: each looks whether its own is gone.
+static TABLES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn a_select_is_asked_every_way() {
+    let _alone = TABLES.lock().await;
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
@@ -85,6 +89,7 @@ async fn a_select_is_asked_every_way() {
 
 #[tokio::test]
 async fn a_traced_select_is_measured_next_to_one_without_traces() {
+    let _alone = TABLES.lock().await;
     let Some(postgres) = Postgres::shared().await else {
         return;
     };
@@ -116,6 +121,8 @@ async fn a_traced_select_is_measured_next_to_one_without_traces() {
         assert!(hub["calls"].as_u64() >= Some(5), "{hub}");
         assert!(hub["cpu_ratio"].as_f64() > Some(0.0), "{hub}");
     }
+    let left = tables(postgres).await;
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]
