@@ -45,7 +45,7 @@ enum Measurement {
     /// What a primary-key select costs straight, by the adapter's gRPC, and by the facade's doors.
     Select(select::Options),
     /// What a traced select costs, next to one without traces.
-    Tracing(tracing::Options),
+    Tracing(select::Options),
 }
 
 /// Measures what the command line asks for, and prints it.

@@ -33,11 +33,11 @@ pub(crate) struct Options {
     url: Option<String>,
     /// How many clients ask at the same time, each one question after the other; give it again for more rounds.
     #[arg(long = "clients", value_name = "COUNT", default_values_t = [1, 16], value_parser = clap::value_parser!(u16).range(1..=100))]
-    clients: Vec<u16>,
-    /// How long each way is measured with each number of clients, in seconds.
+    pub(crate) clients: Vec<u16>,
+    /// How long each way or hub is measured with each number of clients, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
-    /// How long a way is measured before it is the next one's turn, in milliseconds.
+    pub(crate) seconds: u64,
+    /// How long a way or hub is measured before it is the next one's turn, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(50..=10_000))]
     slice: u64,
     /// How many rows the table has.
@@ -59,25 +59,45 @@ struct Round {
     ways: Vec<Figures>,
 }
 
-/// Measures every way with every number of clients.
-pub(crate) async fn measure(options: &Options, programs: &Programs) -> anyhow::Result<Report> {
-    // It ends when this is dropped.
-    let private;
-    let url = if let Some(url) = &options.url {
-        url
-    } else {
-        private = postgres().await?;
-        private.url()
-    };
-    progress(&format!("a table of {} rows", options.rows));
-    let table = Table::create(url, options.rows).await?;
-    // Also after a failure or Ctrl-C: the database may be somebody's.
-    let result = unless_interrupted(measure_all(options, programs, url, &table)).await;
-    table.remove().await?;
-    result
+impl Options {
+    /// Measures on a table that is made for it and removed at the end, also after a failure or Ctrl-C: the database may be somebody's.
+    pub(crate) async fn on_table<T>(
+        &self,
+        measure: impl AsyncFnOnce(&str, &Table) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        // It ends when this is dropped.
+        let private;
+        let url = if let Some(url) = &self.url {
+            url
+        } else {
+            private = postgres().await?;
+            private.url()
+        };
+        progress(&format!("a table of {} rows", self.rows));
+        let table = Table::create(url, self.rows).await?;
+        let result = unless_interrupted(measure(url, &table)).await;
+        table.remove().await?;
+        result
+    }
+
+    /// By which turns.
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            slice: Duration::from_millis(self.slice),
+            each: Duration::from_secs(self.seconds),
+            rows: self.rows,
+        }
+    }
 }
 
-pub(crate) async fn postgres() -> anyhow::Result<Postgres> {
+/// Measures every way with every number of clients.
+pub(crate) async fn measure(options: &Options, programs: &Programs) -> anyhow::Result<Report> {
+    options
+        .on_table(async |url, table| measure_all(options, programs, url, table).await)
+        .await
+}
+
+async fn postgres() -> anyhow::Result<Postgres> {
     ensure!(
         mcp_hub_programs::postgres().is_some(),
         "no PostgreSQL: name one with --url, or install its programs (initdb, postgres, pg_ctl)"
@@ -145,12 +165,7 @@ async fn measure_one(
     for way in Way::ALL {
         callers.push((way, ways::connect(way, &targets, table, clients).await?));
     }
-    let plan = Plan {
-        slice: Duration::from_millis(options.slice),
-        each: Duration::from_secs(options.seconds),
-        rows: options.rows,
-    };
-    slices::run(&plan, callers, &[&facade.watched, &adapter.watched]).await
+    slices::run(&options.plan(), callers, &[&facade.watched, &adapter.watched]).await
 }
 
 impl Report {

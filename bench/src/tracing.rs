@@ -16,39 +16,18 @@ mod mode;
 
 use crate::process::Memory;
 use crate::program::{Program, Programs};
-use crate::select::slices::{Lane, Plan, Quartiles, float, per_call, take_turns};
+use crate::progress;
+use crate::select::slices::{Lane, Quartiles, float, per_call, take_turns};
 use crate::select::table::Table;
 use crate::select::ways::{self, Targets, Way};
-use crate::select::{hub, postgres};
+use crate::select::{Options, hub};
 use crate::wait::until;
-use crate::{progress, unless_interrupted};
 use collector::Collector;
 use mode::Mode;
 
 /// How long a hub may take to send the last spans, and how long nothing must come for all to be sent. Batches wait for 5 s at most.
 const SENDING: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(6);
-
-/// What to measure.
-#[derive(clap::Args, Clone, Debug)]
-pub(crate) struct Options {
-    /// The PostgreSQL to ask, `postgres://user@host/database`; a table is made in it and removed at the end. Without it, a private
-    /// one is started from the programs on this machine.
-    #[arg(long, env = mcp_hub_programs::names::POSTGRES_URL, hide_env_values = true, value_name = "URL")]
-    url: Option<String>,
-    /// How many clients ask at the same time, each one question after the other; give it again for more rounds.
-    #[arg(long = "clients", value_name = "COUNT", default_values_t = [1, 16], value_parser = clap::value_parser!(u16).range(1..=100))]
-    clients: Vec<u16>,
-    /// How long each hub is measured with each number of clients, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
-    /// How long a hub is measured before it is the next one's turn, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(50..=10_000))]
-    slice: u64,
-    /// How many rows the table has.
-    #[arg(long, value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(i32).range(1..=10_000_000))]
-    rows: i32,
-}
 
 /// All numbers of clients.
 #[derive(Debug, Serialize)]
@@ -106,19 +85,9 @@ struct Spent {
 
 /// Measures all hubs with every number of clients.
 pub(crate) async fn measure(options: &Options, programs: &Programs) -> anyhow::Result<Report> {
-    // It ends when this is dropped.
-    let private;
-    let url = if let Some(url) = &options.url {
-        url
-    } else {
-        private = postgres().await?;
-        private.url()
-    };
-    let table = Table::create(url, options.rows).await?;
-    // Also after a failure or Ctrl-C: the database may be somebody's.
-    let result = unless_interrupted(measure_all(options, programs, url, &table)).await;
-    table.remove().await?;
-    result
+    options
+        .on_table(async |url, table| measure_all(options, programs, url, table).await)
+        .await
 }
 
 async fn measure_all(
@@ -159,11 +128,7 @@ async fn measure_one(
     table: &Table,
     clients: usize,
 ) -> anyhow::Result<Vec<Figures>> {
-    let plan = Plan {
-        slice: Duration::from_millis(options.slice),
-        each: Duration::from_secs(options.seconds),
-        rows: options.rows,
-    };
+    let plan = options.plan();
     let mut lanes = vec![];
     for hub in &*hubs {
         let targets = Targets {
