@@ -26,10 +26,22 @@ pub struct Description {
 }
 
 impl Description {
-    /// Whether these attributes are those that are told of.
-    fn knows(&self, attributes: &[KeyValue]) -> bool {
+    fn meter(&self) -> otel::Meter {
+        super::meter(self.meter)
+    }
+
+    fn describe<'a, T>(&self, builder: otel::InstrumentBuilder<'a, T>) -> otel::InstrumentBuilder<'a, T> {
+        builder.with_unit(self.unit).with_description(self.about)
+    }
+
+    /// In tests, these attributes must be those that are told of.
+    fn assert_knows(&self, attributes: &[KeyValue]) {
         let mut keys = attributes.iter().map(|attribute| attribute.key.as_str());
-        keys.all(|key| self.labels.contains(&key))
+        debug_assert!(
+            keys.all(|key| self.labels.contains(&key)),
+            "{}: {attributes:?}",
+            self.name
+        );
     }
 }
 
@@ -77,18 +89,13 @@ impl Counter {
 
     /// Counts so many.
     pub fn add(&self, count: u64, attributes: &[KeyValue]) {
-        let Description {
-            name, unit, about, ..
-        } = self.description;
+        let described = self.description;
         let made = self.made.get_or_init(|| {
-            let meter = super::meter(self.description.meter);
-            meter
-                .u64_counter(name)
-                .with_unit(unit)
-                .with_description(about)
+            described
+                .describe(described.meter().u64_counter(described.name))
                 .build()
         });
-        debug_assert!(self.description.knows(attributes), "{name}: {attributes:?}");
+        described.assert_knows(attributes);
         made.add(count, attributes);
     }
 }
@@ -121,18 +128,13 @@ impl UpDown {
 
     /// Counts so many more, or fewer.
     pub fn add(&self, change: i64, attributes: &[KeyValue]) {
-        let Description {
-            name, unit, about, ..
-        } = self.description;
+        let described = self.description;
         let made = self.made.get_or_init(|| {
-            let meter = super::meter(self.description.meter);
-            meter
-                .i64_up_down_counter(name)
-                .with_unit(unit)
-                .with_description(about)
+            described
+                .describe(described.meter().i64_up_down_counter(described.name))
                 .build()
         });
-        debug_assert!(self.description.knows(attributes), "{name}: {attributes:?}");
+        described.assert_knows(attributes);
         made.add(change, attributes);
     }
 }
@@ -169,7 +171,7 @@ impl Observed {
             name, unit, about, ..
         } = self.description;
         self.made.get_or_init(|| {
-            let meter = super::meter(self.description.meter);
+            let meter = self.description.meter();
             let counter = meter.i64_observable_up_down_counter(name).with_unit(unit);
             counter
                 .with_description(about)
@@ -213,7 +215,7 @@ impl ObservedTotal {
             name, unit, about, ..
         } = self.description;
         self.made.get_or_init(|| {
-            let meter = super::meter(self.description.meter);
+            let meter = self.description.meter();
             let counter = meter
                 .f64_observable_counter(name)
                 .with_unit(unit)
@@ -264,14 +266,14 @@ impl Histogram {
             ..
         } = self.description;
         let (histogram, exemplars) = self.made.get_or_init(|| {
-            let meter = super::meter(self.description.meter);
+            let meter = self.description.meter();
             let histogram = meter.f64_histogram(name).with_unit(unit).with_description(about);
             (
                 histogram.with_boundaries(boundaries.to_vec()).build(),
                 Reservoir::of(name, boundaries),
             )
         });
-        debug_assert!(self.description.knows(attributes), "{name}: {attributes:?}");
+        self.description.assert_knows(attributes);
         histogram.record(value, attributes);
         exemplars.offer(value, attributes);
     }
