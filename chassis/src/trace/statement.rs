@@ -62,6 +62,18 @@ pub struct Shown<'a> {
     pub collection: Option<&'a str>,
 }
 
+impl Shown<'static> {
+    /// One of an adapter's own statements: what it does in one word, and to which table, label or collection: `SELECT pg_class`.
+    pub fn ours(summary: &'static str) -> Self {
+        let (operation, names) = summary.split_once(' ').unwrap_or((summary, ""));
+        Self {
+            operation,
+            summary,
+            collection: Some(names).filter(|names| !names.is_empty() && !names.contains(' ')),
+        }
+    }
+}
+
 /// A statement under way. It is over when this is dropped; dropped before [`returned`](Self::returned) or [`failed`](Self::failed) it was
 /// cancelled.
 #[derive(Debug)]

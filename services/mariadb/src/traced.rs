@@ -16,30 +16,27 @@ use crate::guard::{self, Name};
 
 /// What the trace shows of a statement.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
-    /// What it is, in one word or two: `SELECT`, `CREATE TABLE`.
-    what: &'a str,
-    names: Names<'a>,
-}
+pub struct Shown<'a>(Kind<'a>);
 
 #[derive(Clone, Copy, Debug)]
-enum Names<'a> {
+enum Kind<'a> {
     Ours(&'static str),
-    Theirs(&'a IndexSet<Name>),
+    Theirs {
+        /// What it is, in one word or two: `SELECT`, `CREATE TABLE`.
+        what: &'a str,
+        names: &'a IndexSet<Name>,
+    },
 }
 
 impl<'a> Shown<'a> {
     /// One of our own statements: what it does in one word, and to which table: `SELECT information_schema.tables`.
-    pub fn ours(summary: &'static str) -> Self {
-        let (what, names) = summary.split_once(' ').unwrap_or((summary, ""));
-        let names = Names::Ours(names);
-        Self { what, names }
+    pub const fn ours(summary: &'static str) -> Self {
+        Self(Kind::Ours(summary))
     }
 
     /// A caller's: what it is, and what it names, as the guard read it.
     pub(crate) const fn theirs(what: &'a str, names: &'a IndexSet<Name>) -> Self {
-        let names = Names::Theirs(names);
-        Self { what, names }
+        Self(Kind::Theirs { what, names })
     }
 
     /// Whether it defines something.
@@ -48,7 +45,8 @@ impl<'a> Shown<'a> {
     }
 
     fn operation(self) -> &'a str {
-        self.what.split(' ').next().unwrap_or_default()
+        let (Kind::Ours(what) | Kind::Theirs { what, .. }) = self.0;
+        what.split(' ').next().unwrap_or_default()
     }
 
     /// Begins the span of a statement on a server, whose text is `sql`.
@@ -62,32 +60,28 @@ impl<'a> Shown<'a> {
         };
         let text = || guard::sanitised(sql);
         let operation = self.operation();
-        // Nobody reads a summary that is not recorded.
-        if !trace::is_recorded() {
-            let shown = statement::Shown {
-                operation,
-                summary: self.what,
-                collection: None,
-            };
-            return Statement::begin(to, shown, text);
+        match self.0 {
+            Kind::Ours(summary) => Statement::begin(to, statement::Shown::ours(summary), text),
+            // Nobody reads a summary that is not recorded.
+            Kind::Theirs { what, .. } if !trace::is_recorded() => {
+                let shown = statement::Shown {
+                    operation,
+                    summary: what,
+                    collection: None,
+                };
+                Statement::begin(to, shown, text)
+            }
+            Kind::Theirs { what, names } => {
+                let only = names.first().filter(|_| names.len() == 1).map(guard::written);
+                let summary = [what, &guard::listed(names)].join(" ");
+                let shown = statement::Shown {
+                    operation,
+                    summary: summary.trim_end(),
+                    collection: only.as_deref(),
+                };
+                Statement::begin(to, shown, text)
+            }
         }
-        let (names, only) = match self.names {
-            Names::Ours(name) => (
-                name.to_owned(),
-                Some(name.to_owned()).filter(|name| !name.is_empty()),
-            ),
-            Names::Theirs(names) => (
-                guard::listed(names),
-                names.first().filter(|_| names.len() == 1).map(guard::written),
-            ),
-        };
-        let summary = [self.what, &names].join(" ");
-        let shown = statement::Shown {
-            operation,
-            summary: summary.trim_end(),
-            collection: only.as_deref(),
-        };
-        Statement::begin(to, shown, text)
     }
 }
 

@@ -15,23 +15,21 @@ use crate::guard::{self, Gist};
 
 /// What the trace shows of a statement.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
-    operation: &'a str,
-    names: Names<'a>,
-}
+pub struct Shown<'a>(Kind<'a>);
 
 #[derive(Clone, Copy, Debug)]
-enum Names<'a> {
+enum Kind<'a> {
     Ours(&'static str),
-    Theirs(&'a IndexSet<String>),
+    Theirs {
+        operation: &'a str,
+        names: &'a IndexSet<String>,
+    },
 }
 
 impl<'a> Shown<'a> {
     /// One of our own statements: what it does in one word, and to what: `CALL db.labels`.
-    pub fn ours(summary: &'static str) -> Self {
-        let (operation, names) = summary.split_once(' ').unwrap_or((summary, ""));
-        let names = Names::Ours(names);
-        Self { operation, names }
+    pub const fn ours(summary: &'static str) -> Self {
+        Self(Kind::Ours(summary))
     }
 
     /// A caller's: what it does, and which labels, types and procedures it names, as the guard read it.
@@ -41,8 +39,8 @@ impl<'a> Shown<'a> {
 
     /// A caller's statement under another one, such as `EXPLAIN`.
     pub(crate) const fn under(operation: &'static str, gist: &'a Gist) -> Self {
-        let names = Names::Theirs(&gist.names);
-        Self { operation, names }
+        let names = &gist.names;
+        Self(Kind::Theirs { operation, names })
     }
 
     /// Begins the span of a statement on a database of the server at `address`, whose text is `cypher`.
@@ -54,29 +52,27 @@ impl<'a> Shown<'a> {
             port: Some(address.port),
         };
         let text = || guard::sanitised(cypher);
-        // Nobody reads a summary that is not recorded.
-        if !trace::is_recorded() {
-            let shown = statement::Shown {
-                operation: self.operation,
-                summary: self.operation,
-                collection: None,
-            };
-            return Statement::begin(target, shown, text);
+        match self.0 {
+            Kind::Ours(summary) => Statement::begin(target, statement::Shown::ours(summary), text),
+            // Nobody reads a summary that is not recorded.
+            Kind::Theirs { operation, .. } if !trace::is_recorded() => {
+                let shown = statement::Shown {
+                    operation,
+                    summary: operation,
+                    collection: None,
+                };
+                Statement::begin(target, shown, text)
+            }
+            Kind::Theirs { operation, names } => {
+                let summary = [operation, &guard::listed(names)].join(" ");
+                let shown = statement::Shown {
+                    operation,
+                    summary: summary.trim_end(),
+                    collection: names.first().filter(|_| names.len() == 1).map(String::as_str),
+                };
+                Statement::begin(target, shown, text)
+            }
         }
-        let (names, only) = match self.names {
-            Names::Ours(name) => (name.to_owned(), Some(name).filter(|name| !name.is_empty())),
-            Names::Theirs(names) => (
-                guard::listed(names),
-                names.first().filter(|_| names.len() == 1).map(String::as_str),
-            ),
-        };
-        let summary = [self.operation, &names].join(" ");
-        let shown = statement::Shown {
-            operation: self.operation,
-            summary: summary.trim_end(),
-            collection: only,
-        };
-        Statement::begin(target, shown, text)
     }
 }
 

@@ -40,15 +40,7 @@ impl<'a> Shown<'a> {
     pub(crate) fn begin(self, target: Target<'_>, sql: &str) -> Statement {
         let text = || guard::sanitised(sql);
         match self.0 {
-            Kind::Ours(summary) => {
-                let (operation, names) = summary.split_once(' ').unwrap_or((summary, ""));
-                let shown = statement::Shown {
-                    operation,
-                    summary,
-                    collection: Some(names).filter(|names| !names.is_empty() && !names.contains(' ')),
-                };
-                Statement::begin(target, shown, text)
-            }
+            Kind::Ours(summary) => Statement::begin(target, statement::Shown::ours(summary), text),
             // Nobody reads a summary that is not recorded.
             Kind::Theirs { operation, .. } if !trace::is_recorded() => {
                 let shown = statement::Shown {

@@ -99,12 +99,7 @@ impl<'a> Session<'a> {
         summary: &'static str,
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let shown = Shown {
-            operation: summary.split(' ').next().unwrap_or(summary),
-            summary,
-            collection: summary.split_once(' ').map(|(_, table)| table),
-        };
-        let statement = Statement::begin(self.target(), shown, || None);
+        let statement = Statement::begin(self.target(), Shown::ours(summary), || None);
         match statement.span().in_scope(work) {
             Ok(value) => {
                 statement.done();
