@@ -1,8 +1,7 @@
 //! The spans that the code under test makes in this process.
 //!
-//! A test makes a trace of its own ([`Caller::new`]), sends its `traceparent` with the request, and looks with
-//! [`eventually`](crate::eventually) at the spans that have ended in it ([`of`]). So tests that run side by side in one process do not
-//! see each other's.
+//! A test makes a trace of its own ([`Caller::new`]), sends its `traceparent` with the request ([`Caller::request`]), and waits for the
+//! spans that must end in it ([`Caller::ended`]). So tests that run side by side in one process do not see each other's.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, Once, PoisonError};
@@ -16,11 +15,17 @@ pub use opentelemetry_sdk::trace::SpanData;
 use opentelemetry_sdk::trace::{
     IdGenerator as _, RandomIdGenerator, Sampler, SdkTracerProvider, Span, SpanProcessor,
 };
+use tonic::Request;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::eventually;
+
 static ENDED: Mutex<Option<HashMap<TraceId, Vec<SpanData>>>> = Mutex::new(None);
+
+/// How long a span that must end may take to.
+const SOON: Duration = Duration::from_secs(10);
 
 /// From now on all spans of this process are recorded, whatever a caller's `traceparent` says of sampling. To be called at the beginning
 /// of each test that wants spans; the first call counts.
@@ -65,6 +70,16 @@ pub fn attribute(span: &SpanData, name: &str) -> Option<Value> {
         .map(|attribute| attribute.value.clone())
 }
 
+/// The same as text, as those who read the trace see it.
+pub fn told(span: &SpanData, name: &str) -> Option<String> {
+    attribute(span, name).map(|value| value.to_string())
+}
+
+/// How long what a span is of took; nothing if the clock was set back in between.
+pub fn took(span: &SpanData) -> Duration {
+    span.end_time.duration_since(span.start_time).unwrap_or_default()
+}
+
 /// The span of a caller outside this process, in a trace of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -107,6 +122,18 @@ impl Caller {
         format!("00-{}-{}-01", self.trace_id, self.span_id)
     }
 
+    /// A message as it sends it by gRPC: with its [`traceparent`](Self::traceparent).
+    ///
+    /// # Panics
+    ///
+    /// Never: a `traceparent` is ASCII.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let traceparent = self.traceparent().parse().expect("ASCII");
+        request.metadata_mut().insert("traceparent", traceparent);
+        request
+    }
+
     /// The spans that have ended in its trace so far: [`of`].
     pub fn spans(&self) -> Vec<SpanData> {
         of(&self.trace_id())
@@ -137,6 +164,40 @@ impl Caller {
         let names: Vec<&str> = spans.iter().map(|span| span.name.as_ref()).collect();
         Err(format!("not one span {name:?} but {names:?}"))
     }
+
+    /// The one span of this name in its trace, waited for: a server's ends a moment after its answer, what cleans up behind a call even
+    /// later.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or there are several, for 10 s.
+    pub async fn ended(&self, name: &str) -> SpanData {
+        eventually(SOON, async || self.span(name)).await
+    }
+
+    /// Its [`tree`](Self::tree), as soon as these spans have ended, each the only one of its name.
+    ///
+    /// # Panics
+    ///
+    /// As [`ended`](Self::ended) and [`tree`](Self::tree).
+    pub async fn tree_after(&self, names: &[&str]) -> String {
+        for name in names {
+            self.ended(name).await;
+        }
+        self.tree()
+    }
+
+    /// Asserts that no span that has ended in its trace shows a text: in no name, attribute, event, link or status.
+    ///
+    /// # Panics
+    ///
+    /// When one does, or none has ended.
+    #[track_caller]
+    pub fn assert_hides(&self, text: &str) {
+        let spans = self.spans();
+        assert!(!spans.is_empty(), "no span has ended");
+        assert!(!format!("{spans:?}").contains(text), "{text:?} in {spans:#?}");
+    }
 }
 
 /// What a tree tells of a span beside its name.
@@ -153,13 +214,12 @@ fn write_tree(spans: &[SpanData], parent: SpanId, depth: usize, tree: &mut Strin
     let mut written = 0;
     for span in spans.iter().filter(|span| span.parent_span_id == parent) {
         let kind = format!("{:?}", span.span_kind).to_lowercase();
-        let told = TOLD.iter().filter_map(|(short, name)| {
-            let value = attribute(span, name)?;
-            Some(format!(" {short}={value}"))
-        });
+        let attributes = TOLD
+            .iter()
+            .filter_map(|(short, name)| Some(format!(" {short}={}", told(span, name)?)));
         let events = span.events.iter().map(|event| format!(" [{}]", event.name));
-        let told: String = told.chain(events).collect();
-        let line = format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name);
+        let beside: String = attributes.chain(events).collect();
+        let line = format!("{}{kind} {}{beside}\n", "  ".repeat(depth), span.name);
         tree.push_str(&line);
         written += 1 + write_tree(spans, span.span_context.span_id(), depth + 1, tree);
     }
@@ -191,7 +251,7 @@ impl SpanProcessor for Keep {
 #[cfg(test)]
 mod tests {
     use mcp_hub_chassis::trace::OpenTelemetrySpanExt as _;
-    use opentelemetry::trace::SpanKind;
+    use opentelemetry::trace::{SpanKind, Status};
     use tracing::Instrument as _;
 
     use super::*;
@@ -238,5 +298,36 @@ mod tests {
             caller.span("none").err(),
             Some(r#"not one span "none" but ["guard", "call", "tools/call x"]"#.to_owned())
         );
+    }
+
+    #[test]
+    fn a_request_names_its_caller() {
+        let caller = Caller::new();
+        let request = caller.request(());
+        let sent = request.metadata().get("traceparent").expect("a header");
+        assert_eq!(sent.to_str().ok(), Some(caller.traceparent().as_str()));
+    }
+
+    #[tokio::test]
+    async fn what_a_span_shows_is_found_wherever_it_stands() {
+        record();
+        for place in ["name", "attribute", "event", "status"] {
+            let caller = Caller::new();
+            let context = trace::context::untrusted(&caller.traceparent()).expect("a context");
+            let span = trace::server(if place == "name" { "5eCr3t" } else { "call" }, context);
+            match place {
+                "attribute" => span.set_attribute("note", "a 5eCr3t of mine"),
+                "event" => span.add_event("5eCr3t", vec![]),
+                "status" => span.set_status(Status::error("5eCr3t")),
+                _ => {}
+            }
+            drop(span);
+            assert_eq!(caller.tree_after(&[]).await.lines().count(), 1);
+            caller.assert_hides("another");
+            let found = std::panic::catch_unwind(|| caller.assert_hides("5eCr3t"));
+            assert!(found.is_err(), "{place}");
+        }
+        let nothing = std::panic::catch_unwind(|| Caller::new().assert_hides("5eCr3t"));
+        assert!(nothing.is_err());
     }
 }

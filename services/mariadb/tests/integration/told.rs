@@ -8,7 +8,7 @@ use mcp_hub_testing::traces::{self, Caller};
 use mcp_hub_testing::{MariaDb, eventually};
 
 use crate::adapter::{Adapter, SOON, Server};
-use crate::traces::{ended, query, traced};
+use crate::traces::query;
 
 const QUERY: &str = "mcphub.mariadb.v1.MariadbService/Query";
 
@@ -21,7 +21,7 @@ async fn the_list_of_processes_shows_the_trace() {
     let server = Server::of(mariadb.url());
     let adapter = Adapter::of(mariadb.url()).await;
     let caller = Caller::new();
-    let request = traced(&caller, query("select /* told */ sleep(60) -- the end"));
+    let request = caller.request(query("select /* told */ sleep(60) -- the end"));
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
@@ -32,7 +32,7 @@ async fn the_list_of_processes_shows_the_trace() {
     })
     .await;
     call.abort();
-    let statement = eventually(SOON, async || caller.span("SELECT")).await;
+    let statement = caller.ended("SELECT").await;
     let expected = format!(
         "\n/*traceparent='00-{}-{}-01'*/",
         caller.trace_id(),
@@ -63,9 +63,9 @@ async fn a_statement_that_comes_again_is_prepared_once() {
     let mut callers = vec![];
     for _ in 0..10 {
         let caller = Caller::new();
-        let request = traced(&caller, query("select 42 as again"));
+        let request = caller.request(query("select 42 as again"));
         adapter.client.clone().query(request).await.expect("answers");
-        ended(&caller, QUERY).await;
+        caller.ended(QUERY).await;
         callers.push(caller);
     }
     // The first has the trace in it; the second is prepared without.
@@ -100,13 +100,13 @@ async fn no_trace_stays_in_a_definition() {
         }],
         ..ExecuteRequest::default()
     };
-    client.execute(traced(&caller, request)).await.expect("creates");
+    client.execute(caller.request(request)).await.expect("creates");
     let body = server
         .value("select routine_definition from information_schema.routines where routine_schema = 'told_definition'")
         .await;
     assert_eq!(body, "select 1");
     // But it is in the trace.
-    eventually(SOON, async || caller.span("CREATE PROCEDURE told_definition.p")).await;
+    caller.ended("CREATE PROCEDURE told_definition.p").await;
 }
 
 /// What it would cost to put another comment behind each statement: run by hand, in a process of its own.

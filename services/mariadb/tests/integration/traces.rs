@@ -3,10 +3,8 @@
 use mcp_hub_chassis::trace::attribute;
 use mcp_hub_proto::mariadb::v1::mariadb_write_service_client::MariadbWriteServiceClient;
 use mcp_hub_proto::mariadb::v1::*;
-use mcp_hub_testing::traces::{self, Caller, SpanData, attribute as value_of};
+use mcp_hub_testing::traces::{self, Caller};
 use mcp_hub_testing::{MariaDb, eventually};
-use opentelemetry::trace::SpanId;
-use tonic::Request;
 
 use crate::adapter::{Adapter, SOON, Server, value};
 
@@ -15,75 +13,14 @@ const SECRET: &str = "5eCr3t";
 
 const QUERY: &str = "mcphub.mariadb.v1.MariadbService/Query";
 
-/// A request in the trace of a caller.
-pub(crate) fn traced<T>(caller: &Caller, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let traceparent = caller.traceparent().parse().expect("a header");
-    request.metadata_mut().insert("traceparent", traceparent);
-    request
-}
+/// What ends behind a call.
+const RELEASE: &str = "release connection";
 
 pub(crate) fn query(sql: &str) -> QueryRequest {
     QueryRequest {
         sql: sql.to_owned(),
         ..QueryRequest::default()
     }
-}
-
-/// The trace of a call as lines: kind, name, what is told, indented below the parent, in the order of their beginnings.
-fn tree(caller: &Caller) -> String {
-    let mut spans = caller.spans();
-    spans.sort_by_key(|span| span.start_time);
-    let mut lines = String::new();
-    write(&spans, caller.span_id(), 0, &mut lines);
-    assert_eq!(
-        lines.lines().count(),
-        spans.len(),
-        "a span without its parent: {spans:#?}"
-    );
-    lines
-}
-
-fn write(spans: &[SpanData], parent: SpanId, depth: usize, lines: &mut String) {
-    for span in spans.iter().filter(|span| span.parent_span_id == parent) {
-        let told = [
-            ("connected", attribute::POOL_CONNECTED),
-            ("rows", attribute::DB_RESPONSE_RETURNED_ROWS),
-            ("truncated", attribute::DB_RESPONSE_TRUNCATED),
-            ("code", attribute::DB_RESPONSE_STATUS_CODE),
-            ("error", attribute::ERROR_TYPE),
-        ];
-        let told = told
-            .into_iter()
-            .filter_map(|(short, name)| Some(format!(" {short}={}", value_of(span, name)?)));
-        let told: String = told
-            .chain(span.events.iter().map(|event| format!(" [{}]", event.name)))
-            .collect();
-        let kind = format!("{:?}", span.span_kind).to_lowercase();
-        lines.extend([format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name)]);
-        write(spans, span.span_context.span_id(), depth + 1, lines);
-    }
-}
-
-/// Waits until a span has ended; that of the server ends with the call.
-pub(crate) async fn ended(caller: &Caller, name: &str) -> SpanData {
-    eventually(SOON, async || caller.span(name)).await
-}
-
-/// Waits until the call and all that cleans up behind it are over, and returns its trace.
-async fn whole(caller: &Caller, name: &str) -> String {
-    ended(caller, name).await;
-    ended(caller, "release connection").await;
-    tree(caller)
-}
-
-/// Asserts that nothing that a span shows holds a value.
-#[track_caller]
-fn assert_no_value(caller: &Caller) {
-    let spans = caller.spans();
-    assert!(!spans.is_empty());
-    let shown = format!("{spans:?}");
-    assert!(!shown.contains(SECRET), "{spans:#?}");
 }
 
 /// A database of the test's own, an adapter in front of it that has logged in.
@@ -125,10 +62,10 @@ async fn the_way_of_a_query() {
     adapter.ask(asked.clone()).await.expect("answers");
     adapter.at_rest().await;
     let caller = Caller::new();
-    let answer = adapter.client.clone().query(traced(&caller, asked)).await;
+    let answer = adapter.client.clone().query(caller.request(asked)).await;
     let answer = answer.expect("answers").into_inner().result.expect("a result");
     assert_eq!(answer.rows.len(), 100);
-    insta::assert_snapshot!(whole(&caller, QUERY).await, @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY, RELEASE]).await, @r"
     server mcphub.mariadb.v1.MariadbService/Query
       internal guard
       internal acquire connection
@@ -139,7 +76,7 @@ async fn the_way_of_a_query() {
         client ROLLBACK rows=0
     ");
     let statement = caller.span("SELECT orders customers").expect("ended");
-    let told = |name: &str| value_of(&statement, name).map(|value| value.to_string());
+    let told = |name: &str| traces::told(&statement, name);
     let system = if is_mariadb { "mariadb" } else { "mysql" };
     assert_eq!(told(attribute::DB_SYSTEM_NAME).as_deref(), Some(system));
     assert_eq!(told(attribute::DB_NAMESPACE).as_deref(), Some("traced_query"));
@@ -158,7 +95,7 @@ async fn the_way_of_a_query() {
         .expect("a number");
     // Each row has a number of four bytes, and the secret with the same number behind it.
     assert!((100 * 10..100 * 20).contains(&bytes), "{bytes}");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
     let server = caller.span(QUERY).expect("ended");
     assert_eq!(server.parent_span_id, caller.span_id());
     assert!(server.start_time <= statement.start_time && statement.end_time <= server.end_time);
@@ -174,11 +111,10 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     let failed = adapter
         .client
         .clone()
-        .query(traced(&caller, query("select not_e from orders")))
+        .query(caller.request(query("select not_e from orders")))
         .await;
     failed.expect_err("fails");
-    ended(&caller, QUERY).await;
-    let lines = tree(&caller);
+    let lines = caller.tree_after(&[QUERY]).await;
     // What comes behind it is the look-up of names that may have been meant.
     let until = "client SELECT orders code=1054 error=STATEMENT_INVALID\n";
     assert!(lines.contains(until), "{lines}");
@@ -193,13 +129,15 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     // The server quotes the value in its message.
     let caller = Caller::new();
     let wrong = format!("select id from orders where note = '{SECRET}' frm");
-    let failed = adapter.client.clone().query(traced(&caller, query(&wrong))).await;
+    let failed = adapter.client.clone().query(caller.request(query(&wrong))).await;
     let message = failed.expect_err("fails").message().to_owned();
     assert!(message.contains("near 'frm' at line 1"), "{message}");
-    let statement = ended(&caller, "SELECT orders").await;
-    let code = value_of(&statement, attribute::DB_RESPONSE_STATUS_CODE);
-    assert_eq!(code.map(|code| code.to_string()).as_deref(), Some("1064"));
-    assert_no_value(&caller);
+    let statement = caller.ended("SELECT orders").await;
+    assert_eq!(
+        traces::told(&statement, attribute::DB_RESPONSE_STATUS_CODE).as_deref(),
+        Some("1064")
+    );
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,13 +151,13 @@ async fn what_the_guard_refuses_goes_no_further() {
         format!("select '{SECRET}"),
     ] {
         let caller = Caller::new();
-        let refused = adapter.client.clone().query(traced(&caller, query(&sql))).await;
+        let refused = adapter.client.clone().query(caller.request(query(&sql))).await;
         refused.expect_err("refused");
-        ended(&caller, QUERY).await;
+        caller.ended(QUERY).await;
         let guard = caller.span("guard").expect("ended");
-        assert!(value_of(&guard, attribute::ERROR_TYPE).is_some());
-        assert_eq!(caller.spans().len(), 2, "{}", tree(&caller));
-        assert_no_value(&caller);
+        assert!(traces::told(&guard, attribute::ERROR_TYPE).is_some());
+        assert_eq!(caller.spans().len(), 2, "{}", caller.tree());
+        caller.assert_hides(SECRET);
     }
 }
 
@@ -230,22 +168,18 @@ async fn a_caller_that_goes_away_is_seen_in_the_statement() {
     };
     let (adapter, server) = shop(mariadb, "traced_cancel", "").await;
     let caller = Caller::new();
-    let request = traced(
-        &caller,
-        query("select /* traced cancel */ id, sleep(60) from orders"),
-    );
+    let request = caller.request(query("select /* traced cancel */ id, sleep(60) from orders"));
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
         .spawn(async move { client.query(request).await });
     server.runs("traced cancel").await;
     call.abort();
-    ended(&caller, "release connection").await;
-    ended(&caller, QUERY).await;
-    let statement = ended(&caller, "SELECT orders").await;
-    let reason = value_of(&statement, attribute::ERROR_TYPE);
+    caller.ended(RELEASE).await;
+    caller.ended(QUERY).await;
+    let statement = caller.ended("SELECT orders").await;
     assert_eq!(
-        reason.map(|reason| reason.to_string()).as_deref(),
+        traces::told(&statement, attribute::ERROR_TYPE).as_deref(),
         Some("CANCELLED")
     );
     server.stops_running("traced cancel").await;
@@ -262,12 +196,11 @@ async fn a_time_out_is_seen_as_one() {
         timeout_ms: Some(200),
         ..query("select id, sleep(60) from orders")
     };
-    let failed = adapter.client.clone().query(traced(&caller, impatient)).await;
+    let failed = adapter.client.clone().query(caller.request(impatient)).await;
     failed.expect_err("times out");
-    let statement = ended(&caller, "SELECT orders").await;
-    let reason = value_of(&statement, attribute::ERROR_TYPE);
+    let statement = caller.ended("SELECT orders").await;
     assert_eq!(
-        reason.map(|reason| reason.to_string()).as_deref(),
+        traces::told(&statement, attribute::ERROR_TYPE).as_deref(),
         Some("STATEMENT_TIMED_OUT")
     );
 }
@@ -279,7 +212,7 @@ async fn a_wait_for_a_connection_is_seen() {
     };
     let (adapter, server) = shop(mariadb, "traced_wait", "pool_size = 1").await;
     let occupying = Caller::new();
-    let request = traced(&occupying, query("select /* traced wait */ sleep(60)"));
+    let request = occupying.request(query("select /* traced wait */ sleep(60)"));
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
@@ -290,20 +223,16 @@ async fn a_wait_for_a_connection_is_seen() {
         timeout_ms: Some(300),
         ..query("select id from orders")
     };
-    let busy = adapter.client.clone().query(traced(&caller, impatient)).await;
+    let busy = adapter.client.clone().query(caller.request(impatient)).await;
     busy.expect_err("busy");
     call.abort();
-    ended(&caller, QUERY).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY]).await, @r"
     server mcphub.mariadb.v1.MariadbService/Query error=DATABASE_BUSY
       internal guard
       internal acquire connection error=DATABASE_BUSY
     ");
     let acquire = caller.span("acquire connection").expect("ended");
-    let waited = acquire
-        .end_time
-        .duration_since(acquire.start_time)
-        .expect("a time");
+    let waited = traces::took(&acquire);
     assert!(waited.as_millis() >= 300, "{waited:?}");
     let metrics = mcp_hub_chassis::metrics::text();
     let timeouts = metrics
@@ -327,16 +256,16 @@ async fn a_server_that_is_down_is_seen_where_it_was_looked_for() {
         let call = adapter
             .client
             .clone()
-            .query(traced(&caller, query("select 1")))
+            .query(caller.request(query("select 1")))
             .await;
         call.expect_err("down");
-        ended(&caller, QUERY).await;
+        caller.ended(QUERY).await;
         // The first calls may still meet sessions that have died.
         let expected = "\
             server mcphub.mariadb.v1.MariadbService/Query error=DATABASE_UNAVAILABLE\n  \
               internal guard\n  \
               internal acquire connection connected=true error=DATABASE_UNAVAILABLE\n";
-        let lines = tree(&caller);
+        let lines = caller.tree();
         if lines == expected { Ok(()) } else { Err(lines) }
     })
     .await;
@@ -362,9 +291,8 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
         ],
         ..ExecuteRequest::default()
     };
-    client.execute(traced(&caller, request)).await.expect("writes");
-    ended(&caller, execute).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    client.execute(caller.request(request)).await.expect("writes");
+    insta::assert_snapshot!(caller.tree_after(&[execute]).await, @r"
     server mcphub.mariadb.v1.MariadbWriteService/Execute
       internal guard
       internal acquire connection connected=true
@@ -376,7 +304,7 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
       client SHOW WARNINGS rows=0
       client COMMIT rows=0
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     let caller = Caller::new();
     let request = ExecuteRequest {
@@ -386,8 +314,8 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
         ],
         ..ExecuteRequest::default()
     };
-    client.execute(traced(&caller, request)).await.expect_err("fails");
-    insta::assert_snapshot!(whole(&caller, execute).await, @r"
+    client.execute(caller.request(request)).await.expect_err("fails");
+    insta::assert_snapshot!(caller.tree_after(&[execute, RELEASE]).await, @r"
     server mcphub.mariadb.v1.MariadbWriteService/Execute error=STATEMENT_INVALID
       internal guard
       internal acquire connection
@@ -399,7 +327,7 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
       internal release connection
         client ROLLBACK rows=0
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -413,14 +341,10 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
         sql: "select id from orders".to_owned(),
         ..StreamQueryRequest::default()
     };
-    let stream = adapter
-        .client
-        .clone()
-        .stream_query(traced(&caller, request))
-        .await;
+    let stream = adapter.client.clone().stream_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("a batch").is_some() {}
-    insta::assert_snapshot!(whole(&caller, "mcphub.mariadb.v1.MariadbService/StreamQuery").await, @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.mariadb.v1.MariadbService/StreamQuery", RELEASE]).await, @r"
     server mcphub.mariadb.v1.MariadbService/StreamQuery
       internal guard
       internal acquire connection
@@ -430,21 +354,17 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
       internal release connection
         client ROLLBACK rows=0
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     adapter.at_rest().await;
     let caller = Caller::new();
     let request = FollowQueryRequest {
         query: Some(query("select id from orders")),
     };
-    let stream = adapter
-        .client
-        .clone()
-        .follow_query(traced(&caller, request))
-        .await;
+    let stream = adapter.client.clone().follow_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("progress").is_some() {}
-    insta::assert_snapshot!(whole(&caller, "mcphub.mariadb.v1.MariadbService/FollowQuery").await, @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.mariadb.v1.MariadbService/FollowQuery", RELEASE]).await, @r"
     server mcphub.mariadb.v1.MariadbService/FollowQuery
       internal guard
       internal acquire connection
@@ -454,7 +374,7 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
       internal release connection
         client ROLLBACK rows=0
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -471,11 +391,12 @@ async fn our_own_statements_have_names_of_their_own() {
     adapter
         .client
         .clone()
-        .list_tables(traced(&caller, request))
+        .list_tables(caller.request(request))
         .await
         .expect("lists");
-    ended(&caller, "mcphub.mariadb.v1.MariadbService/ListTables").await;
-    let lines = tree(&caller);
+    let lines = caller
+        .tree_after(&["mcphub.mariadb.v1.MariadbService/ListTables"])
+        .await;
     // Other tests have databases as well.
     let names: Vec<&str> = lines
         .lines()
@@ -502,15 +423,16 @@ async fn our_own_statements_have_names_of_their_own() {
     adapter
         .client
         .clone()
-        .explain_query(traced(&caller, request))
+        .explain_query(caller.request(request))
         .await
         .expect("explains");
-    ended(&caller, "mcphub.mariadb.v1.MariadbService/ExplainQuery").await;
-    let lines = tree(&caller);
+    let lines = caller
+        .tree_after(&["mcphub.mariadb.v1.MariadbService/ExplainQuery"])
+        .await;
     assert!(
         lines.contains("  client EXPLAIN orders rows=1 [first row]\n"),
         "{lines}"
     );
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
     drop(server);
 }

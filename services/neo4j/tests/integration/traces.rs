@@ -3,88 +3,26 @@
 use mcp_hub_chassis::trace::attribute;
 use mcp_hub_proto::neo4j::v1::neo4j_write_service_client::Neo4jWriteServiceClient;
 use mcp_hub_proto::neo4j::v1::*;
-use mcp_hub_testing::traces::{self, Caller, SpanData, attribute as value_of};
+use mcp_hub_testing::traces::{self, Caller};
 use mcp_hub_testing::{Neo4j, eventually};
-use opentelemetry::trace::SpanId;
-use tonic::Request;
 
 use crate::adapter::{Adapter, SOON, Server, request as asked, settings};
+
+mod retry;
 
 /// What no span may hold: it stands in literals, parameters, rows and errors of the statements here.
 const SECRET: &str = "5eCr3t";
 
 const QUERY: &str = "mcphub.neo4j.v1.Neo4jService/Query";
 
-/// A request in the trace of a caller.
-fn traced<T>(caller: &Caller, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let traceparent = caller.traceparent().parse().expect("a header");
-    request.metadata_mut().insert("traceparent", traceparent);
-    request
-}
+/// What ends behind a call.
+const RELEASE: &str = "release connection";
 
 fn query(cypher: &str) -> QueryRequest {
     QueryRequest {
         cypher: cypher.to_owned(),
         ..QueryRequest::default()
     }
-}
-
-/// The trace of a call as lines: kind, name, what is told, indented below the parent, in the order of their beginnings.
-fn tree(caller: &Caller) -> String {
-    let mut spans = caller.spans();
-    spans.sort_by_key(|span| span.start_time);
-    let mut lines = String::new();
-    write(&spans, caller.span_id(), 0, &mut lines);
-    assert_eq!(
-        lines.lines().count(),
-        spans.len(),
-        "a span without its parent: {spans:#?}"
-    );
-    lines
-}
-
-fn write(spans: &[SpanData], parent: SpanId, depth: usize, lines: &mut String) {
-    for span in spans.iter().filter(|span| span.parent_span_id == parent) {
-        let told = [
-            ("connected", attribute::POOL_CONNECTED),
-            ("rows", attribute::DB_RESPONSE_RETURNED_ROWS),
-            ("truncated", attribute::DB_RESPONSE_TRUNCATED),
-            ("code", attribute::DB_RESPONSE_STATUS_CODE),
-            ("error", attribute::ERROR_TYPE),
-            ("retry", attribute::RETRY),
-        ];
-        let told = told
-            .into_iter()
-            .filter_map(|(short, name)| Some(format!(" {short}={}", value_of(span, name)?)));
-        let told: String = told
-            .chain(span.events.iter().map(|event| format!(" [{}]", event.name)))
-            .collect();
-        let kind = format!("{:?}", span.span_kind).to_lowercase();
-        lines.extend([format!("{}{kind} {}{told}\n", "  ".repeat(depth), span.name)]);
-        write(spans, span.span_context.span_id(), depth + 1, lines);
-    }
-}
-
-/// Waits until a span has ended; that of the server ends with the call.
-async fn ended(caller: &Caller, name: &str) -> SpanData {
-    eventually(SOON, async || caller.span(name)).await
-}
-
-/// Waits until the call and all that cleans up behind it are over, and returns its trace.
-async fn whole(caller: &Caller, name: &str) -> String {
-    ended(caller, name).await;
-    ended(caller, "release connection").await;
-    tree(caller)
-}
-
-/// Asserts that nothing that a span shows holds a value.
-#[track_caller]
-fn assert_no_value(caller: &Caller) {
-    let spans = caller.spans();
-    assert!(!spans.is_empty());
-    let shown = format!("{spans:?}");
-    assert!(!shown.contains(SECRET), "{spans:#?}");
 }
 
 /// An adapter in front of the server that has logged in, and nodes of this label with secrets in them.
@@ -111,11 +49,11 @@ async fn the_way_of_a_query() {
     let cypher =
         format!("MATCH (n:TracedQuery) WHERE n.note <> '{SECRET}' AND n.n < $most RETURN n.n, n.note");
     let caller = Caller::new();
-    let request = traced(&caller, asked(&cypher, &serde_json::json!({"most": 1000})));
+    let request = caller.request(asked(&cypher, &serde_json::json!({"most": 1000})));
     let answer = adapter.client.clone().query(request).await;
     let answer = answer.expect("answers").into_inner().result.expect("a result");
     assert_eq!(answer.rows.len(), 100);
-    insta::assert_snapshot!(whole(&caller, QUERY).await, @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY, RELEASE]).await, @r"
     server mcphub.neo4j.v1.Neo4jService/Query
       internal guard
       internal acquire connection
@@ -123,7 +61,7 @@ async fn the_way_of_a_query() {
       internal release connection
     ");
     let statement = caller.span("MATCH TracedQuery").expect("ended");
-    let told = |name: &str| value_of(&statement, name).map(|value| value.to_string());
+    let told = |name: &str| traces::told(&statement, name);
     assert_eq!(told(attribute::DB_SYSTEM_NAME).as_deref(), Some("neo4j"));
     assert_eq!(told(attribute::DB_OPERATION_NAME).as_deref(), Some("MATCH"));
     assert_eq!(
@@ -142,7 +80,7 @@ async fn the_way_of_a_query() {
         .parse()
         .expect("a number");
     assert!((100 * 10..100 * 30).contains(&bytes), "{bytes}");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
     let server = caller.span(QUERY).expect("ended");
     assert_eq!(server.parent_span_id, caller.span_id());
     assert!(server.start_time <= statement.start_time && statement.end_time <= server.end_time);
@@ -157,7 +95,7 @@ async fn the_server_shows_the_trace_of_what_runs() {
     let caller = Caller::new();
     let endless =
         "unwind range(1, 10000000000) as n with n % 7 as n, count(*) as c return sum(c) /* traced told */";
-    let request = traced(&caller, query(endless));
+    let request = caller.request(query(endless));
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
@@ -173,14 +111,13 @@ async fn the_server_shows_the_trace_of_what_runs() {
     })
     .await;
     call.abort();
-    let statement = ended(&caller, "UNWIND").await;
+    let statement = caller.ended("UNWIND").await;
     let expected = format!("00-{}-{}-01", caller.trace_id(), statement.span_context.span_id());
     assert_eq!(shown, expected);
-    ended(&caller, QUERY).await;
-    ended(&caller, "release connection").await;
-    let reason = value_of(&statement, attribute::ERROR_TYPE);
+    caller.ended(QUERY).await;
+    caller.ended(RELEASE).await;
     assert_eq!(
-        reason.map(|reason| reason.to_string()).as_deref(),
+        traces::told(&statement, attribute::ERROR_TYPE).as_deref(),
         Some("CANCELLED")
     );
     server.stops_running("traced told").await;
@@ -194,16 +131,16 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     let (adapter, _) = graph(neo4j, "TracedFailure", "pool_size = 1").await;
     let caller = Caller::new();
     let wrong = format!("MATCH (n:TracedFailure) WHERE n.note = '{SECRET}' RETURN m");
-    let failed = adapter.client.clone().query(traced(&caller, query(&wrong))).await;
+    let failed = adapter.client.clone().query(caller.request(query(&wrong))).await;
     failed.expect_err("fails");
-    insta::assert_snapshot!(whole(&caller, QUERY).await, @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY, RELEASE]).await, @r"
     server mcphub.neo4j.v1.Neo4jService/Query error=STATEMENT_INVALID
       internal guard
       internal acquire connection
       client MATCH TracedFailure code=Neo.ClientError.Statement.SyntaxError error=STATEMENT_INVALID
       internal release connection
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,17 +154,13 @@ async fn what_the_guard_refuses_goes_no_further() {
         format!("RETURN '{SECRET}"),
     ] {
         let caller = Caller::new();
-        let refused = adapter
-            .client
-            .clone()
-            .query(traced(&caller, query(&cypher)))
-            .await;
+        let refused = adapter.client.clone().query(caller.request(query(&cypher))).await;
         refused.expect_err("refused");
-        ended(&caller, QUERY).await;
+        caller.ended(QUERY).await;
         let guard = caller.span("guard").expect("ended");
-        assert!(value_of(&guard, attribute::ERROR_TYPE).is_some());
-        assert_eq!(caller.spans().len(), 2, "{}", tree(&caller));
-        assert_no_value(&caller);
+        assert!(traces::told(&guard, attribute::ERROR_TYPE).is_some());
+        assert_eq!(caller.spans().len(), 2, "{}", caller.tree());
+        caller.assert_hides(SECRET);
     }
 }
 
@@ -240,13 +173,10 @@ async fn a_wait_for_a_connection_and_a_time_out_are_seen() {
     let endless =
         "unwind range(1, 10000000000) as n with n % 7 as n, count(*) as c return sum(c) /* traced wait */";
     let occupying = Caller::new();
-    let request = traced(
-        &occupying,
-        QueryRequest {
-            timeout_ms: Some(2_000),
-            ..query(endless)
-        },
-    );
+    let request = occupying.request(QueryRequest {
+        timeout_ms: Some(2_000),
+        ..query(endless)
+    });
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
@@ -257,25 +187,20 @@ async fn a_wait_for_a_connection_and_a_time_out_are_seen() {
         timeout_ms: Some(300),
         ..query("MATCH (n:TracedWait) RETURN n")
     };
-    let busy = adapter.client.clone().query(traced(&caller, impatient)).await;
+    let busy = adapter.client.clone().query(caller.request(impatient)).await;
     busy.expect_err("busy");
-    ended(&caller, QUERY).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY]).await, @r"
     server mcphub.neo4j.v1.Neo4jService/Query error=DATABASE_BUSY
       internal guard
       internal acquire connection error=DATABASE_BUSY
     ");
     let acquire = caller.span("acquire connection").expect("ended");
-    let waited = acquire
-        .end_time
-        .duration_since(acquire.start_time)
-        .expect("a time");
+    let waited = traces::took(&acquire);
     assert!(waited.as_millis() >= 300, "{waited:?}");
     call.await.expect("no panic").expect_err("times out");
-    let statement = ended(&occupying, "UNWIND").await;
-    let reason = value_of(&statement, attribute::ERROR_TYPE);
+    let statement = occupying.ended("UNWIND").await;
     assert_eq!(
-        reason.map(|reason| reason.to_string()).as_deref(),
+        traces::told(&statement, attribute::ERROR_TYPE).as_deref(),
         Some("STATEMENT_TIMED_OUT")
     );
     let metrics = mcp_hub_chassis::metrics::text();
@@ -300,16 +225,16 @@ async fn a_server_that_is_down_is_seen_where_it_was_looked_for() {
         let call = adapter
             .client
             .clone()
-            .query(traced(&caller, query("return 1")))
+            .query(caller.request(query("return 1")))
             .await;
         call.expect_err("down");
-        ended(&caller, QUERY).await;
+        caller.ended(QUERY).await;
         // The first calls may still meet connections that have died.
         let expected = "\
             server mcphub.neo4j.v1.Neo4jService/Query error=DATABASE_UNAVAILABLE\n  \
               internal guard\n  \
               internal acquire connection connected=true error=DATABASE_UNAVAILABLE\n";
-        let lines = tree(&caller);
+        let lines = caller.tree();
         if lines == expected { Ok(()) } else { Err(lines) }
     })
     .await;
@@ -328,9 +253,8 @@ async fn a_write_is_seen_with_its_commit() {
         cypher: format!("MATCH (n:TracedWrite {{n: 7}}) SET n.note = '{SECRET}'"),
         ..ExecuteRequest::default()
     };
-    client.execute(traced(&caller, request)).await.expect("writes");
-    ended(&caller, execute).await;
-    insta::assert_snapshot!(tree(&caller), @r"
+    client.execute(caller.request(request)).await.expect("writes");
+    insta::assert_snapshot!(caller.tree_after(&[execute]).await, @r"
     server mcphub.neo4j.v1.Neo4jWriteService/Execute
       internal guard
       internal acquire connection connected=true
@@ -338,7 +262,7 @@ async fn a_write_is_seen_with_its_commit() {
       client SET TracedWrite rows=0
       client COMMIT rows=0
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,41 +276,33 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
         cypher: "MATCH (n:TracedStream) RETURN n.note".to_owned(),
         ..StreamQueryRequest::default()
     };
-    let stream = adapter
-        .client
-        .clone()
-        .stream_query(traced(&caller, request))
-        .await;
+    let stream = adapter.client.clone().stream_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("a batch").is_some() {}
-    insta::assert_snapshot!(whole(&caller, "mcphub.neo4j.v1.Neo4jService/StreamQuery").await, @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.neo4j.v1.Neo4jService/StreamQuery", RELEASE]).await, @r"
     server mcphub.neo4j.v1.Neo4jService/StreamQuery
       internal guard
       internal acquire connection
       client MATCH TracedStream rows=300 [first row]
       internal release connection
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     let caller = Caller::new();
     let request = FollowQueryRequest {
         query: Some(query("MATCH (n:TracedStream) RETURN n.note")),
     };
-    let stream = adapter
-        .client
-        .clone()
-        .follow_query(traced(&caller, request))
-        .await;
+    let stream = adapter.client.clone().follow_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("progress").is_some() {}
-    insta::assert_snapshot!(whole(&caller, "mcphub.neo4j.v1.Neo4jService/FollowQuery").await, @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.neo4j.v1.Neo4jService/FollowQuery", RELEASE]).await, @r"
     server mcphub.neo4j.v1.Neo4jService/FollowQuery
       internal guard
       internal acquire connection
       client MATCH TracedStream rows=100 truncated=true [first row]
       internal release connection
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -403,17 +319,17 @@ async fn our_own_statements_have_names_of_their_own() {
     adapter
         .client
         .clone()
-        .explain_query(traced(&caller, request))
+        .explain_query(caller.request(request))
         .await
         .expect("explains");
-    insta::assert_snapshot!(whole(&caller, "mcphub.neo4j.v1.Neo4jService/ExplainQuery").await, @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.neo4j.v1.Neo4jService/ExplainQuery", RELEASE]).await, @r"
     server mcphub.neo4j.v1.Neo4jService/ExplainQuery
       internal guard
       internal acquire connection
       client EXPLAIN TracedCatalogue rows=0
       internal release connection
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     let caller = Caller::new();
     let request = SchemaRequest {
@@ -423,10 +339,10 @@ async fn our_own_statements_have_names_of_their_own() {
     adapter
         .client
         .clone()
-        .schema(traced(&caller, request))
+        .schema(caller.request(request))
         .await
         .expect("shows");
-    ended(&caller, "mcphub.neo4j.v1.Neo4jService/Schema").await;
+    caller.ended("mcphub.neo4j.v1.Neo4jService/Schema").await;
     for name in [
         "SHOW INDEXES",
         "SHOW CONSTRAINTS",
@@ -435,27 +351,5 @@ async fn our_own_statements_have_names_of_their_own() {
     ] {
         caller.span(name).expect(name);
     }
-    assert_no_value(&caller);
-}
-
-/// The first statement on a connection that has died, and the second on a new one.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_on_a_dead_connection_is_seen() {
-    let Some(neo4j) = Neo4j::start().await else {
-        return;
-    };
-    traces::record();
-    let uri = neo4j.url().replace("bolt://", "neo4j://");
-    let login = format!("user = '{}'\npassword = '{}'", neo4j.user(), neo4j.password());
-    let adapter = Adapter::start(&format!("uri = '{uri}'\n{login}\npool_size = 1")).await;
-    adapter.serving().await;
-    let caller = Caller::new();
-    let call = adapter
-        .client
-        .clone()
-        .query(traced(&caller, query("return 1")))
-        .await;
-    call.expect("answers");
-    let lines = whole(&caller, QUERY).await;
-    assert!(lines.contains("  client RETURN rows=1 [first row]\n"), "{lines}");
+    caller.assert_hides(SECRET);
 }

@@ -4,20 +4,12 @@ use mcp_hub_chassis::fault::{Fault, Reason};
 use mcp_hub_proto::postgres::v1::postgres_write_service_client::PostgresWriteServiceClient;
 use mcp_hub_proto::postgres::v1::*;
 use mcp_hub_testing::traces::{self, Caller};
-use mcp_hub_testing::{PgBouncer, Postgres, eventually};
-use tonic::Request;
+use mcp_hub_testing::{PgBouncer, Postgres};
 
-use crate::adapter::{Adapter, SOON, Server, rows};
+use crate::adapter::{Adapter, Server, rows};
 
 /// A statement that shows itself as the server has it.
 const ITSELF: &str = "select query from pg_stat_activity where pid = pg_backend_pid()";
-
-fn traced<T>(caller: &Caller, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let traceparent = caller.traceparent().parse().expect("a header");
-    request.metadata_mut().insert("traceparent", traceparent);
-    request
-}
 
 fn query(sql: &str) -> QueryRequest {
     QueryRequest {
@@ -27,7 +19,7 @@ fn query(sql: &str) -> QueryRequest {
 }
 
 async fn ask(adapter: &Adapter, caller: &Caller, sql: &str) -> Result<Vec<String>, Fault> {
-    let response = adapter.client.clone().query(traced(caller, query(sql))).await;
+    let response = adapter.client.clone().query(caller.request(query(sql))).await;
     let response = response.map_err(|status| Fault::from_status(&status))?;
     Ok(rows(&response.into_inner().result.expect("a result")))
 }
@@ -54,7 +46,7 @@ async fn the_server_sees_the_span_of_the_statement() {
         let shown = ask(&adapter, &caller, &sql)
             .await
             .unwrap_or_else(|fault| panic!("{sql:?}: {fault:?}"));
-        let span = eventually(SOON, async || caller.span("SELECT pg_stat_activity")).await;
+        let span = caller.ended("SELECT pg_stat_activity").await;
         let told = format!(
             "\n;/*traceparent='00-{}-{}-01'*/",
             caller.trace_id(),
@@ -84,16 +76,12 @@ async fn streams_are_told_as_well() {
         sql: ITSELF.to_owned(),
         ..StreamQueryRequest::default()
     };
-    let stream = adapter
-        .client
-        .clone()
-        .stream_query(traced(&caller, request))
-        .await;
+    let stream = adapter.client.clone().stream_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     let batch = stream.message().await.expect("a batch").expect("rows");
     let shown = rows(&batch.result.expect("a result"));
     while stream.message().await.expect("the end").is_some() {}
-    let span = eventually(SOON, async || caller.span("SELECT pg_stat_activity")).await;
+    let span = caller.ended("SELECT pg_stat_activity").await;
     let told = format!("{}-{}", caller.trace_id(), span.span_context.span_id());
     assert!(shown[0].contains(&told), "{shown:?}");
 }
@@ -137,7 +125,7 @@ async fn places_in_the_statement_stay() {
     let status = adapter
         .client
         .clone()
-        .explain_query(traced(&Caller::new(), request))
+        .explain_query(Caller::new().request(request))
         .await
         .expect_err("fails");
     assert_eq!(Fault::from_status(&status).metadata["position"], "16");
@@ -153,7 +141,7 @@ async fn places_in_the_statement_stay() {
     };
     let mut client = PostgresWriteServiceClient::new(adapter.channel.clone());
     let status = client
-        .execute(traced(&Caller::new(), request))
+        .execute(Caller::new().request(request))
         .await
         .expect_err("fails");
     let fault = Fault::from_status(&status);
@@ -191,11 +179,11 @@ async fn each_statement_of_a_write_is_told_its_own_span() {
     };
     let caller = Caller::new();
     let mut client = PostgresWriteServiceClient::new(adapter.channel.clone());
-    client.execute(traced(&caller, request)).await.expect("writes");
+    client.execute(caller.request(request)).await.expect("writes");
     let seen = server
         .value("select string_agg(query, '|' order by n) from seen")
         .await;
-    eventually(SOON, async || caller.span("COMMIT")).await;
+    caller.ended("COMMIT").await;
     let mut spans = caller.spans();
     spans.retain(|span| span.name == "INSERT seen");
     spans.sort_by_key(|span| span.start_time);

@@ -3,44 +3,24 @@
 use mcp_hub_chassis::trace::attribute;
 use mcp_hub_proto::postgres::v1::postgres_write_service_client::PostgresWriteServiceClient;
 use mcp_hub_proto::postgres::v1::*;
-use mcp_hub_testing::traces::{self, Caller, SpanData, attribute as value_of};
-use mcp_hub_testing::{Postgres, eventually};
-use tonic::Request;
+use mcp_hub_testing::Postgres;
+use mcp_hub_testing::traces::{self, Caller};
 
-use crate::adapter::{Adapter, SOON, Server, value};
+use crate::adapter::{Adapter, Server, value};
 
 /// What no span may hold: it stands in literals, parameters, rows and errors of the statements here.
 const SECRET: &str = "5eCr3t";
 
 const QUERY: &str = "mcphub.postgres.v1.PostgresService/Query";
 
-/// A request in the trace of a caller.
-fn traced<T>(caller: &Caller, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let traceparent = caller.traceparent().parse().expect("a header");
-    request.metadata_mut().insert("traceparent", traceparent);
-    request
-}
+/// What ends behind a call.
+const RELEASE: &str = "release connection";
 
 fn query(sql: &str) -> QueryRequest {
     QueryRequest {
         sql: sql.to_owned(),
         ..QueryRequest::default()
     }
-}
-
-/// Waits until a span has ended; that of the server ends with the call.
-async fn ended(caller: &Caller, name: &str) -> SpanData {
-    eventually(SOON, async || caller.span(name)).await
-}
-
-/// Asserts that nothing that a span shows holds a value.
-#[track_caller]
-fn assert_no_value(caller: &Caller) {
-    let spans = caller.spans();
-    assert!(!spans.is_empty());
-    let shown = format!("{spans:?}");
-    assert!(!shown.contains(SECRET), "{spans:#?}");
 }
 
 /// A database of the test's own, an adapter in front of it. With one connection a probe can't take it from a call that then has to make one.
@@ -82,11 +62,11 @@ async fn the_way_of_a_query() {
     let answer = adapter
         .client
         .clone()
-        .query(traced(&caller, asked(1000)))
+        .query(caller.request(asked(1000)))
         .await
         .expect("answers");
     assert_eq!(answer.into_inner().result.expect("a result").rows.len(), 100);
-    let server = ended(&caller, QUERY).await;
+    let server = caller.ended(QUERY).await;
     assert_eq!(server.parent_span_id, caller.span_id());
     insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.postgres.v1.PostgresService/Query
@@ -95,7 +75,7 @@ async fn the_way_of_a_query() {
       client SELECT orders customers rows=100 truncated=true [first row]
     ");
     let statement = caller.span("SELECT orders customers").expect("ended");
-    let told = |name: &str| value_of(&statement, name).map(|value| value.to_string());
+    let told = |name: &str| traces::told(&statement, name);
     assert_eq!(told(attribute::DB_SYSTEM_NAME).as_deref(), Some("postgresql"));
     assert_eq!(told(attribute::DB_NAMESPACE).as_deref(), Some("traced_query"));
     assert_eq!(told(attribute::DB_OPERATION_NAME).as_deref(), Some("SELECT"));
@@ -113,7 +93,7 @@ async fn the_way_of_a_query() {
         .expect("a number");
     // Each row has a number, and the secret with the same number behind it.
     assert!((100 * 10..100 * 30).contains(&bytes), "{bytes}");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
     assert!(server.start_time <= statement.start_time && statement.end_time <= server.end_time);
 }
 
@@ -129,7 +109,7 @@ async fn the_first_call_makes_a_connection() {
     let calls = callers.iter().map(|caller| {
         let (mut client, request) = (
             adapter.client.clone(),
-            traced(caller, query("select pg_sleep(0.3), id from orders limit 1")),
+            caller.request(query("select pg_sleep(0.3), id from orders limit 1")),
         );
         adapter
             .lifecycle
@@ -140,7 +120,7 @@ async fn the_first_call_makes_a_connection() {
     }
     let mut trees = vec![];
     for caller in &callers {
-        ended(caller, QUERY).await;
+        caller.ended(QUERY).await;
         trees.push(caller.tree());
     }
     let made: Vec<&String> = trees
@@ -168,11 +148,10 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     let failed = adapter
         .client
         .clone()
-        .query(traced(&caller, query("select not_e from orders")))
+        .query(caller.request(query("select not_e from orders")))
         .await;
     failed.expect_err("fails");
-    ended(&caller, QUERY).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY]).await, @r"
     server mcphub.postgres.v1.PostgresService/Query error=STATEMENT_INVALID
       internal guard
       internal acquire connection
@@ -184,13 +163,15 @@ async fn a_statement_that_fails_has_its_code_and_no_message() {
     // The server quotes the value in its message.
     let caller = Caller::new();
     let cast = format!("select note::int from orders where note = '{SECRET}1'");
-    let failed = adapter.client.clone().query(traced(&caller, query(&cast))).await;
+    let failed = adapter.client.clone().query(caller.request(query(&cast))).await;
     assert!(failed.expect_err("fails").message().contains(SECRET));
-    ended(&caller, QUERY).await;
+    caller.ended(QUERY).await;
     let statement = caller.span("SELECT orders").expect("ended");
-    let code = value_of(&statement, attribute::DB_RESPONSE_STATUS_CODE);
-    assert_eq!(code.map(|code| code.to_string()).as_deref(), Some("22P02"));
-    assert_no_value(&caller);
+    assert_eq!(
+        traces::told(&statement, attribute::DB_RESPONSE_STATUS_CODE).as_deref(),
+        Some("22P02")
+    );
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,13 +185,13 @@ async fn what_the_guard_refuses_goes_no_further() {
         format!("select '{SECRET}"),
     ] {
         let caller = Caller::new();
-        let refused = adapter.client.clone().query(traced(&caller, query(&sql))).await;
+        let refused = adapter.client.clone().query(caller.request(query(&sql))).await;
         refused.expect_err("refused");
-        ended(&caller, QUERY).await;
+        caller.ended(QUERY).await;
         let guard = caller.span("guard").expect("ended");
-        assert!(value_of(&guard, attribute::ERROR_TYPE).is_some());
+        assert!(traces::told(&guard, attribute::ERROR_TYPE).is_some());
         assert_eq!(caller.spans().len(), 2, "{}", caller.tree());
-        assert_no_value(&caller);
+        caller.assert_hides(SECRET);
     }
 }
 
@@ -222,22 +203,18 @@ async fn a_caller_that_goes_away_is_seen_in_the_statement() {
     let (adapter, server) = shop(postgres, "traced_cancel", "pool_size = 1").await;
     adapter.serving().await;
     let caller = Caller::new();
-    let request = traced(
-        &caller,
-        query("select id, pg_sleep(60) from orders /* traced cancel */"),
-    );
+    let request = caller.request(query("select id, pg_sleep(60) from orders /* traced cancel */"));
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
         .spawn(async move { client.query(request).await });
     server.runs("traced cancel").await;
     call.abort();
-    ended(&caller, "release connection").await;
-    ended(&caller, QUERY).await;
+    caller.ended(RELEASE).await;
+    caller.ended(QUERY).await;
     let statement = caller.span("SELECT orders").expect("ended");
-    let reason = value_of(&statement, attribute::ERROR_TYPE);
     assert_eq!(
-        reason.map(|reason| reason.to_string()).as_deref(),
+        traces::told(&statement, attribute::ERROR_TYPE).as_deref(),
         Some("CANCELLED")
     );
     server.stops_running("traced cancel").await;
@@ -251,7 +228,7 @@ async fn a_wait_for_a_connection_is_seen() {
     let (adapter, server) = shop(postgres, "traced_wait", "pool_size = 1").await;
     adapter.serving().await;
     let occupying = Caller::new();
-    let request = traced(&occupying, query("select pg_sleep(60) /* traced wait */"));
+    let request = occupying.request(query("select pg_sleep(60) /* traced wait */"));
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
@@ -262,20 +239,16 @@ async fn a_wait_for_a_connection_is_seen() {
         timeout_ms: Some(300),
         ..query("select id from orders")
     };
-    let busy = adapter.client.clone().query(traced(&caller, impatient)).await;
+    let busy = adapter.client.clone().query(caller.request(impatient)).await;
     busy.expect_err("busy");
     call.abort();
-    ended(&caller, QUERY).await;
+    caller.ended(QUERY).await;
     let acquire = caller.span("acquire connection").expect("ended");
-    let reason = value_of(&acquire, attribute::ERROR_TYPE);
     assert_eq!(
-        reason.map(|reason| reason.to_string()).as_deref(),
+        traces::told(&acquire, attribute::ERROR_TYPE).as_deref(),
         Some("DATABASE_BUSY")
     );
-    let waited = acquire
-        .end_time
-        .duration_since(acquire.start_time)
-        .expect("a time");
+    let waited = traces::took(&acquire);
     assert!(waited.as_millis() >= 300, "{waited:?}");
     let metrics = mcp_hub_chassis::metrics::text();
     let timeouts = metrics.lines().find(|line| {
@@ -297,11 +270,10 @@ async fn a_database_that_is_down_is_seen_where_it_was_looked_for() {
     adapter
         .client
         .clone()
-        .query(traced(&caller, query("select 1")))
+        .query(caller.request(query("select 1")))
         .await
         .expect_err("down");
-    ended(&caller, QUERY).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY]).await, @r"
     server mcphub.postgres.v1.PostgresService/Query error=DATABASE_UNAVAILABLE
       internal guard
       internal acquire connection connected=true error=DATABASE_UNAVAILABLE
@@ -330,11 +302,10 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
     let caller = Caller::new();
     let sql = format!("update orders set note = '{SECRET}' where id = 7");
     client
-        .execute(traced(&caller, request(&sql)))
+        .execute(caller.request(request(&sql)))
         .await
         .expect("writes");
-    ended(&caller, execute).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&[execute]).await, @r"
     server mcphub.postgres.v1.PostgresWriteService/Execute
       internal guard
       internal acquire connection connected=true
@@ -344,7 +315,7 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
       client UPDATE orders
       client COMMIT
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     // The foreign key is looked at when all is done.
     let caller = Caller::new();
@@ -353,9 +324,8 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
         statements: vec![statement(wrong)],
         ..ExecuteRequest::default()
     };
-    client.execute(traced(&caller, request)).await.expect_err("fails");
-    ended(&caller, execute).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    client.execute(caller.request(request)).await.expect_err("fails");
+    insta::assert_snapshot!(caller.tree_after(&[execute]).await, @r"
     server mcphub.postgres.v1.PostgresWriteService/Execute error=STATEMENT_INVALID
       internal guard
       internal acquire connection
@@ -378,41 +348,31 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
         sql: "select * from orders".to_owned(),
         ..StreamQueryRequest::default()
     };
-    let stream = adapter
-        .client
-        .clone()
-        .stream_query(traced(&caller, request))
-        .await;
+    let stream = adapter.client.clone().stream_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("a batch").is_some() {}
-    ended(&caller, "mcphub.postgres.v1.PostgresService/StreamQuery").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.postgres.v1.PostgresService/StreamQuery"]).await, @r"
     server mcphub.postgres.v1.PostgresService/StreamQuery
       internal guard
       internal acquire connection
       client SELECT orders rows=300 [first row]
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     let caller = Caller::new();
     let request = FollowQueryRequest {
         query: Some(query("select note from orders")),
     };
-    let stream = adapter
-        .client
-        .clone()
-        .follow_query(traced(&caller, request))
-        .await;
+    let stream = adapter.client.clone().follow_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.message().await.expect("progress").is_some() {}
-    ended(&caller, "mcphub.postgres.v1.PostgresService/FollowQuery").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.postgres.v1.PostgresService/FollowQuery"]).await, @r"
     server mcphub.postgres.v1.PostgresService/FollowQuery
       internal guard
       internal acquire connection
       client SELECT orders rows=100 truncated=true [first row]
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -430,13 +390,14 @@ async fn our_own_statements_have_names_of_their_own() {
     adapter
         .client
         .clone()
-        .describe_table(traced(&caller, request))
+        .describe_table(caller.request(request))
         .await
         .expect("describes");
-    ended(&caller, "mcphub.postgres.v1.PostgresService/DescribeTable").await;
+    caller
+        .ended("mcphub.postgres.v1.PostgresService/DescribeTable")
+        .await;
     // The transaction ends behind the call.
-    ended(&caller, "release connection").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&[RELEASE]).await, @r"
     server mcphub.postgres.v1.PostgresService/DescribeTable
       internal acquire connection
       client SELECT pg_class rows=1 [first row]
@@ -451,12 +412,10 @@ async fn our_own_statements_have_names_of_their_own() {
     adapter
         .client
         .clone()
-        .explain_query(traced(&caller, request))
+        .explain_query(caller.request(request))
         .await
         .expect("explains");
-    ended(&caller, "mcphub.postgres.v1.PostgresService/ExplainQuery").await;
-    ended(&caller, "release connection").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.postgres.v1.PostgresService/ExplainQuery", RELEASE]).await, @r"
     server mcphub.postgres.v1.PostgresService/ExplainQuery
       internal guard
       internal acquire connection
@@ -467,5 +426,5 @@ async fn our_own_statements_have_names_of_their_own() {
       client DEALLOCATE
       internal release connection
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }

@@ -6,12 +6,11 @@ use mcp_hub_proto::qdrant::v1::{
     CountRequest, FollowCountRequest, Point, StreamScrollRequest, UpsertRequest,
 };
 use mcp_hub_testing::eventually;
-use mcp_hub_testing::traces::{self, Caller, SpanData, attribute};
+use mcp_hub_testing::traces::{self, Caller, SpanData};
 use opentelemetry::trace::{SpanKind, Status};
 use qdrant_client::qdrant as q;
 use serde_json::json;
 use tokio_stream::StreamExt as _;
-use tonic::Request;
 
 use crate::adapter::{Adapter, SOON, answer, assert_fault, value};
 use crate::embedding_api::EmbeddingApi;
@@ -20,19 +19,6 @@ use crate::search::text;
 
 /// What is in every value of these tests that no trace may show.
 const SECRET: &str = "s3cret";
-
-/// A request of this caller's.
-fn of<T>(caller: Caller, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let traceparent = caller.traceparent().parse().expect("ASCII");
-    request.metadata_mut().insert("traceparent", traceparent);
-    request
-}
-
-/// The span, once it has ended.
-async fn span(caller: Caller, name: &str) -> SpanData {
-    eventually(SOON, async || caller.span(name)).await
-}
 
 /// The spans of a name that have ended.
 fn named(caller: Caller, name: &str) -> Vec<SpanData> {
@@ -60,7 +46,7 @@ fn assert_below(child: &SpanData, parent: &SpanData) {
 #[track_caller]
 fn assert_shows(span: &SpanData, expected: &[(&str, &str)]) {
     for (name, value) in expected {
-        let shown = attribute(span, name).map(|value| value.to_string());
+        let shown = traces::told(span, name);
         assert_eq!(shown.as_deref(), Some(*value), "{name} of {}", span.name);
     }
 }
@@ -134,13 +120,13 @@ async fn a_search_is_one_trace_without_any_value() {
     let mut search = text("products", &format!("{SECRET} words"));
     search.filter = Some(value(&json!({"color": format!("{SECRET} color")})));
     search.limit = Some(1);
-    let found = adapter.client.clone().search(of(caller, search)).await;
+    let found = adapter.client.clone().search(caller.request(search)).await;
     assert_eq!(
         answer(found).expect("works").result.expect("a result").rows.len(),
         1
     );
 
-    let server = span(caller, &server("Search")).await;
+    let server = caller.ended(&server("Search")).await;
     assert_eq!(
         (server.span_kind.clone(), server.parent_span_id),
         (SpanKind::Server, caller.span_id())
@@ -148,7 +134,7 @@ async fn a_search_is_one_trace_without_any_value() {
     // One point more than was wanted tells that there are more.
     assert_shows(&server, &[("mcp_hub.db.response.truncated", "true")]);
     let [info, query] = ["get_collection_info products", "query_points products"];
-    let [info, query] = [span(caller, info).await, span(caller, query).await];
+    let [info, query] = [caller.ended(info).await, caller.ended(query).await];
     let address = fake.url.trim_start_matches("http://").split_once(':');
     let (host, port) = address.expect("host and port");
     for (rpc, operation, rows) in [(&info, "get_collection_info", "1"), (&query, "query_points", "2")] {
@@ -166,16 +152,16 @@ async fn a_search_is_one_trace_without_any_value() {
                 ("server.port", port),
             ],
         );
-        assert_eq!(attribute(rpc, "db.namespace"), None);
-        assert_eq!(attribute(rpc, "db.query.text"), None);
+        assert_eq!(traces::told(rpc, "db.namespace"), None);
+        assert_eq!(traces::told(rpc, "db.query.text"), None);
         assert_eq!(rpc.status, Status::Unset);
     }
     let bytes = prost::Message::encoded_len(&points(2)).to_string();
     assert_shows(&query, &[("mcp_hub.db.response.bytes", &bytes)]);
 
-    let embed = span(caller, "embed").await;
+    let embed = caller.ended("embed").await;
     assert_below(&embed, &server);
-    let request = span(caller, "POST /embeddings").await;
+    let request = caller.ended("POST /embeddings").await;
     assert_below(&request, &embed);
     assert_eq!(request.span_kind, SpanKind::Client);
     assert_shows(
@@ -192,8 +178,7 @@ async fn a_search_is_one_trace_without_any_value() {
         assert_below(guard, &server);
     }
 
-    let shown = format!("{:?}", caller.spans());
-    assert!(!shown.contains(SECRET), "{shown}");
+    caller.assert_hides(SECRET);
 
     // The server is told; who is not ours is not.
     let [seen] = fake.seen("Query").try_into().expect("one call");
@@ -213,8 +198,8 @@ async fn the_call_that_connects_shows_it() {
     let adapter = Adapter::start(&format!("url = '{}'", fake.url)).await;
     adapter.serving().await;
     let caller = Caller::new();
-    answer(adapter.client.clone().count(of(caller, count("c"))).await).expect("works");
-    span(caller, &server("Count")).await;
+    answer(adapter.client.clone().count(caller.request(count("c"))).await).expect("works");
+    caller.ended(&server("Count")).await;
     // The probe had connected.
     assert!(caller.span("acquire connection").is_err());
 }
@@ -226,9 +211,9 @@ async fn a_refusal_shows_reason_and_code_and_no_message() {
     let fake = Fake::start("1.18.0", &[("Count", refusal)]).await;
     let adapter = Adapter::start(&format!("url = '{}'", fake.url)).await;
     let caller = Caller::new();
-    let fault = adapter.client.clone().count(of(caller, count("c"))).await;
+    let fault = adapter.client.clone().count(caller.request(count("c"))).await;
     assert_fault(answer(fault), Reason::StatementInvalid, SECRET);
-    let rpc = span(caller, "count_points c").await;
+    let rpc = caller.ended("count_points c").await;
     assert_failed(&rpc, "STATEMENT_INVALID");
     assert_shows(&rpc, &[("db.response.status_code", "INVALID_ARGUMENT")]);
 
@@ -237,13 +222,13 @@ async fn a_refusal_shows_reason_and_code_and_no_message() {
         ..count("c")
     };
     let other = Caller::new();
-    let fault = adapter.client.clone().count(of(other, wrong)).await;
+    let fault = adapter.client.clone().count(other.request(wrong)).await;
     assert_fault(answer(fault), Reason::ArgumentInvalid, "filter.price");
-    span(other, &server("Count")).await;
+    other.ended(&server("Count")).await;
     let checks = named(other, "guard");
     assert_failed(checks.last().expect("a check"), "ARGUMENT_INVALID");
-    let shown = format!("{:?} {:?}", caller.spans(), other.spans());
-    assert!(!shown.contains(SECRET), "{shown}");
+    caller.assert_hides(SECRET);
+    other.assert_hides(SECRET);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,11 +239,11 @@ async fn a_server_that_is_away_is_an_error_of_the_connection() {
     drop(listener);
     let adapter = Adapter::start(&format!("url = 'http://{address}'")).await;
     let caller = Caller::new();
-    let fault = adapter.client.clone().count(of(caller, count("c"))).await;
+    let fault = adapter.client.clone().count(caller.request(count("c"))).await;
     assert_fault(answer(fault), Reason::DatabaseUnavailable, "connection refused");
-    let rpc = span(caller, "get_collection_info c").await;
+    let rpc = caller.ended("get_collection_info c").await;
     assert_failed(&rpc, "DATABASE_UNAVAILABLE");
-    span(caller, &server("Count")).await;
+    caller.ended(&server("Count")).await;
     let connects = named(caller, "acquire connection");
     assert!(!connects.is_empty());
     for connect in connects {
@@ -280,19 +265,19 @@ async fn a_call_that_was_given_up_is_cancelled_and_one_that_was_late_is_late() {
     let mut client = adapter.client.clone();
     let call = adapter
         .lifecycle
-        .spawn(async move { client.count(of(caller, count("c"))).await });
+        .spawn(async move { client.count(caller.request(count("c"))).await });
     eventually(SOON, async || fake.waiting() == 1).await;
     call.abort();
-    assert_failed(&span(caller, "count_points c").await, "CANCELLED");
+    assert_failed(&caller.ended("count_points c").await, "CANCELLED");
 
     let caller = Caller::new();
     let short = CountRequest {
         timeout_ms: Some(200),
         ..count("c")
     };
-    let fault = adapter.client.clone().count(of(caller, short)).await;
+    let fault = adapter.client.clone().count(caller.request(short)).await;
     assert_fault(answer(fault), Reason::StatementTimedOut, "200 ms");
-    assert_failed(&span(caller, "count_points c").await, "STATEMENT_TIMED_OUT");
+    assert_failed(&caller.ended("count_points c").await, "STATEMENT_TIMED_OUT");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,7 +295,7 @@ async fn waiting_for_others_is_shown_and_counted() {
     let mut client = adapter.client.clone();
     let second = adapter
         .lifecycle
-        .spawn(async move { client.count(of(caller, count("c"))).await });
+        .spawn(async move { client.count(caller.request(count("c"))).await });
     eventually(SOON, async || {
         metric("db_client_connection_pending_requests").filter(|count| *count > 0.0)
     })
@@ -320,7 +305,7 @@ async fn waiting_for_others_is_shown_and_counted() {
     // It has a place now.
     eventually(SOON, async || !fake.seen("Get").is_empty() && fake.waiting() == 1).await;
     second.abort();
-    let of_call = span(caller, &server("Count")).await;
+    let of_call = caller.ended(&server("Count")).await;
     let waits = named(caller, "acquire connection");
     assert!(!waits.is_empty());
     for wait in &waits {
@@ -368,11 +353,11 @@ async fn what_streams_and_what_is_followed_stays_in_its_trace() {
         collection: "c".to_owned(),
         ..StreamScrollRequest::default()
     };
-    let stream = adapter.client.clone().stream_scroll(of(caller, all)).await;
+    let stream = adapter.client.clone().stream_scroll(caller.request(all)).await;
     let batches: Vec<_> = stream.expect("a stream").into_inner().collect().await;
     assert!(batches.iter().all(Result::is_ok), "{batches:?}");
-    let rpc = span(caller, "scroll_points c").await;
-    let of_stream = span(caller, &server("StreamScroll")).await;
+    let rpc = caller.ended("scroll_points c").await;
+    let of_stream = caller.ended(&server("StreamScroll")).await;
     assert_below(&rpc, &of_stream);
     assert!(rpc.end_time <= of_stream.end_time);
 
@@ -380,11 +365,11 @@ async fn what_streams_and_what_is_followed_stays_in_its_trace() {
     let follow = FollowCountRequest {
         count: Some(count("c")),
     };
-    let stream = adapter.client.clone().follow_count(of(caller, follow)).await;
+    let stream = adapter.client.clone().follow_count(caller.request(follow)).await;
     let told: Vec<_> = stream.expect("a stream").into_inner().collect().await;
     assert!(told.iter().all(Result::is_ok), "{told:?}");
-    let rpc = span(caller, "count_points c").await;
-    assert_below(&rpc, &span(caller, &server("FollowCount")).await);
+    let rpc = caller.ended("count_points c").await;
+    assert_below(&rpc, &caller.ended(&server("FollowCount")).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -404,17 +389,17 @@ async fn a_write_shows_what_it_does_and_no_value() {
         points: vec![point],
     };
     let mut client = QdrantWriteServiceClient::new(adapter.channel.clone());
-    answer(client.upsert(of(caller, upsert)).await).expect("works");
-    let rpc = span(caller, "upsert_points c").await;
-    assert_eq!(attribute(&rpc, "db.response.returned_rows"), None);
+    answer(client.upsert(caller.request(upsert)).await).expect("works");
+    let rpc = caller.ended("upsert_points c").await;
+    assert_eq!(traces::told(&rpc, "db.response.returned_rows"), None);
     assert_eq!(rpc.status, Status::Unset);
-    let server = span(caller, "mcphub.qdrant.v1.QdrantWriteService/Upsert").await;
+    let server = caller.ended("mcphub.qdrant.v1.QdrantWriteService/Upsert").await;
     assert_below(&rpc, &server);
     let guards = named(caller, "guard");
     assert_eq!(guards.len(), 1);
     assert_below(&guards[0], &server);
-    let shown = format!("{:?}", caller.spans());
-    assert!(!shown.contains(SECRET) && !shown.contains("0.25"), "{shown}");
+    caller.assert_hides(SECRET);
+    caller.assert_hides("0.25");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -434,16 +419,15 @@ async fn a_failure_of_the_embeddings_endpoint_is_told_without_its_words() {
         );
         let adapter = Adapter::start(&settings).await;
         let caller = Caller::new();
-        let search = of(caller, text("c", &format!("{SECRET} words")));
+        let search = caller.request(text("c", &format!("{SECRET} words")));
         adapter.client.clone().search(search).await.expect_err("fails");
-        span(caller, &server("Search")).await;
+        caller.ended(&server("Search")).await;
         for name in ["embed", "POST /embeddings"] {
-            assert_failed(&span(caller, name).await, error_type);
+            assert_failed(&caller.ended(name).await, error_type);
         }
-        let post = span(caller, "POST /embeddings").await;
-        let shown = attribute(&post, "http.response.status_code").map(|status| status.to_string());
+        let post = caller.ended("POST /embeddings").await;
+        let shown = traces::told(&post, "http.response.status_code");
         assert_eq!(shown.as_deref(), status, "{model}");
-        let shown = format!("{:?}", caller.spans());
-        assert!(!shown.contains(SECRET), "{shown}");
+        caller.assert_hides(SECRET);
     }
 }

@@ -7,9 +7,8 @@ use mcp_hub_proto::sqlite::v1::{
     DescribeTableRequest, ExplainQueryRequest, FollowQueryRequest, QueryRequest, StreamQueryRequest,
 };
 use mcp_hub_testing::eventually;
-use mcp_hub_testing::traces::{self, Caller, SpanData, attribute as value_of};
+use mcp_hub_testing::traces::{self, Caller};
 use tokio_stream::StreamExt as _;
-use tonic::Request;
 
 use crate::harness::{Adapter, SOON, statements};
 
@@ -18,32 +17,11 @@ const SECRET: &str = "5eCr3t";
 
 const QUERY: &str = "mcphub.sqlite.v1.SqliteService/Query";
 
-/// A request in the trace of a caller.
-fn traced<T>(caller: &Caller, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let traceparent = caller.traceparent().parse().expect("a header");
-    request.metadata_mut().insert("traceparent", traceparent);
-    request
-}
-
 fn query(sql: &str) -> QueryRequest {
     QueryRequest {
         sql: sql.to_owned(),
         ..QueryRequest::default()
     }
-}
-
-/// Waits until a span has ended; that of the server ends with the call.
-async fn ended(caller: &Caller, name: &str) -> SpanData {
-    eventually(SOON, || async { caller.span(name) }).await
-}
-
-/// Asserts that nothing that a span shows holds a value.
-#[track_caller]
-fn assert_no_value(caller: &Caller) {
-    let spans = caller.spans();
-    assert!(!spans.is_empty());
-    assert!(!format!("{spans:?}").contains(SECRET), "{spans:#?}");
 }
 
 async fn shop(connections: u32) -> Adapter {
@@ -70,10 +48,10 @@ async fn the_way_of_a_query() {
     let caller = Caller::new();
     adapter
         .reader()
-        .query(traced(&caller, query(&sql)))
+        .query(caller.request(query(&sql)))
         .await
         .expect("answers");
-    let server = ended(&caller, QUERY).await;
+    let server = caller.ended(QUERY).await;
     assert_eq!(server.parent_span_id, caller.span_id());
     insta::assert_snapshot!(caller.tree(), @r"
     server mcphub.sqlite.v1.SqliteService/Query
@@ -81,23 +59,22 @@ async fn the_way_of_a_query() {
       internal guard
       client SELECT orders customers rows=100 truncated=true [first row]
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     let caller = Caller::new();
     adapter
         .reader()
-        .query(traced(&caller, query("select id from orders where id < 3")))
+        .query(caller.request(query("select id from orders where id < 3")))
         .await
         .expect("answers");
-    ended(&caller, QUERY).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY]).await, @r"
     server mcphub.sqlite.v1.SqliteService/Query
       internal acquire connection
       internal guard
       client SELECT orders rows=2 [first row]
     ");
     let statement = caller.span("SELECT orders").expect("ended");
-    let told = |name: &str| value_of(&statement, name).map(|value| value.to_string());
+    let told = |name: &str| traces::told(&statement, name);
     assert_eq!(told(attribute::DB_SYSTEM_NAME).as_deref(), Some("sqlite"));
     assert_eq!(told(attribute::DB_NAMESPACE).as_deref(), Some("the shop.db"));
     assert_eq!(told(attribute::DB_OPERATION_NAME).as_deref(), Some("SELECT"));
@@ -153,17 +130,17 @@ async fn what_fails_is_seen_where_it_fails() {
         let caller = Caller::new();
         adapter
             .reader()
-            .query(traced(&caller, query(&sql)))
+            .query(caller.request(query(&sql)))
             .await
             .expect_err("fails");
-        ended(&caller, QUERY).await;
+        caller.ended(QUERY).await;
         let span = caller
             .span(failed)
             .unwrap_or_else(|names| panic!("{sql}: {names}"));
-        let told = |name: &str| value_of(&span, name).map(|value| value.to_string());
+        let told = |name: &str| traces::told(&span, name);
         assert_eq!(told(attribute::ERROR_TYPE).as_deref(), Some(reason), "{sql}");
         assert_eq!(told(attribute::DB_RESPONSE_STATUS_CODE).as_deref(), code, "{sql}");
-        assert_no_value(&caller);
+        caller.assert_hides(SECRET);
     }
 }
 
@@ -174,11 +151,10 @@ async fn a_file_that_is_not_there_is_seen_where_it_was_looked_for() {
     let caller = Caller::new();
     adapter
         .reader()
-        .query(traced(&caller, query("select 1")))
+        .query(caller.request(query("select 1")))
         .await
         .expect_err("no file");
-    ended(&caller, QUERY).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&[QUERY]).await, @r"
     server mcphub.sqlite.v1.SqliteService/Query error=DATABASE_UNAVAILABLE
       internal acquire connection connected=true error=DATABASE_UNAVAILABLE
     ");
@@ -192,7 +168,7 @@ async fn callers_that_go_away_and_those_that_wait_are_seen() {
     let mut reader = adapter.reader();
     let hog = Lifecycle::new().spawn({
         let mut reader = adapter.reader();
-        let request = traced(&gone, query(forever));
+        let request = gone.request(query(forever));
         async move { reader.query(request).await }
     });
     eventually(SOON, || async {
@@ -204,21 +180,22 @@ async fn callers_that_go_away_and_those_that_wait_are_seen() {
         timeout_ms: Some(300),
         ..query("select 1")
     };
-    reader.query(traced(&waits, request)).await.expect_err("busy");
+    reader.query(waits.request(request)).await.expect_err("busy");
     hog.abort();
-    ended(&waits, QUERY).await;
+    waits.ended(QUERY).await;
     let acquire = waits.span("acquire connection").expect("ended");
-    let reason = value_of(&acquire, attribute::ERROR_TYPE).map(|value| value.to_string());
-    assert_eq!(reason.as_deref(), Some("DATABASE_BUSY"));
-    let waited = acquire
-        .end_time
-        .duration_since(acquire.start_time)
-        .expect("a time");
+    assert_eq!(
+        traces::told(&acquire, attribute::ERROR_TYPE).as_deref(),
+        Some("DATABASE_BUSY")
+    );
+    let waited = traces::took(&acquire);
     assert!(waited.as_millis() >= 290, "{waited:?}");
 
-    let statement = ended(&gone, "SELECT orders").await;
-    let reason = value_of(&statement, attribute::ERROR_TYPE).map(|value| value.to_string());
-    assert_eq!(reason.as_deref(), Some("CANCELLED"));
+    let statement = gone.ended("SELECT orders").await;
+    assert_eq!(
+        traces::told(&statement, attribute::ERROR_TYPE).as_deref(),
+        Some("CANCELLED")
+    );
 }
 
 #[tokio::test]
@@ -231,9 +208,8 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
         &format!("update orders set note = '{SECRET}' where id = 7"),
     ]);
     let mut writer = SqliteWriteServiceClient::new(adapter.channel());
-    writer.execute(traced(&caller, request)).await.expect("writes");
-    ended(&caller, execute).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    writer.execute(caller.request(request)).await.expect("writes");
+    insta::assert_snapshot!(caller.tree_after(&[execute]).await, @r"
     server mcphub.sqlite.v1.SqliteWriteService/Execute
       internal acquire connection connected=true
       client BEGIN
@@ -243,14 +219,13 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
       client UPDATE orders
       client COMMIT
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     // SQLite does not hold foreign keys unless it is told to; a unique index it does.
     let caller = Caller::new();
     let request = statements(&[&format!("update orders set note = '{SECRET}1' where id = 2")]);
-    writer.execute(traced(&caller, request)).await.expect_err("fails");
-    ended(&caller, execute).await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    writer.execute(caller.request(request)).await.expect_err("fails");
+    insta::assert_snapshot!(caller.tree_after(&[execute]).await, @r"
     server mcphub.sqlite.v1.SqliteWriteService/Execute error=STATEMENT_INVALID
       internal acquire connection connected=true
       client BEGIN
@@ -258,7 +233,7 @@ async fn each_statement_of_a_write_is_seen_and_its_commit() {
       client UPDATE orders code=2067 error=STATEMENT_INVALID
       client ROLLBACK
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test]
@@ -269,33 +244,31 @@ async fn streams_and_followed_calls_are_seen_to_their_end() {
         sql: "select * from orders".to_owned(),
         ..StreamQueryRequest::default()
     };
-    let stream = adapter.reader().stream_query(traced(&caller, request)).await;
+    let stream = adapter.reader().stream_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.next().await.is_some() {}
-    ended(&caller, "mcphub.sqlite.v1.SqliteService/StreamQuery").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.sqlite.v1.SqliteService/StreamQuery"]).await, @r"
     server mcphub.sqlite.v1.SqliteService/StreamQuery
       internal acquire connection connected=true
       internal guard
       client SELECT orders rows=300 [first row]
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 
     let caller = Caller::new();
     let request = FollowQueryRequest {
         query: Some(query("select note from orders")),
     };
-    let stream = adapter.reader().follow_query(traced(&caller, request)).await;
+    let stream = adapter.reader().follow_query(caller.request(request)).await;
     let mut stream = stream.expect("a stream").into_inner();
     while stream.next().await.is_some() {}
-    ended(&caller, "mcphub.sqlite.v1.SqliteService/FollowQuery").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.sqlite.v1.SqliteService/FollowQuery"]).await, @r"
     server mcphub.sqlite.v1.SqliteService/FollowQuery
       internal acquire connection
       internal guard
       client SELECT orders rows=100 truncated=true [first row]
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }
 
 #[tokio::test]
@@ -307,11 +280,10 @@ async fn our_own_statements_have_names_of_their_own() {
     };
     adapter
         .reader()
-        .describe_table(traced(&caller, request))
+        .describe_table(caller.request(request))
         .await
         .expect("describes");
-    ended(&caller, "mcphub.sqlite.v1.SqliteService/DescribeTable").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.sqlite.v1.SqliteService/DescribeTable"]).await, @r"
     server mcphub.sqlite.v1.SqliteService/DescribeTable
       internal acquire connection connected=true
       client SELECT sqlite_schema
@@ -325,15 +297,14 @@ async fn our_own_statements_have_names_of_their_own() {
     };
     adapter
         .reader()
-        .explain_query(traced(&caller, request))
+        .explain_query(caller.request(request))
         .await
         .expect("explains");
-    ended(&caller, "mcphub.sqlite.v1.SqliteService/ExplainQuery").await;
-    insta::assert_snapshot!(caller.tree(), @r"
+    insta::assert_snapshot!(caller.tree_after(&["mcphub.sqlite.v1.SqliteService/ExplainQuery"]).await, @r"
     server mcphub.sqlite.v1.SqliteService/ExplainQuery
       internal acquire connection
       internal guard
       client EXPLAIN orders rows=1
     ");
-    assert_no_value(&caller);
+    caller.assert_hides(SECRET);
 }

@@ -5,23 +5,14 @@ use std::time::Duration;
 use mcp_hub_chassis::fault::Fault;
 use mcp_hub_proto::testkit::v1::testkit_service_client::TestkitServiceClient;
 use mcp_hub_proto::testkit::v1::{ErrorHandlingRequest, PartialResultsRequest};
-use mcp_hub_testing::eventually;
-use mcp_hub_testing::traces::{self, Caller, SpanData, attribute};
+use mcp_hub_testing::traces::{self, Caller, SpanData};
 use tokio_stream::StreamExt as _;
-use tonic::Request;
 
-use crate::support::{SOON, Testkit};
-
-fn of<T>(caller: Caller, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let traceparent = caller.traceparent().parse().expect("ASCII");
-    request.metadata_mut().insert("traceparent", traceparent);
-    request
-}
+use crate::support::Testkit;
 
 async fn span(caller: Caller, rpc: &str) -> SpanData {
     let name = format!("mcphub.testkit.v1.TestkitService/{rpc}");
-    eventually(SOON, async || caller.span(&name)).await
+    caller.ended(&name).await
 }
 
 #[tokio::test]
@@ -30,19 +21,22 @@ async fn each_call_has_a_span_as_long_as_its_answer() {
     let testkit = Testkit::start().await;
     let mut client = TestkitServiceClient::new(testkit.channel.clone());
     let caller = Caller::new();
-    let stream = client.partial_results(of(caller, PartialResultsRequest {})).await;
+    let stream = client
+        .partial_results(caller.request(PartialResultsRequest {}))
+        .await;
     let parts: Vec<_> = stream.expect("a stream").into_inner().collect().await;
     assert_eq!(parts.len(), 3);
     let streamed = span(caller, "PartialResults").await;
     assert_eq!(streamed.parent_span_id, caller.span_id());
-    let lasted = streamed.end_time.duration_since(streamed.start_time);
-    assert!(lasted.is_ok_and(|time| time >= Duration::from_millis(3 * 150)));
+    assert!(traces::took(&streamed) >= Duration::from_millis(3 * 150));
 
     let caller = Caller::new();
-    let failed = client.error_handling(of(caller, ErrorHandlingRequest {})).await;
+    let failed = client
+        .error_handling(caller.request(ErrorHandlingRequest {}))
+        .await;
     let fault = Fault::from_status(&failed.expect_err("it fails"));
     let failed = span(caller, "ErrorHandling").await;
-    let shown = attribute(&failed, "error.type").map(|reason| reason.to_string());
+    let shown = traces::told(&failed, "error.type");
     assert_eq!(shown.as_deref(), Some(fault.reason_name()));
     assert_eq!(caller.spans().len(), 1);
 }
