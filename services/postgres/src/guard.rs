@@ -128,7 +128,7 @@ pub(crate) fn read(sql: &str) -> Result<Read<'_>, Refusal> {
     read.inspect_err(|refusal| trace::fail(&span, fault::name(refusal.reason)))
 }
 
-/// Reads the statements of a call that writes: [`write`] for each.
+/// Reads the statements of a call that writes: [`write()`] for each.
 ///
 /// # Errors
 /// The first [`Refusal`], and which statement it is about, from 0.
