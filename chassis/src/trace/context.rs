@@ -23,7 +23,7 @@ pub(crate) struct Stranger;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decided(pub(crate) bool);
 
-/// The one propagator. Absent before a process has started, as in tests, which is as good as on.
+/// Whether traces cross the borders of the process. Absent before it has started, as in tests, which is as good as on.
 static IS_PROPAGATED: OnceLock<bool> = OnceLock::new();
 
 /// Says once for the process whether traces cross its borders at all, as `OTEL_PROPAGATORS` has it.
@@ -43,12 +43,19 @@ pub fn trusted(headers: &http::HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers))
 }
 
+/// The context in a `traceparent` of one of our own that came without a header; an empty one when it is malformed.
+pub fn trusted_text(traceparent: &str) -> Context {
+    let mut headers = http::HeaderMap::new();
+    if let Ok(value) = traceparent.parse() {
+        headers.insert(TRACEPARENT, value);
+    }
+    trusted(&headers)
+}
+
 /// The context that a stranger names. Only the ids count: whether the trace is recorded is decided here, and its `tracestate` is not taken
 /// over. None when it is malformed.
 pub fn untrusted(traceparent: &str) -> Option<Context> {
-    let mut headers = http::HeaderMap::new();
-    headers.insert(TRACEPARENT, traceparent.parse().ok()?);
-    let context = trusted(&headers);
+    let context = trusted_text(traceparent);
     let named = context.span().span_context().clone();
     let ids = SpanContext::new(
         named.trace_id(),

@@ -3,10 +3,8 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderValue};
 use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _, attribute, context};
 use mcp_hub_proto::relay::v1::DeliverResponse;
-use opentelemetry::Context;
 use tracing::{Instrument as _, Span};
 
 use super::client::{Failure, result};
@@ -55,7 +53,7 @@ impl Hop {
 
 /// The span of a message that another replica has handed over.
 pub(super) fn arrived(traceparent: &str) -> Span {
-    let span = trace::server(NAME, parent(traceparent));
+    let span = trace::server(NAME, context::trusted_text(traceparent));
     if span.in_scope(trace::is_recorded) {
         of_rpc(&span);
     }
@@ -65,12 +63,4 @@ pub(super) fn arrived(traceparent: &str) -> Span {
 fn of_rpc(span: &Span) {
     span.set_attribute(attribute::RPC_SYSTEM_NAME, "grpc");
     span.set_attribute(attribute::RPC_METHOD, METHOD);
-}
-
-fn parent(traceparent: &str) -> Context {
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(traceparent) {
-        headers.insert(context::TRACEPARENT, value);
-    }
-    context::trusted(&headers)
 }

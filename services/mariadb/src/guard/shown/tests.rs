@@ -1,3 +1,4 @@
+use mcp_hub_testing::filled;
 use proptest::prelude::*;
 
 use super::*;
@@ -205,21 +206,7 @@ fn statement() -> impl Strategy<Value = String> {
     );
     let cut = prop::option::weighted(0.2, any::<prop::sample::Index>());
     (prop::sample::select(SHAPES), parts, cut).prop_map(|(shape, (literals, comments), cut)| {
-        let (mut literals, mut comments) = (literals.into_iter().cycle(), comments.into_iter().cycle());
-        let mut sql = String::new();
-        let mut rest = shape;
-        while let Some(character) = rest.chars().next() {
-            if let Some(behind) = rest.strip_prefix("LIT") {
-                sql.extend(literals.next());
-                rest = behind;
-            } else if character == '~' {
-                sql.extend(comments.next());
-                rest = &rest[1..];
-            } else {
-                sql.push(character);
-                rest = &rest[character.len_utf8()..];
-            }
-        }
+        let mut sql = filled(shape, &literals, &comments);
         if let Some(cut) = cut {
             let at = sql.floor_char_boundary(cut.index(sql.len().max(1)));
             sql.truncate(at);
