@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 
-use crate::{BoxError, Lifecycle, Program, config};
+use crate::doctor::{self, Finding, Scope};
+use crate::listens::{self, Port};
+use crate::{BoxError, Lifecycle, Program, config, healthcheck};
 
 /// The settings that every adapter has around its own.
 #[derive(clap::Args, Debug)]
@@ -19,31 +21,47 @@ struct Options<C: clap::Args> {
     name: String,
     #[command(flatten)]
     own: C,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do beside serving, which is what it does without a command.
+#[derive(clap::Subcommand, Clone, Debug)]
+enum Command {
+    /// Look at the way to the database from here, and say what is wrong and what to do about it.
+    Doctor(doctor::Options),
+    /// Say by the exit code whether the adapter that these settings start serves, whatever its database does.
+    Healthcheck,
+    /// Print what the adapter would listen on with these settings, as JSON.
+    Listens,
 }
 
 /// Runs the program `name` (`mcp-hub-<kind>`): reads its settings, listens, on `port` of the loopback unless it is told otherwise,
-/// and serves.
-pub fn run<C, S>(name: &'static str, port: u16, serve: S) -> ExitCode
+/// and serves; or has `examine` look at the way to the database.
+pub fn run<C, S, E>(name: &'static str, port: u16, serve: S, examine: E) -> ExitCode
 where
     C: clap::Args,
     S: AsyncFnOnce(C, &str, TcpListener, Lifecycle) -> Result<(), BoxError>,
+    E: AsyncFnOnce(C, &str, Scope) -> Vec<Finding>,
 {
-    start(program(name, port), serve)
+    start(program(name, port), serve, examine)
 }
 
 /// As [`run`], for a database that goes by a second name, `other`.
 ///
 /// When the environment has none of the settings' variables, which begin with `prefix` (`MARIADB_`), but some that begin with the other
 /// name (`MYSQL_`), those count in their place, and the key is the other name.
-pub fn run_as_either<C, S>(
+pub fn run_as_either<C, S, E>(
     name: &'static str,
     (prefix, other): (&'static str, &'static str),
     port: u16,
     serve: S,
+    examine: E,
 ) -> ExitCode
 where
     C: clap::Args,
     S: AsyncFnOnce(C, &str, TcpListener, Lifecycle) -> Result<(), BoxError>,
+    E: AsyncFnOnce(C, &str, Scope) -> Vec<Finding>,
 {
     let mut program = program(name, port);
     let other_prefix = format!("{}_", other.to_uppercase());
@@ -54,15 +72,28 @@ where
             .rename_variables(prefix, other_prefix)
             .default_of("name", other);
     }
-    start(program, serve)
+    start(program, serve, examine)
 }
 
-fn start<C, S>(program: Program, serve: S) -> ExitCode
+fn start<C, S, E>(program: Program, serve: S, examine: E) -> ExitCode
 where
     C: clap::Args,
     S: AsyncFnOnce(C, &str, TcpListener, Lifecycle) -> Result<(), BoxError>,
+    E: AsyncFnOnce(C, &str, Scope) -> Vec<Finding>,
 {
     program.run(async |options: Options<C>, process| {
+        match options.command {
+            None => {}
+            Some(Command::Doctor(how)) => {
+                let findings = examine(options.own, &options.name, how.scope()).await;
+                return doctor::tell(&findings, &how).map_err(Into::into);
+            }
+            Some(Command::Healthcheck) => return healthcheck::grpc(options.listen).await.map_err(Into::into),
+            Some(Command::Listens) => {
+                return listens::tell(&[(Port::Grpc, options.listen)], &process).map_err(Into::into);
+            }
+        }
+        process.serve_metrics().await?;
         let listener = TcpListener::bind(options.listen).await?;
         // Not the setting: port 0 takes any.
         tracing::info!(address = %listener.local_addr()?, "listening");

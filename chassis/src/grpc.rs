@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
-use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse};
+use mcp_hub_proto::adapter::v1::{DiagnoseRequest, DiagnoseResponse, GetStatusRequest, GetStatusResponse};
 use mcp_hub_proto::completion::v1::completion_service_server::CompletionServiceServer;
 use mcp_hub_proto::resource::v1::resource_service_server::ResourceServiceServer;
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::completion::{self, Completions};
+use crate::doctor::diagnosis::Diagnosis;
 use crate::fault::Fault;
 use crate::lifecycle::Lifecycle;
 use crate::resource::{self, Changed, Resources};
@@ -54,6 +55,7 @@ pub trait Adapter: Send + Sync + 'static {
 /// An adapter's services on their way to being served.
 pub struct AdapterServer {
     adapter: Arc<dyn Adapter>,
+    diagnosis: Option<Diagnosis>,
     routes: RoutesBuilder,
     names: Vec<&'static str>,
     descriptors: Vec<&'static [u8]>,
@@ -62,19 +64,23 @@ pub struct AdapterServer {
 }
 
 impl AdapterServer {
-    /// A server with the status service only.
+    /// A server with the service about itself only.
     pub fn new(adapter: Arc<dyn Adapter>) -> Self {
-        let mut server = Self {
+        Self {
             adapter,
+            diagnosis: None,
             routes: RoutesBuilder::default(),
             names: vec![],
-            descriptors: vec![],
+            descriptors: vec![mcp_hub_proto::adapter::v1::DESCRIPTORS],
             resources: None,
-        };
-        let status = AdapterServiceServer::new(StatusService(server.adapter.clone()));
-        server.routes.add_service(status);
-        server.descriptors.push(mcp_hub_proto::adapter::v1::DESCRIPTORS);
-        server
+        }
+    }
+
+    /// Tells whoever asks what is wrong with the way to the database. Without it the way is not looked at.
+    #[must_use]
+    pub fn diagnosis(mut self, diagnosis: Diagnosis) -> Self {
+        self.diagnosis = Some(diagnosis);
+        self
     }
 
     /// Adds a service. `descriptors` are those of its package; reflection shows only the services that were added.
@@ -121,6 +127,12 @@ impl AdapterServer {
     /// # Errors
     /// When the descriptors are damaged or the listener fails.
     pub async fn serve(mut self, listener: TcpListener, lifecycle: Lifecycle) -> Result<(), crate::BoxError> {
+        let about_us = AboutUs {
+            adapter: self.adapter.clone(),
+            diagnosis: self.diagnosis.take(),
+            lifecycle: lifecycle.clone(),
+        };
+        self.routes.add_service(AdapterServiceServer::new(about_us));
         if let Some((resources, changed)) = self.resources.take() {
             let service = resource::Service::new(resources, changed, lifecycle.clone());
             let service = ResourceServiceServer::new(service);
@@ -176,7 +188,7 @@ impl AdapterServer {
         let builder = || {
             let mut builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .with_service_name(AdapterServiceServer::<StatusService>::NAME)
+                .with_service_name(AdapterServiceServer::<AboutUs>::NAME)
                 .with_service_name("grpc.health.v1.Health");
             for descriptors in &self.descriptors {
                 builder = builder.register_encoded_file_descriptor_set(descriptors);
@@ -250,12 +262,28 @@ async fn watch(adapter: Arc<dyn Adapter>, reporter: HealthReporter, names: Vec<&
     }
 }
 
-struct StatusService(Arc<dyn Adapter>);
+/// What an adapter says of itself.
+struct AboutUs {
+    adapter: Arc<dyn Adapter>,
+    diagnosis: Option<Diagnosis>,
+    lifecycle: Lifecycle,
+}
 
 #[tonic::async_trait]
-impl AdapterService for StatusService {
+impl AdapterService for AboutUs {
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
-        Ok(Response::new(self.0.status().await))
+        Ok(Response::new(self.adapter.status().await))
+    }
+
+    async fn diagnose(
+        &self,
+        request: Request<DiagnoseRequest>,
+    ) -> Result<Response<DiagnoseResponse>, Status> {
+        let told = match &self.diagnosis {
+            Some(diagnosis) => diagnosis.tell(remaining(&request), &self.lifecycle).await,
+            None => DiagnoseResponse::default(),
+        };
+        Ok(Response::new(told))
     }
 }
 

@@ -8,6 +8,7 @@
 //! [`cursor`] (paging), [`arguments`] (limits), [`confirmation`] (destructive writes), [`server`] and [`tls`] (the way to a server),
 //! [`slots`] (the connections of a pool), [`stream`] (all rows, for other services), [`progress`] (calls that tell how far they are),
 //! [`resource`], [`prompt`] and [`completion`] (what people choose from, beside the tools that a model calls).
+//! [`listens`], [`healthcheck`] and [`doctor`] are what every program can be asked beside serving.
 //! [`trace`] (spans) and [`metrics`] are made here; [`telemetry`] sends them, and writes the log.
 
 use std::future::Future;
@@ -24,9 +25,12 @@ pub mod completion;
 pub mod config;
 pub mod confirmation;
 pub mod cursor;
+pub mod doctor;
 pub mod fault;
 pub mod grpc;
+pub mod healthcheck;
 pub mod lifecycle;
+pub mod listens;
 pub mod metrics;
 pub mod progress;
 pub mod prompt;
@@ -89,6 +93,19 @@ pub struct Process {
     pub config: Option<PathBuf>,
     /// How the log looks: a machine that reads it wants no text for people beside it.
     pub log_format: telemetry::Format,
+    metrics: metrics::Options,
+}
+
+impl Process {
+    /// Serves `/metrics` where the settings say so. For what serves others: a command that asks the process beside it a question would
+    /// find its port taken.
+    ///
+    /// # Errors
+    /// The address can't be listened on.
+    pub async fn serve_metrics(&self) -> Result<(), BoxError> {
+        let served = metrics::serve(&self.metrics, &self.lifecycle).await;
+        served.map_err(|error| format!("can't serve metrics: {error}").into())
+    }
 }
 
 /// What the command line, the environment and a file come to.
@@ -98,6 +115,9 @@ struct Parsed<O: clap::Args> {
     config: Option<PathBuf>,
     /// What the process is called in traces and metrics.
     service: String,
+    /// Whether a short question about the process that serves is all that is asked: what came of it is told to who asked, and to no
+    /// collector, which would take it for the process itself.
+    is_question: bool,
 }
 
 /// Runs a process from its first line to its exit code: [`Program`] with nothing special.
@@ -197,6 +217,7 @@ impl Program {
             options,
             config,
             service,
+            is_question,
         } = match self.parse::<O>() {
             Ok(parsed) => parsed,
             Err(config::Error::Usage(error)) => {
@@ -218,7 +239,8 @@ impl Program {
                 return ExitCode::FAILURE;
             }
         };
-        let telemetry = telemetry::start(&service, &options.log, &config::variable, runtime.handle());
+        let find: &dyn Fn(&str) -> Option<String> = if is_question { &|_| None } else { &config::variable };
+        let telemetry = telemetry::start(&service, &options.log, find, runtime.handle());
         let lifecycle = Lifecycle::new();
         let result = runtime.block_on(async {
             lifecycle.stop_on_signals({
@@ -229,11 +251,9 @@ impl Program {
                 lifecycle: lifecycle.clone(),
                 config,
                 log_format: options.log.log_format,
+                metrics: options.metrics,
             };
-            let result = match metrics::serve(&options.metrics, &lifecycle).await {
-                Ok(()) => main(options.own, process).await,
-                Err(error) => Err(format!("can't serve metrics: {error}").into()),
-            };
+            let result = main(options.own, process).await;
             lifecycle.stop();
             lifecycle
                 .drain(Duration::from_secs_f64(options.shutdown_grace.max(0.0)))
@@ -278,6 +298,9 @@ impl Program {
             options,
             config: path,
             service: self.service(&matches),
+            is_question: matches
+                .subcommand_name()
+                .is_some_and(|name| matches!(name, listens::COMMAND | healthcheck::COMMAND)),
         })
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 
 use crate::config::Secret;
+use crate::doctor::Verdict;
+use crate::doctor::probe::of_io;
 
 /// libpq's words for how a connection uses TLS.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +57,19 @@ pub fn unreachable(error: &io::Error) -> &'static str {
         // What the resolver says has no kind of its own.
         _ if error.raw_os_error().is_none() => "the host's name can't be looked up",
         _ => "the network failed",
+    }
+}
+
+/// What doctor says of a connection that can't be had.
+pub fn verdict(error: &io::Error) -> Verdict {
+    match of_io(error) {
+        // Of a Unix socket.
+        _ if error.kind() == io::ErrorKind::NotFound => Verdict::Refused,
+        // What the resolver says has no kind of its own, and no number.
+        Verdict::TimedOut if error.kind() != io::ErrorKind::TimedOut && error.raw_os_error().is_none() => {
+            Verdict::NameNotFound
+        }
+        verdict => verdict,
     }
 }
 

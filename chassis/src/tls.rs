@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::doctor::Verdict;
+
 /// How strictly the server's certificate is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -60,6 +62,9 @@ pub enum Error {
     /// The certificate has expired.
     #[error("TLS: the server's certificate has expired")]
     Expired(#[source] io::Error),
+    /// The certificate is not valid yet.
+    #[error("TLS: the server's certificate is not valid yet")]
+    NotYetValid(#[source] io::Error),
     /// The certificate is wrong in another way.
     #[error("TLS: the server's certificate is not valid")]
     Invalid(#[source] io::Error),
@@ -74,6 +79,22 @@ pub enum Error {
     SetUp(#[source] rustls::Error),
 }
 
+impl Error {
+    /// What doctor says of it. A handshake that fails may be one with a server that has no TLS; that is the protocol's to know.
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Name | Self::OtherName(_) => Verdict::TlsWrongName,
+            Self::File(_) | Self::Nobody | Self::Pair | Self::SetUp(_) => Verdict::TlsFiles,
+            Self::UnknownAuthority(_) => Verdict::TlsUnknownAuthority,
+            Self::Expired(_) => Verdict::TlsExpired,
+            Self::NotYetValid(_) => Verdict::TlsNotYetValid,
+            Self::Invalid(_) => Verdict::TlsInvalid,
+            Self::Refused(_) => Verdict::TlsRefused,
+            Self::Handshake(_) => Verdict::TlsFailed,
+        }
+    }
+}
+
 /// Speaks TLS on a stream whose server expects it. Files are read now, so that a renewed certificate needs no restart.
 ///
 /// # Errors
@@ -86,24 +107,28 @@ pub async fn connect(
     let config = client_config(options)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::Name)?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    connected.map_err(|error| {
-        let cause = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let kind = match cause {
-            Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    Error::OtherName
-                }
-                CertificateError::UnknownIssuer => Error::UnknownAuthority,
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => Error::Expired,
-                _ => Error::Invalid,
-            },
-            Some(rustls::Error::AlertReceived(_)) => Error::Refused,
-            _ => Error::Handshake,
-        };
-        kind(error)
-    })
+    connected.map_err(of_handshake)
+}
+
+/// Why a handshake failed.
+pub(crate) fn of_handshake(error: io::Error) -> Error {
+    let cause = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let kind = match cause {
+        Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Error::OtherName
+            }
+            CertificateError::UnknownIssuer => Error::UnknownAuthority,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Error::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Error::NotYetValid,
+            _ => Error::Invalid,
+        },
+        Some(rustls::Error::AlertReceived(_)) => Error::Refused,
+        _ => Error::Handshake,
+    };
+    kind(error)
 }
 
 /// What rustls needs, for clients that make their connections themselves. Files are read now.

@@ -1,4 +1,4 @@
-// kustomize, for `cargo xtask lint monitoring` where neither it nor kubectl is installed: `go tool kustomize` in this folder.
+// kustomize, for `cargo xtask lint kubernetes` where neither it nor kubectl is installed: `go tool kustomize` in this folder.
 module mcp-hub/testing/kustomize
 
 go 1.24.0

@@ -163,7 +163,8 @@ fn prepare(programs: &Programs, port: u16, settings: &Settings) -> anyhow::Resul
     let user = User::for_folder(&folder, "mysql")?;
     let configuration = folder.join("my.cnf");
     let defaults = format!("--defaults-file={}", configuration.display());
-    let process = Process::new(user, folder.clone(), &programs.server, [&defaults])?;
+    let (program, arguments) = settings.command(&programs.server, [&defaults]);
+    let process = Process::new(user, folder.clone(), &program, arguments)?;
 
     std::fs::write(&configuration, lines(&folder, port, settings))?;
     std::fs::write(folder.join("accounts.sql"), ACCOUNTS)?;

@@ -188,12 +188,8 @@ fn prepare(programs: &Programs, bolt: u16, http: u16, settings: &Settings) -> an
         .prefix("mcp-hub-neo4j-")
         .tempdir()?
         .keep();
-    let process = Process::new(
-        User::Ourselves,
-        home.clone(),
-        &programs.java,
-        programs.arguments(&home),
-    )?;
+    let (program, arguments) = settings.command(&programs.java, programs.arguments(&home));
+    let process = Process::new(User::Ourselves, home.clone(), &program, arguments)?;
 
     std::fs::write(home.join("neo4j.conf"), lines(bolt, http, settings))?;
     std::fs::create_dir_all(home.join("data/dbms"))?;

@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_mins(2);
 
 /// The shell is the server's parent, so that it can wait for its end. `jobs` makes every shell notice a child that has
 /// ended; without it `kill -0` would take a zombie for a running process. The number of one that has ended is forgotten:
-/// the system may give it to another.
+/// the system may give it to another. A signal that halts is not heeded by all threads at once: one that runs may answer a call before.
 const SUPERVISE: &str = r#"
     folder=$1
     shift
@@ -25,10 +25,14 @@ const SUPERVISE: &str = r#"
         jobs >/dev/null
         [ -n "$server" ] && kill -0 "$server" 2>/dev/null
     }
+    halted() {
+        ! cat "/proc/$server"/task/*/stat 2>/dev/null | sed 's/.*) //' | grep -q '^[^TZX]'
+    }
     while read -r order; do
         case $order in
             START) "$@" >>"$folder/log" 2>&1 </dev/null & server=$! ;;
             STATE) if running; then echo running; else server=; echo ended; fi ;;
+            STOP) kill -s STOP "$server"; until halted; do :; done ;;
             *) kill -s "$order" "$server" ;;
         esac
     done

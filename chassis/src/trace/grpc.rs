@@ -2,7 +2,7 @@
 //!
 //! [`Traced`] is the outermost of the layers of an adapter's server that are ours, so that it sees what the others answer: a handler that
 //! panicked, a connection with too many calls. tonic's timeout is outside of all layers and drops what is inside; which of the two ends
-//! of a dropped call it was, is told by the call's own limit.
+//! of a dropped call it was, is told by the call's own limit, about which its caller gives up as well.
 //!
 //! The span ends when the last byte of the answer has been taken, when the caller has gone, or when the answer fails. It is in force while
 //! the handler runs, so that what the handler begins is below it; a task that works for the call is given it by
@@ -43,6 +43,9 @@ crate::instruments! {
         [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0],
     );
 }
+
+/// How much sooner than at its limit a call was at most given up for its limit.
+const MOST_SLACK: Duration = Duration::from_millis(100);
 
 /// The most characters that are shown of a method that does not exist.
 const LONGEST_NAME: usize = 128;
@@ -159,6 +162,11 @@ impl Call {
         }
     }
 
+    /// A caller's own timer began before ours, by the way of the request, and may be what ends the call.
+    fn slack(&self) -> Duration {
+        (self.limit / 10).min(MOST_SLACK)
+    }
+
     /// The head of the answer is there. Without a body it says how the call ended.
     fn answered<B>(mut self, answer: http::Response<B>) -> http::Response<Answer<B>> {
         if answer.headers().contains_key(Status::GRPC_STATUS) {
@@ -224,7 +232,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if !self.settled {
-            let late = !self.answered && self.begun.elapsed() >= self.limit;
+            let late = !self.answered && self.begun.elapsed() + self.slack() >= self.limit;
             let code = if late {
                 Code::DeadlineExceeded
             } else {

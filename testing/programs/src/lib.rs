@@ -3,23 +3,25 @@
 //!
 //! A folder named in the environment comes first, then the PATH, then where the usual package puts them.
 
+mod clock;
 mod environment;
 mod jaeger;
 mod mariadb;
 mod neo4j;
-mod nginx;
 mod postgres;
 mod prometheus;
+mod proxy;
 mod qdrant;
 mod sources;
 
+pub use clock::clock;
 pub use environment::{cache, find, variable};
 pub use jaeger::{JaegerBuild, jaeger};
 pub use mariadb::MariaDb;
 pub use neo4j::Neo4j;
-pub use nginx::nginx;
 pub use postgres::{pgbouncer, postgres};
 pub use prometheus::{prometheus, promtool};
+pub use proxy::{caddy, nginx};
 pub use qdrant::{Ports as QdrantPorts, Qdrant, StandIn as QdrantStandIn};
 
 /// The variables by which tests are given a server, or the programs to start one.
