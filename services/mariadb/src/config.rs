@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 pub use mcp_hub_chassis::server::SslMode;
 use mcp_hub_chassis::server::{port, read_secret};
 
@@ -246,6 +247,7 @@ impl Config {
 
 fn secret(file: &Path) -> Result<Secret, Error> {
     read_secret(file).map_err(|source| Error::Unavailable {
+        verdict: Verdict::SecretUnreadable,
         reason: format!("the secret's file {} can't be read", file.display()),
         source: Some(source.into()),
     })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{Fault, Lifecycle, arguments, slots};
 use mcp_hub_proto::adapter::v1 as adapter;
@@ -154,15 +155,20 @@ impl Database {
         let Some(named) = database.filter(|named| !named.is_empty() && Some(*named) != default.as_deref())
         else {
             let name = default.as_deref().unwrap_or_default();
-            let unavailable = |reason| {
+            let unavailable = |verdict, reason| {
                 let source = None;
-                Err(Error::Unavailable { reason, source })
+                Err(Error::Unavailable {
+                    verdict,
+                    reason,
+                    source,
+                })
             };
             return match pool.lease(default.as_deref(), wait).await {
-                Err(Error::Server(error)) if error.number == UNKNOWN_DATABASE => {
-                    unavailable(format!("there is no database \"{name}\""))
-                }
-                Err(Error::Server(error)) => unavailable(error.message),
+                Err(Error::Server(error)) if error.number == UNKNOWN_DATABASE => unavailable(
+                    Verdict::DatabaseMissing,
+                    format!("there is no database \"{name}\""),
+                ),
+                Err(Error::Server(error)) => unavailable(error.verdict(), error.message),
                 result => result,
             };
         };

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::{BoxError, Fault};
 use sqlx::mysql::MySqlDatabaseError;
@@ -21,6 +22,8 @@ pub enum Error {
     /// No connection can be had. The reason is clean: it names no address.
     #[error("can't connect: {reason}")]
     Unavailable {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why, in words for an operator who may not read addresses: "connection refused".
         reason: String,
         /// The cause, for the log.
@@ -104,6 +107,19 @@ impl ServerError {
         self
     }
 
+    /// What doctor says of it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.number {
+            1040 | 1203 | 1226 => Verdict::ConnectionLimit,
+            1044 | 1142 => Verdict::DatabaseDenied,
+            1049 => Verdict::DatabaseMissing,
+            // The server lets such a user in, and then forbids whatever is asked.
+            1820 | 1862 => Verdict::PasswordExpired,
+            1053 | 1079 | 1152 => Verdict::Starting,
+            _ => Verdict::NotWorking,
+        }
+    }
+
     /// Whether KILL QUERY or a limit of the server's ended the statement.
     pub(crate) fn is_interrupted(&self) -> bool {
         // ER_QUERY_INTERRUPTED; MariaDB's max_statement_time; MySQL's max_execution_time.
@@ -183,6 +199,21 @@ impl Error {
     /// Whether the statement was interrupted, by whomever.
     pub(crate) fn is_interrupted(&self) -> bool {
         matches!(self, Self::Server(error) if error.is_interrupted())
+    }
+
+    /// What doctor says of it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Unavailable { verdict, .. } => *verdict,
+            Self::Settings(_) => Verdict::SettingWrong,
+            Self::Lost(_) => Verdict::Closed,
+            Self::TimedOut(_) => Verdict::Silent,
+            Self::Busy => Verdict::ConnectionLimit,
+            Self::Server(error) => error.verdict(),
+            Self::Fault(_) | Self::Protocol(_) | Self::UnknownType(_) | Self::Unexpected { .. } => {
+                Verdict::NotWorking
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use mcp_hub_chassis::doctor::diagnosis::Diagnosis;
 use mcp_hub_chassis::grpc::AdapterServer;
 use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::status::Status;
@@ -20,6 +21,7 @@ mod catalogue;
 mod completions;
 pub mod config;
 pub mod database;
+mod doctor;
 pub mod error;
 mod execution;
 mod explain;
@@ -38,6 +40,7 @@ mod value;
 mod write;
 
 pub use config::Config;
+pub use doctor::examine;
 pub use error::Error;
 
 /// Where the adapter listens as a process of its own.
@@ -60,6 +63,9 @@ pub async fn serve(
 ) -> Result<(), BoxError> {
     config.check()?;
     let allow_writes = config.allow_writes;
+    let diagnosis = Diagnosis::new(config.clone(), name, |config, key, scope| async move {
+        examine(config, &key, scope).await
+    });
     let database = database::Database::new(config, name, lifecycle.clone());
     let status = Arc::new(Status::new(database.clone()));
     let changed = Changed::default();
@@ -67,6 +73,7 @@ pub async fn serve(
     let names = Arc::new(completions::Names::new(database.clone()));
     let service = service::Service::new(database, lifecycle.clone(), changed.clone());
     let server = AdapterServer::new(status)
+        .diagnosis(diagnosis)
         .add(MariadbServiceServer::new(service.clone()), DESCRIPTORS)
         .add(MariadbPromptServiceServer::new(service.clone()), DESCRIPTORS)
         .resources(tables, changed)

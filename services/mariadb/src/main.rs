@@ -6,5 +6,6 @@ fn main() -> std::process::ExitCode {
         ("MARIADB_", "mysql"),
         mcp_hub_mariadb::PORT,
         mcp_hub_mariadb::serve,
+        mcp_hub_mariadb::examine,
     )
 }

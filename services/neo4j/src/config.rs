@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::server::{self, Url};
 
 use crate::error::Error;
@@ -210,6 +211,7 @@ impl Config {
             // Nobody's fault: of an adapter that only tells of itself, and of one whose settings are still to come.
             (None, None) => {
                 return Err(Error::Unavailable {
+                    verdict: Verdict::SettingMissing,
                     reason: "NEO4J_URI is not set".to_owned(),
                     source: None,
                 });
@@ -277,6 +279,7 @@ impl Parts {
 
 fn read_secret(file: &Path) -> Result<Secret, Error> {
     server::read_secret(file).map_err(|source| Error::Unavailable {
+        verdict: Verdict::SecretUnreadable,
         reason: format!("the secret's file {} can't be read", file.display()),
         source: Some(source),
     })

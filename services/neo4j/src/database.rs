@@ -18,7 +18,7 @@ use crate::wire::packstream::Entries;
 
 mod lease;
 mod pool;
-mod routing;
+pub(crate) mod routing;
 mod summary;
 mod transaction;
 
@@ -180,6 +180,21 @@ impl Database {
             routes.forget();
             table.nobody(role)
         })
+    }
+
+    /// The servers that the one of the settings sends its clients to, each once.
+    ///
+    /// # Errors
+    /// When it can't be asked.
+    pub(crate) async fn advertised(&self) -> Result<Vec<Address>, Error> {
+        let target = self.0.config.target(Role::Reader)?;
+        let mut guide = self
+            .pool(Role::Reader, &target.address)
+            .lease(LONGEST_WAIT, 1)
+            .await?;
+        let database = target.database.as_deref();
+        let table = self.0.routes.ask(guide.connection(), &target, database).await?;
+        Ok(table.addresses())
     }
 
     /// A connection to the first of the servers that can be reached; `None` when none can.

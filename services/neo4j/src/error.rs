@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault::Reason;
 
 use crate::wire::packstream::Packed;
@@ -27,6 +28,8 @@ pub enum Error {
     /// No stream to the server can be had. The reason is clean: it names no address.
     #[error("can't connect: {reason}")]
     Unreachable {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why, in words for an operator who may not read addresses: "connection refused".
         reason: String,
         /// The cause, for the log.
@@ -35,6 +38,8 @@ pub enum Error {
     /// The server can be reached, but not used. The reason is clean as well.
     #[error("can't be used: {reason}")]
     Unavailable {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why.
         reason: String,
         /// The cause, for the log.
@@ -43,6 +48,8 @@ pub enum Error {
     /// The server refuses the login. The reason is clean as well.
     #[error("the login is refused: {reason}")]
     Refused {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why.
         reason: String,
     },
@@ -212,6 +219,31 @@ impl Error {
     pub(crate) fn is_lost_connection(&self) -> bool {
         matches!(self, Self::Lost(_))
     }
+
+    /// What doctor says of it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Unreachable { verdict, .. }
+            | Self::Unavailable { verdict, .. }
+            | Self::Refused { verdict, .. } => *verdict,
+            Self::Settings(_) => Verdict::SettingWrong,
+            Self::Lost(_) => Verdict::Closed,
+            Self::TimedOut(_) => Verdict::Silent,
+            Self::Busy => Verdict::ConnectionLimit,
+            Self::Server(error) => match error.code.as_str() {
+                "Neo.ClientError.Database.DatabaseNotFound" => Verdict::DatabaseMissing,
+                "Neo.ClientError.Security.Forbidden" => Verdict::DatabaseDenied,
+                "Neo.ClientError.Security.CredentialsExpired" => Verdict::PasswordExpired,
+                "Neo.TransientError.Request.NoThreadsAvailable" => Verdict::ConnectionLimit,
+                "Neo.TransientError.General.DatabaseUnavailable"
+                | "Neo.TransientError.Database.DatabaseUnavailable" => Verdict::Starting,
+                _ => Verdict::NotWorking,
+            },
+            Self::Fault(_) | Self::TooLarge(_) | Self::Protocol(_) | Self::Unexpected { .. } => {
+                Verdict::NotWorking
+            }
+        }
+    }
 }
 
 impl From<Fault> for Error {
@@ -227,7 +259,7 @@ impl From<Error> for Fault {
             Error::Server(error) => (*error).into(),
             Error::Unreachable { ref reason, .. }
             | Error::Unavailable { ref reason, .. }
-            | Error::Refused { ref reason } => Self::unavailable(reason, &error),
+            | Error::Refused { ref reason, .. } => Self::unavailable(reason, &error),
             Error::Lost(_) => Self::lost(&error),
             Error::Busy => Self::busy(),
             Error::TimedOut(limit) => Self::timed_out(limit),

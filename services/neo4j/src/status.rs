@@ -53,7 +53,7 @@ impl Watched for Database {
             Error::TimedOut(_) => Failure::Silent,
             Error::Unreachable { reason, .. }
             | Error::Unavailable { reason, .. }
-            | Error::Refused { reason } => Failure::Unusable(reason),
+            | Error::Refused { reason, .. } => Failure::Unusable(reason),
             error => Failure::Unusable(Fault::from(error).message),
         }
     }

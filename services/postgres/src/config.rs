@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::server::{self, SslMode};
 
 use crate::error::Error;
@@ -281,6 +282,7 @@ impl Config {
 
 fn read_secret(file: &Path) -> Result<Secret, Error> {
     server::read_secret(file).map_err(|source| Error::Unavailable {
+        verdict: Verdict::SecretUnreadable,
         reason: format!("the secret's file {} can't be read", file.display()),
         source: Some(source),
     })

@@ -145,6 +145,11 @@ impl Database {
         slots::sum(size, self.pools().iter().map(|pool| pool.status()))
     }
 
+    /// Whether a pooler in transaction mode stands in front of the server, as far as a login has learnt it.
+    pub(crate) fn is_behind_pooler(&self) -> bool {
+        self.pools().iter().any(|pool| pool.is_behind_pooler())
+    }
+
     fn pools(&self) -> Vec<Arc<Pool>> {
         let pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.values().cloned().collect()

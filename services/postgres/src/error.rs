@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fallible_iterator::FallibleIterator as _;
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault::Reason;
 use postgres_protocol::message::backend::ErrorFields;
 
@@ -23,6 +24,8 @@ pub enum Error {
     /// No connection can be had. The reason is clean: it names no address.
     #[error("can't connect: {reason}")]
     Unavailable {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why, in words for an operator who may not read addresses: "connection refused".
         reason: String,
         /// The cause, for the log.
@@ -171,6 +174,25 @@ impl Error {
         }
     }
 
+    /// What doctor says of it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Unavailable { verdict, .. } => *verdict,
+            Self::Settings(_) => Verdict::SettingWrong,
+            Self::Lost(_) => Verdict::Closed,
+            Self::TimedOut(_) => Verdict::Silent,
+            Self::Busy => Verdict::ConnectionLimit,
+            Self::Server(error) | Self::StartupParameter(error) => match error.sqlstate.as_str() {
+                "42501" => Verdict::DatabaseDenied,
+                "3D000" => Verdict::DatabaseMissing,
+                "53300" => Verdict::ConnectionLimit,
+                "57P01" | "57P02" | "57P03" => Verdict::Starting,
+                _ => Verdict::NotWorking,
+            },
+            Self::Fault(_) | Self::Protocol(_) | Self::Unexpected { .. } => Verdict::NotWorking,
+        }
+    }
+
     /// Whether a new attempt on a new connection may succeed where this one failed because its connection was dead.
     pub(crate) fn is_lost_connection(&self) -> bool {
         match self {
@@ -282,6 +304,7 @@ mod tests {
                 Error::Server(Box::new(server("40001"))),
                 Error::StartupParameter(Box::new(server("08P01"))),
                 Error::Unavailable {
+                    verdict: Verdict::Refused,
                     reason: String::new(),
                     source: Some(io()),
                 },
@@ -327,6 +350,7 @@ mod tests {
     #[test]
     fn a_cause_of_unavailability_stays_in_the_log() {
         let fault = Fault::from(Error::Unavailable {
+            verdict: Verdict::Refused,
             reason: "connection refused".to_owned(),
             source: Some(io::Error::other("10.0.0.5:5432")),
         });

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use mcp_hub_chassis::doctor::diagnosis::Diagnosis;
 use mcp_hub_chassis::grpc::AdapterServer;
 use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::status::Status;
@@ -21,6 +22,7 @@ mod catalogue;
 mod completions;
 pub mod config;
 pub mod database;
+mod doctor;
 pub mod error;
 mod execution;
 mod explain;
@@ -41,6 +43,7 @@ mod wire;
 mod write;
 
 pub use config::Config;
+pub use doctor::examine;
 pub use error::Error;
 
 /// Where the adapter listens as a process of its own.
@@ -61,11 +64,15 @@ pub async fn serve(
 ) -> Result<(), BoxError> {
     config.check()?;
     let allow_writes = config.allow_writes;
+    let diagnosis = Diagnosis::new(config.clone(), name, |config, key, scope| async move {
+        examine(config, &key, scope).await
+    });
     let database = database::Database::new(config, name, lifecycle.clone());
     let status = Arc::new(Status::new(database.clone()));
     let changed = Changed::default();
     let service = service::Service::new(database.clone(), lifecycle.clone(), changed.clone());
     let server = AdapterServer::new(status)
+        .diagnosis(diagnosis)
         .add(PostgresServiceServer::new(service.clone()), DESCRIPTORS)
         .add(PostgresPromptServiceServer::new(service.clone()), DESCRIPTORS)
         .resources(Arc::new(resources::Tables(database.clone())), changed)

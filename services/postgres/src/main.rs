@@ -5,5 +5,6 @@ fn main() -> std::process::ExitCode {
         "mcp-hub-postgres",
         mcp_hub_postgres::PORT,
         mcp_hub_postgres::serve,
+        mcp_hub_postgres::examine,
     )
 }

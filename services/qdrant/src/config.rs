@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::server::{self, Url};
 
 use crate::error::Error;
@@ -44,7 +45,8 @@ pub struct Config {
     /// The API key, or a token (JWT) that the server takes in its place.
     #[arg(long, env = "QDRANT_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub api_key: Option<Secret>,
-    /// A file that holds the API key. It is read again when it changes, so that a new key needs no restart.
+    /// A file that holds the API key. It is read again when it changes, so that a new key needs no restart. While there is no such
+    /// file there is no key.
     #[arg(long, env = "QDRANT_API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
     /// The certificates to trust with `https`, as PEM; those of the system when absent.
@@ -215,15 +217,20 @@ impl Config {
 
     /// The API key, its file read now; absent where the server asks for none.
     pub(crate) fn api_key(&self, role: Role) -> Result<Option<Secret>, Error> {
-        let (key, file) = if role == Role::Writer && self.has_write_key() {
-            (&self.write_api_key, &self.write_api_key_file)
+        let key = if role == Role::Writer && self.has_write_key() {
+            match (&self.write_api_key, &self.write_api_key_file) {
+                (Some(key), _) => Some(key.clone()),
+                (None, Some(file)) => Some(read_secret(file)?),
+                (None, None) => None,
+            }
         } else {
-            (&self.api_key, &self.api_key_file)
-        };
-        let key = match (key, file) {
-            (Some(key), _) => Some(key.clone()),
-            (None, Some(file)) => Some(read_secret(file)?),
-            (None, None) => None,
+            match (&self.api_key, &self.api_key_file) {
+                (Some(key), _) => Some(key.clone()),
+                // A Secret of Kubernetes without the key makes no file, and a server that wants one says so.
+                (None, Some(file)) if file_is_absent(file) => None,
+                (None, Some(file)) => Some(read_secret(file)?),
+                (None, None) => None,
+            }
         };
         // Compose files and manifests give an empty one where there is none.
         Ok(key.filter(|key| !key.expose().is_empty()))
@@ -251,8 +258,14 @@ fn parse_url(text: &str) -> Result<(Url, bool), Error> {
     Ok((url, tls))
 }
 
+/// Whether there is surely no such file. One that can't be looked at may be there.
+fn file_is_absent(file: &Path) -> bool {
+    file.try_exists().is_ok_and(|exists| !exists)
+}
+
 fn read_secret(file: &Path) -> Result<Secret, Error> {
     server::read_secret(file).map_err(|source| Error::Unavailable {
+        verdict: Verdict::SecretUnreadable,
         reason: format!("the secret's file {} can't be read", file.display()),
         source: Some(source.into()),
     })

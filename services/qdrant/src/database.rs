@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault::Reason;
 use mcp_hub_chassis::metrics::pool::{self, Pool};
 use mcp_hub_chassis::slots::Slots;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 use tonic::Code;
 use tracing::Instrument as _;
 
-use crate::config::{Config, Role};
+use crate::config::{Config, Role, Target};
 use crate::error::{Error, ServerError};
 
 mod connection;
@@ -85,6 +86,11 @@ impl Database {
     /// A call that learns what the reading key may do.
     pub(crate) fn judge(&self, timeout: Duration) -> Session {
         self.session(Role::Judge, timeout)
+    }
+
+    /// Whether the server's port of REST answers: where that of gRPC does not, it is all that was published.
+    pub(crate) async fn only_rest_answers(&self, target: &Target) -> bool {
+        diagnosis::of_unreachable(target).await.is_some()
     }
 
     fn session(&self, role: Role, timeout: Duration) -> Session {
@@ -403,6 +409,7 @@ impl Session {
     async fn lacks(&self, method: Method) -> Error {
         if method.path == qdrant::HealthCheckRequest::METHOD.path {
             let error = Error::Unavailable {
+                verdict: Verdict::WrongProtocol,
                 reason: "what answers is not Qdrant's gRPC".to_owned(),
                 source: None,
             };

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault::{self, Reason};
 use mcp_hub_chassis::{BoxError, Fault};
 use tonic::Code;
@@ -21,6 +22,8 @@ pub enum Error {
     /// No connection to the server can be had. The reason is clean: it names no address.
     #[error("can't connect: {reason}")]
     Unreachable {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why, in words for an operator who may not read addresses: "connection refused".
         reason: String,
         /// The cause, for the log.
@@ -29,6 +32,8 @@ pub enum Error {
     /// The server can be reached, but not used. The reason is clean as well.
     #[error("can't be used: {reason}")]
     Unavailable {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why.
         reason: String,
         /// The cause, for the log.
@@ -37,6 +42,8 @@ pub enum Error {
     /// The server refuses the API key. The reason is clean as well.
     #[error("the API key is refused: {reason}")]
     Refused {
+        /// What doctor says of it.
+        verdict: Verdict,
         /// Why.
         reason: String,
     },
@@ -151,6 +158,25 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What doctor says of it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Unreachable { verdict, .. }
+            | Self::Unavailable { verdict, .. }
+            | Self::Refused { verdict, .. } => *verdict,
+            Self::Settings(_) => Verdict::SettingWrong,
+            Self::Lost(_) => Verdict::Closed,
+            Self::TimedOut(_) => Verdict::Silent,
+            Self::Busy => Verdict::ConnectionLimit,
+            Self::Server(error) => match error.code {
+                Code::PermissionDenied => Verdict::DatabaseDenied,
+                Code::Unavailable => Verdict::Starting,
+                _ => Verdict::NotWorking,
+            },
+            Self::Fault(_) | Self::TooLarge(_) | Self::Unexpected(_) => Verdict::NotWorking,
+        }
+    }
 }
 
 impl From<Fault> for Error {
@@ -166,7 +192,7 @@ impl From<Error> for Fault {
             Error::Server(error) => error.into(),
             Error::Unreachable { ref reason, .. }
             | Error::Unavailable { ref reason, .. }
-            | Error::Refused { ref reason } => Self::unavailable(reason, &error),
+            | Error::Refused { ref reason, .. } => Self::unavailable(reason, &error),
             Error::Lost(_) => Self::lost(&error),
             Error::Busy => Self::new(
                 Reason::DatabaseBusy,
@@ -253,14 +279,19 @@ mod tests {
             Error::Server(ServerError::new(Code::NotFound, "x")),
             Error::Server(ServerError::new(Code::Internal, "x")),
             Error::Unreachable {
+                verdict: Verdict::Refused,
                 reason: reason(),
                 source: source(),
             },
             Error::Unavailable {
+                verdict: Verdict::Refused,
                 reason: reason(),
                 source: source(),
             },
-            Error::Refused { reason: reason() },
+            Error::Refused {
+                verdict: Verdict::LoginRefused,
+                reason: reason(),
+            },
             Error::Busy,
             Error::TimedOut(Duration::ZERO),
             Error::Lost("x".into()),
@@ -283,6 +314,7 @@ mod tests {
     #[test]
     fn a_cause_of_unavailability_stays_in_the_log() {
         let fault = Fault::from(Error::Unreachable {
+            verdict: Verdict::Refused,
             reason: "connection refused".to_owned(),
             source: Some("10.0.0.5:6334".into()),
         });

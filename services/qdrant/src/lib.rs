@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use mcp_hub_chassis::doctor::diagnosis::Diagnosis;
 use mcp_hub_chassis::grpc::{AdapterServer, MAX_MESSAGE_BYTES};
 use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::status::Status;
@@ -22,6 +23,7 @@ mod completions;
 pub mod config;
 mod count;
 pub mod database;
+mod doctor;
 pub mod embedding;
 pub mod error;
 mod filter;
@@ -40,6 +42,7 @@ mod vector;
 mod write;
 
 pub use config::Config;
+pub use doctor::examine;
 pub use error::Error;
 
 /// Where the adapter listens as a process of its own.
@@ -61,6 +64,9 @@ pub async fn serve(
     config.check()?;
     let allow_writes = config.allow_writes;
     let embeddings = embedding::Embeddings::open(&config.embedding).await?;
+    let diagnosis = Diagnosis::new(config.clone(), name, |config, key, scope| async move {
+        examine(config, &key, scope).await
+    });
     let database = database::Database::new(config, name);
     let status = Arc::new(Status::new(database.clone()));
     let changed = Changed::default();
@@ -68,6 +74,7 @@ pub async fn serve(
     let names = Arc::new(completions::Names::new(database.clone()));
     let service = service::Service::new(database, embeddings, lifecycle.clone(), changed.clone());
     let server = AdapterServer::new(status)
+        .diagnosis(diagnosis)
         .add(QdrantServiceServer::new(service.clone()), DESCRIPTORS)
         .add(QdrantPromptServiceServer::new(service.clone()), DESCRIPTORS)
         .resources(collections, changed)

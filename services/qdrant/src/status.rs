@@ -1,6 +1,7 @@
 //! What the adapter tells of Qdrant to whoever asks how it is.
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::status::{About, Failure, LOOK_TIMEOUT, Product, Watched};
 use qdrant_client::qdrant::CollectionExistsRequest;
 
@@ -33,6 +34,7 @@ impl Watched for Database {
         let version = session.health().await?.version;
         if Version::parse(&version).is_some_and(|version| version < OLDEST) {
             return Err(Error::Unavailable {
+                verdict: Verdict::VersionUnsupported,
                 reason: format!(
                     "Qdrant {version} is older than {OLDEST}, the oldest version that the adapter works with"
                 ),
@@ -56,7 +58,7 @@ impl Watched for Database {
             Error::TimedOut(_) => Failure::Silent,
             Error::Unreachable { reason, .. }
             | Error::Unavailable { reason, .. }
-            | Error::Refused { reason } => Failure::Unusable(reason),
+            | Error::Refused { reason, .. } => Failure::Unusable(reason),
             error => Failure::Unusable(Fault::from(error).message),
         }
     }

@@ -136,6 +136,7 @@ mod tests {
             (Error::Busy, false),
             (
                 Error::Unreachable {
+                    verdict: mcp_hub_chassis::doctor::Verdict::Refused,
                     reason: "connection refused".to_owned(),
                     source: None,
                 },

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault;
 use mcp_hub_chassis::metrics::{self, pool};
 use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _};
@@ -177,13 +178,21 @@ impl Database {
         wait(task, &stop, None).await
     }
 
-    /// Asks the file whether it answers, on a connection kept for that.
-    pub(crate) async fn probe(&self) -> bool {
-        let stop = Stop::new(Some(PROBE_LIMIT));
+    /// Reads the whole schema, on a connection kept for that.
+    ///
+    /// # Errors
+    /// Why the file can't be used.
+    pub(crate) async fn look(&self, limit: Duration) -> Result<(), Error> {
+        let stop = Stop::new(Some(limit));
         let _cancel = CancelOnDrop::new(&stop);
         let (inner, held) = (self.0.clone(), stop.clone());
         let task = tokio::task::spawn_blocking(move || inner.probe(&held));
-        match wait(task, &stop, stop.deadline()).await {
+        wait(task, &stop, stop.deadline()).await
+    }
+
+    /// Asks the file whether it answers, on a connection kept for that.
+    pub(crate) async fn probe(&self) -> bool {
+        match self.look(PROBE_LIMIT).await {
             Ok(()) => true,
             Err(error) => {
                 // A probe says more than that a statement failed: whatever it met is why the file can't be used.
@@ -252,7 +261,7 @@ impl Inner {
         };
         let result = connection.and_then(|mut connection| {
             let result = connection.run(stop, acquire, work);
-            if !matches!(&result, Err(Error::Unavailable(_) | Error::Sqlite(_))) {
+            if !matches!(&result, Err(Error::Unavailable(..) | Error::Sqlite(_))) {
                 connection.count(pool::Connection::now_idle);
                 lock(&self.idle).push(connection);
             }
@@ -273,7 +282,10 @@ impl Inner {
     fn probe(&self, stop: &Arc<Stop>) -> Result<(), Error> {
         // Held while SQLite works: a probe that hangs in the operating system must not be joined by more.
         let Ok(mut kept) = self.probe.try_lock() else {
-            return Err(Error::Unavailable("the file does not answer".into()));
+            return Err(Error::Unavailable(
+                Verdict::Silent,
+                "the file does not answer".into(),
+            ));
         };
         let connection = match kept
             .take()
@@ -350,7 +362,7 @@ fn plain_path(path: &Path) -> Result<&Path, Error> {
     let text = path.to_string_lossy();
     if text.is_empty() || text.starts_with(':') || text.starts_with("file:") {
         let reason = "SQLITE_PATH must be the plain path of a file, without \"file:\"";
-        return Err(Error::Unavailable(reason.into()));
+        return Err(Error::Unavailable(Verdict::SettingWrong, reason.into()));
     }
     Ok(path)
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use mcp_hub_chassis::Fault;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::fault::Reason;
 
 use crate::guard::Denial;
@@ -14,9 +15,9 @@ pub enum Error {
     /// No file was named.
     #[error("no database file is named: set SQLITE_PATH")]
     NotConfigured,
-    /// The file can't be used now; the sentence names no path.
-    #[error("the database can't be used: {0}")]
-    Unavailable(Cow<'static, str>),
+    /// The file can't be used now: what doctor says of it, and a sentence that names no path.
+    #[error("the database can't be used: {1}")]
+    Unavailable(Verdict, Cow<'static, str>),
     /// No connection became free in time.
     #[error("all connections are in use")]
     PoolBusy,
@@ -71,7 +72,7 @@ impl Error {
     /// The reason of the fault that it becomes.
     pub(crate) fn reason(&self) -> Reason {
         match self {
-            Self::NotConfigured | Self::Unavailable(_) => Reason::DatabaseUnavailable,
+            Self::NotConfigured | Self::Unavailable(..) => Reason::DatabaseUnavailable,
             Self::PoolBusy | Self::Locked => Reason::DatabaseBusy,
             Self::TimedOut(_) => Reason::StatementTimedOut,
             Self::Cancelled => Reason::Cancelled,
@@ -79,6 +80,17 @@ impl Error {
             Self::Denied { .. } => Reason::WriteNotAllowed,
             Self::Fault(fault) => fault.reason,
             Self::Sqlite(_) | Self::Task(_) | Self::Sample(_) => Reason::Internal,
+        }
+    }
+
+    /// What doctor says of it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::NotConfigured => Verdict::SettingMissing,
+            Self::Unavailable(verdict, _) => *verdict,
+            Self::Locked => Verdict::FileLocked,
+            Self::TimedOut(_) => Verdict::Silent,
+            _ => Verdict::NotWorking,
         }
     }
 
@@ -101,7 +113,7 @@ impl Error {
     /// The sentence for the status page, when this error says that the file itself can't be used.
     pub fn unavailability(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::Unavailable(reason) => Some(reason.clone()),
+            Self::Unavailable(_, reason) => Some(reason.clone()),
             Self::Locked => Some("another process has locked the file".into()),
             Self::NotConfigured => Some("no database file is named".into()),
             _ => None,
@@ -123,7 +135,7 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::NotConfigured | Error::Unavailable(_) => Self::new(Reason::DatabaseUnavailable, message),
+            Error::NotConfigured | Error::Unavailable(..) => Self::new(Reason::DatabaseUnavailable, message),
             Error::PoolBusy => Self::busy(),
             Error::Locked => Self::new(Reason::DatabaseBusy, format!("{message}: try again")),
             Error::TimedOut(limit) => Self::timed_out(limit),
@@ -164,7 +176,7 @@ mod tests {
         let errors = || {
             [
                 Error::NotConfigured,
-                Error::Unavailable("x".into()),
+                Error::Unavailable(Verdict::FileMissing, "x".into()),
                 Error::PoolBusy,
                 Error::Locked,
                 Error::TimedOut(Duration::ZERO),

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use mcp_hub_chassis::doctor::diagnosis::Diagnosis;
 use mcp_hub_chassis::grpc::AdapterServer;
 use mcp_hub_chassis::resource::Changed;
 use mcp_hub_chassis::{BoxError, Lifecycle};
@@ -19,6 +20,7 @@ mod catalogue;
 mod completions;
 mod config;
 mod database;
+mod doctor;
 mod error;
 mod explain;
 mod guard;
@@ -34,6 +36,7 @@ mod value;
 mod write;
 
 pub use config::Config;
+pub use doctor::examine;
 pub use error::{Error, Refusal};
 pub use guard::Denial;
 
@@ -52,9 +55,13 @@ pub async fn serve(
     listener: TcpListener,
     lifecycle: Lifecycle,
 ) -> Result<(), BoxError> {
+    let diagnosis = Diagnosis::new(config.clone(), name, |config, key, scope| async move {
+        examine(config, &key, scope).await
+    });
     let changed = Changed::default();
     let service = service::Service::new(&config, name, lifecycle.clone(), changed.clone());
     let server = AdapterServer::new(Arc::new(service.clone()))
+        .diagnosis(diagnosis)
         .add(SqliteServiceServer::new(service.clone()), DESCRIPTORS)
         .add(SqlitePromptServiceServer::new(service.clone()), DESCRIPTORS)
         .resources(Arc::new(resources::Tables(service.database())), changed)

@@ -4,6 +4,7 @@ use std::io;
 
 use mcp_hub_chassis::BoxError;
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::server::SslMode;
 use rustls::CertificateError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
@@ -24,7 +25,7 @@ pub(super) async fn connect(target: &Target) -> Result<MySqlConnection, Error> {
     match tokio::time::timeout(CONNECT_TIMEOUT, options(target).connect()).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(judge(error, target)),
-        Err(_) => Err(unavailable("timed out", None)),
+        Err(_) => Err(unavailable(Verdict::TimedOut, "timed out", None)),
     }
 }
 
@@ -91,8 +92,9 @@ impl Target {
     }
 }
 
-fn unavailable(reason: impl Into<String>, source: Option<BoxError>) -> Error {
+fn unavailable(verdict: Verdict, reason: impl Into<String>, source: Option<BoxError>) -> Error {
     Error::Unavailable {
+        verdict,
         reason: reason.into(),
         source,
     }
@@ -103,41 +105,52 @@ fn judge(error: sqlx::Error, target: &Target) -> Error {
     match error {
         sqlx::Error::Database(error) => match error.try_downcast::<MySqlDatabaseError>() {
             Ok(error) => refused(&error, target),
-            Err(other) => unavailable("the login failed", Some(other)),
+            Err(other) => unavailable(Verdict::NotWorking, "the login failed", Some(other)),
         },
         sqlx::Error::Io(error) => {
-            let reason = match error
+            let (verdict, reason) = match error
                 .get_ref()
                 .and_then(|inner| inner.downcast_ref::<rustls::Error>())
             {
                 Some(error) => tls(error),
                 None => network(error.kind(), target),
             };
-            unavailable(reason, Some(error.into()))
+            unavailable(verdict, reason, Some(error.into()))
         }
         sqlx::Error::Tls(error) => {
-            let reason = match error.downcast_ref::<rustls::Error>() {
+            let (verdict, reason) = match error.downcast_ref::<rustls::Error>() {
                 Some(error) => tls(error),
-                None if error.to_string().contains("does not support TLS") => {
-                    "the server does not offer TLS, and sslmode asks for it"
-                }
-                None => "TLS: the certificates of the settings, or the server's name, can't be used",
+                None if error.to_string().contains("does not support TLS") => (
+                    Verdict::TlsMissing,
+                    "the server does not offer TLS, and sslmode asks for it",
+                ),
+                None => (
+                    Verdict::TlsFiles,
+                    "TLS: the certificates of the settings, or the server's name, can't be used",
+                ),
             };
-            unavailable(reason, Some(error))
+            unavailable(verdict, reason, Some(error))
         }
         sqlx::Error::Protocol(text) => {
-            let reason = match text.split_once("unknown authentication plugin: ") {
-                Some((_, plugin)) => plugin_is_unknown(plugin, target),
-                None if text.contains("cleartext") => format!(
-                    "login of user \"{}\" refused: the server wants the password in clear text, which is not sent",
-                    target.user
+            let (verdict, reason) = match text.split_once("unknown authentication plugin: ") {
+                Some((_, plugin)) => (Verdict::LoginUnsupported, plugin_is_unknown(plugin, target)),
+                None if text.contains("cleartext") => (
+                    Verdict::LoginUnsupported,
+                    format!(
+                        "login of user \"{}\" refused: the server wants the password in clear text, which is not sent",
+                        target.user
+                    ),
                 ),
-                None => "the server does not speak the protocol of MySQL".to_owned(),
+                None => (
+                    Verdict::WrongProtocol,
+                    "the server does not speak the protocol of MySQL".to_owned(),
+                ),
             };
-            unavailable(reason, Some(text.into()))
+            unavailable(verdict, reason, Some(text.into()))
         }
         // The driver is built without RSA (see Cargo.toml).
         sqlx::Error::Configuration(error) if error.to_string().contains("RSA") => unavailable(
+            Verdict::LoginNeedsTls,
             format!(
                 "login of user \"{}\" refused: its authentication (caching_sha2_password or sha256_password) needs TLS: set \
                  sslmode to require, or to prefer when the server offers TLS",
@@ -145,7 +158,11 @@ fn judge(error: sqlx::Error, target: &Target) -> Error {
             ),
             Some(error),
         ),
-        other => unavailable("the settings of the login can't be used", Some(other.into())),
+        other => unavailable(
+            Verdict::SettingWrong,
+            "the settings of the login can't be used",
+            Some(other.into()),
+        ),
     }
 }
 
@@ -164,62 +181,89 @@ fn plugin_is_unknown(plugin: &str, target: &Target) -> String {
 
 fn refused(error: &MySqlDatabaseError, target: &Target) -> Error {
     let user = &target.user;
-    let reason = match error.number() {
+    let (verdict, reason) = match error.number() {
         // No right to the database, no such database: whether a caller or the settings named it is known above.
         1044 | 1049 => return Error::Server(Box::new(ServerError::read(error))),
-        1045 | 1698 => format!("login refused for user \"{user}\": wrong password, or no right to log in from here"),
-        1040 | 1203 | 1226 => "the server has too many connections".to_owned(),
-        1129 => {
-            "the server has blocked this host after too many failed connections; FLUSH HOSTS on the server lifts that".to_owned()
-        }
-        1130 => format!("the server does not let user \"{user}\" log in from this host"),
-        1820 | 1862 => format!("the password of user \"{user}\" has expired"),
-        3118 | 4151 => format!("user \"{user}\" is locked"),
-        3159 => "the server takes connections with TLS only: set sslmode to require".to_owned(),
-        1053 | 1079 | 1152 => "the server is shutting down".to_owned(),
-        number => format!("login refused for user \"{user}\" (error {number})"),
+        1045 | 1698 => (
+            Verdict::LoginRefused,
+            format!("login refused for user \"{user}\": wrong password, or no right to log in from here"),
+        ),
+        1040 | 1203 | 1226 => (
+            Verdict::ConnectionLimit,
+            "the server has too many connections".to_owned(),
+        ),
+        1129 => (
+            Verdict::LoginBlocked,
+            "the server has blocked this host after too many failed connections; FLUSH HOSTS on the server lifts that".to_owned(),
+        ),
+        1130 => (
+            Verdict::HostDenied,
+            format!("the server does not let user \"{user}\" log in from this host"),
+        ),
+        1820 | 1862 => (
+            Verdict::PasswordExpired,
+            format!("the password of user \"{user}\" has expired"),
+        ),
+        3118 | 4151 => (Verdict::AccountLocked, format!("user \"{user}\" is locked")),
+        3159 => (
+            Verdict::TlsRequired,
+            "the server takes connections with TLS only: set sslmode to require".to_owned(),
+        ),
+        1053 | 1079 | 1152 => (Verdict::Starting, "the server is shutting down".to_owned()),
+        number => (
+            Verdict::NotWorking,
+            format!("login refused for user \"{user}\" (error {number})"),
+        ),
     };
-    unavailable(reason, Some(format!("{error}").into()))
+    unavailable(verdict, reason, Some(format!("{error}").into()))
 }
 
-fn network(kind: io::ErrorKind, target: &Target) -> &'static str {
+fn network(kind: io::ErrorKind, target: &Target) -> (Verdict, &'static str) {
     let is_file = matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
     if is_file && !target.host.starts_with('/') {
-        return "TLS: the certificates of the settings can't be read";
+        return (
+            Verdict::TlsFiles,
+            "TLS: the certificates of the settings can't be read",
+        );
     }
     match kind {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::TimedOut => "timed out",
-        io::ErrorKind::NotFound => "there is no such socket",
-        io::ErrorKind::PermissionDenied => "the socket may not be used",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "no route to the host",
+        io::ErrorKind::ConnectionRefused => (Verdict::Refused, "connection refused"),
+        io::ErrorKind::TimedOut => (Verdict::TimedOut, "timed out"),
+        io::ErrorKind::NotFound => (Verdict::Refused, "there is no such socket"),
+        io::ErrorKind::PermissionDenied => (Verdict::Unreachable, "the socket may not be used"),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            (Verdict::Unreachable, "no route to the host")
+        }
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => "the server closed the connection",
+        | io::ErrorKind::BrokenPipe => (Verdict::Closed, "the server closed the connection"),
         // What a look-up of names that fails is depends on the platform.
-        _ => "the host can't be found or reached",
+        _ => (Verdict::NameNotFound, "the host can't be found or reached"),
     }
 }
 
-fn tls(error: &rustls::Error) -> &'static str {
+fn tls(error: &rustls::Error) -> (Verdict, &'static str) {
     match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "TLS: the server's certificate is for another host name"
-            }
-            CertificateError::UnknownIssuer => {
-                "TLS: nobody trusted has signed the server's certificate; sslrootcert names who is"
-            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
+                Verdict::TlsWrongName,
+                "TLS: the server's certificate is for another host name",
+            ),
+            CertificateError::UnknownIssuer => (
+                Verdict::TlsUnknownAuthority,
+                "TLS: nobody trusted has signed the server's certificate; sslrootcert names who is",
+            ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "TLS: the server's certificate has expired"
+                (Verdict::TlsExpired, "TLS: the server's certificate has expired")
             }
-            _ => "TLS: the server's certificate is not valid",
+            _ => (Verdict::TlsInvalid, "TLS: the server's certificate is not valid"),
         },
-        rustls::Error::AlertReceived(_) => {
-            "TLS: the server refused the connection; it may want a client certificate"
-        }
-        _ => "TLS: the handshake failed",
+        rustls::Error::AlertReceived(_) => (
+            Verdict::TlsRefused,
+            "TLS: the server refused the connection; it may want a client certificate",
+        ),
+        _ => (Verdict::TlsFailed, "TLS: the handshake failed"),
     }
 }
 

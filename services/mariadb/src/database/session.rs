@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use futures_util::TryStreamExt as _;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::metrics;
 use mcp_hub_chassis::trace::statement::{self, Statement};
 use sqlx::mysql::{MySql, MySqlConnection, MySqlRow};
@@ -123,6 +124,7 @@ impl Session {
         let set_up = tokio::time::timeout(CONNECT_TIMEOUT, set_up(&mut connection, role)).await;
         let known = set_up.unwrap_or_else(|_| {
             Err(Error::Unavailable {
+                verdict: Verdict::TimedOut,
                 reason: "timed out".to_owned(),
                 source: None,
             })

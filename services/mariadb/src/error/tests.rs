@@ -110,6 +110,7 @@ fn an_error_has_the_reason_of_its_fault() {
         [
             Error::Server(Box::new(server(1205))),
             Error::Unavailable {
+                verdict: Verdict::Refused,
                 reason: text(),
                 source: None,
             },
@@ -129,6 +130,7 @@ fn an_error_has_the_reason_of_its_fault() {
 #[test]
 fn a_cause_of_unavailability_stays_in_the_log() {
     let fault = Fault::from(Error::Unavailable {
+        verdict: Verdict::Refused,
         reason: "connection refused".to_owned(),
         source: Some("10.0.0.5:3306".into()),
     });

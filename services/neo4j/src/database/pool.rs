@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::slots::Slots;
 use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _, attribute};
 use mcp_hub_chassis::{Lifecycle, fault, metrics};
@@ -43,10 +44,13 @@ pub(super) struct Pool {
     /// The target of the last login.
     target: Mutex<Option<Target>>,
     /// The last login that was refused: as whom, when and why.
-    refused: Mutex<Option<(Target, Instant, String)>>,
+    refused: Mutex<Option<(Target, Instant, Refusal)>>,
     /// Connections of an older generation are not used again.
     generation: AtomicU64,
 }
+
+/// What doctor says of a refused login, and why it is one.
+type Refusal = (Verdict, String);
 
 /// A connection and what the pool keeps with it.
 pub(super) struct Pooled {
@@ -151,13 +155,13 @@ impl Pool {
         let begun = Instant::now();
         let generation = self.generation.load(Ordering::Acquire);
         let target = self.config.target(self.role)?;
-        if let Some(reason) = self.refusal(&target) {
-            return Err(Error::Refused { reason });
+        if let Some((verdict, reason)) = self.refusal(&target) {
+            return Err(Error::Refused { verdict, reason });
         }
         let connection = match wire::connect(&target, &self.address).await {
-            Err(Error::Refused { reason }) => {
-                *lock(&self.refused) = Some((target, Instant::now(), reason.clone()));
-                return Err(Error::Refused { reason });
+            Err(Error::Refused { verdict, reason }) => {
+                *lock(&self.refused) = Some((target, Instant::now(), (verdict, reason.clone())));
+                return Err(Error::Refused { verdict, reason });
             }
             result => result?,
         };
@@ -232,7 +236,7 @@ impl Pool {
     }
 
     /// Why this login would be refused, as it was a moment ago.
-    fn refusal(&self, target: &Target) -> Option<String> {
+    fn refusal(&self, target: &Target) -> Option<Refusal> {
         let refused = lock(&self.refused);
         let (then, at, reason) = refused.as_ref()?;
         (then == target && at.elapsed() < REFUSED_FOR).then(|| reason.clone())

@@ -17,6 +17,7 @@ use crate::traced::{Current, Shown};
 use crate::wire::message::Request;
 use crate::wire::packstream::Packed;
 use crate::wire::{Connection, routing_context};
+use mcp_hub_chassis::doctor::Verdict;
 
 /// Why no server of the cluster can be used, for callers and operators; the log has the addresses.
 const ADVERTISED: &str = "the server answers, but the addresses that it advertises for its cluster can't be reached from here: set \
@@ -162,14 +163,21 @@ impl Table {
         })
     }
 
+    /// All servers, each once.
+    pub(super) fn addresses(&self) -> Vec<Address> {
+        let all: HashSet<&Address> = self.readers.iter().chain(&self.writers).collect();
+        all.into_iter().cloned().collect()
+    }
+
     /// Why none of the servers can be used.
     pub(super) fn nobody(&self, role: Role) -> Error {
-        let reason = match role {
-            role if !self.of(role).is_empty() => ADVERTISED,
-            Role::Reader => "the cluster has no server for reads now",
-            Role::Writer => "the cluster has no server for writes now",
+        let (verdict, reason) = match role {
+            role if !self.of(role).is_empty() => (Verdict::AdvertisedUnreachable, ADVERTISED),
+            Role::Reader => (Verdict::NotWorking, "the cluster has no server for reads now"),
+            Role::Writer => (Verdict::NotWorking, "the cluster has no server for writes now"),
         };
         Error::Unavailable {
+            verdict,
             reason: reason.to_owned(),
             source: None,
         }
@@ -184,4 +192,4 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

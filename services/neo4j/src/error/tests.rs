@@ -97,14 +97,19 @@ fn an_error_has_the_reason_of_its_fault() {
         [
             Error::Server(Box::new(server("Neo.ClientError.Security.Forbidden", "x"))),
             Error::Unreachable {
+                verdict: Verdict::Refused,
                 reason: reason(),
                 source: None,
             },
             Error::Unavailable {
+                verdict: Verdict::Refused,
                 reason: reason(),
                 source: None,
             },
-            Error::Refused { reason: reason() },
+            Error::Refused {
+                verdict: Verdict::LoginRefused,
+                reason: reason(),
+            },
             Error::Busy,
             Error::TimedOut(Duration::ZERO),
             Error::Lost(io::ErrorKind::UnexpectedEof.into()),
@@ -121,6 +126,7 @@ fn an_error_has_the_reason_of_its_fault() {
 #[test]
 fn a_cause_of_unavailability_stays_in_the_log() {
     let fault = Fault::from(Error::Unreachable {
+        verdict: Verdict::Refused,
         reason: "connection refused".to_owned(),
         source: Some(io::Error::other("10.0.0.5:7687")),
     });

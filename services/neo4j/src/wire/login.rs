@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::BytesMut;
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::chunks::Chunks;
@@ -18,6 +19,11 @@ const MAGIC: [u8; 4] = [0x60, 0x60, 0xB0, 0x17];
 
 /// The versions that we speak, the best first, as the handshake has them: how many minor versions below, minor, major.
 const VERSIONS: Versions = [[0, 8, 8, 5], [0, 0, 4, 4], [0; 4], [0; 4]];
+
+/// How a server that speaks TLS only says that it does not understand: the beginning of an alert, of whatever version.
+fn is_tls_alert(answer: [u8; 4]) -> bool {
+    matches!(answer, [0x15, 3, 0..=4, _])
+}
 
 /// What a handshake offers.
 pub(super) type Versions = [[u8; 4]; 4];
@@ -45,6 +51,7 @@ pub(super) async fn connect_as(
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, login).await {
         Err(_) => Err(Error::Unreachable {
+            verdict: Verdict::TimedOut,
             reason: "timed out".to_owned(),
             source: None,
         }),
@@ -53,6 +60,7 @@ pub(super) async fn connect_as(
             Err(refused(&error, target))
         }
         Ok(Err(Error::Lost(source))) => Err(Error::Unavailable {
+            verdict: Verdict::Closed,
             reason: "the server closed the connection".to_owned(),
             source: Some(source),
         }),
@@ -112,6 +120,7 @@ async fn log_in(
     // The server lets such a user in and then forbids whatever is asked.
     if login.get("credentials_expired").and_then(Packed::as_bool) == Some(true) {
         return Err(Error::Refused {
+            verdict: Verdict::PasswordExpired,
             reason: EXPIRED.to_owned(),
         });
     }
@@ -140,14 +149,25 @@ fn authentication(target: &Target) -> Entries {
 
 /// The version that the server chose, if it is one of ours.
 fn agreed(answer: [u8; 4]) -> Result<Version, Error> {
-    let reason = match answer {
+    let (verdict, reason) = match answer {
         [0, 0, minor @ 0..=8, 5] => return Ok((5, minor)),
         [0, 0, 4, 4] => return Ok((4, 4)),
-        [0, 0, 0, 0] => "the server speaks none of Bolt's versions 4.4 and 5.0 to 5.8",
-        [b'H', b'T', b'T', b'P'] => "this port speaks HTTP, not Bolt: Neo4j's Bolt port is 7687 by default",
-        _ => "what answers there is no Neo4j server",
+        [0, 0, 0, 0] => (
+            Verdict::VersionUnsupported,
+            "the server speaks none of Bolt's versions 4.4 and 5.0 to 5.8",
+        ),
+        [b'H', b'T', b'T', b'P'] => (
+            Verdict::WrongProtocol,
+            "this port speaks HTTP, not Bolt: Neo4j's Bolt port is 7687 by default",
+        ),
+        answer if is_tls_alert(answer) => (
+            Verdict::TlsRequired,
+            "the server speaks TLS only: use a scheme with +s",
+        ),
+        _ => (Verdict::WrongProtocol, "what answers there is no Neo4j server"),
     };
     Err(Error::Unavailable {
+        verdict,
         reason: reason.to_owned(),
         source: Some(io::Error::other(format!(
             "the handshake's answer is {answer:02x?}"
@@ -158,27 +178,33 @@ fn agreed(answer: [u8; 4]) -> Result<Version, Error> {
 /// A refused login in words that name no address. The server's own message may.
 fn refused(error: &ServerError, target: &Target) -> Error {
     let user = &target.user;
-    let reason = match error.code.as_str() {
-        "Neo.ClientError.Security.Unauthorized" if target.password.is_none() => {
-            "the server wants a password, and none is set".to_owned()
-        }
-        "Neo.ClientError.Security.Unauthorized" => format!("login refused for user \"{user}\""),
-        "Neo.ClientError.Security.CredentialsExpired" => EXPIRED.to_owned(),
-        "Neo.ClientError.Security.AuthenticationRateLimit" => {
-            format!("too many wrong logins of user \"{user}\": the server takes none for some seconds")
-        }
-        code if code.starts_with("Neo.ClientError.Security.") => {
-            format!("the server refused the login ({code})")
-        }
-        // It may be starting up.
+    let (verdict, reason) = match error.code.as_str() {
+        "Neo.ClientError.Security.Unauthorized" if target.password.is_none() => (
+            Verdict::CredentialMissing,
+            "the server wants a password, and none is set".to_owned(),
+        ),
+        "Neo.ClientError.Security.Unauthorized" => (
+            Verdict::LoginRefused,
+            format!("login refused for user \"{user}\""),
+        ),
+        "Neo.ClientError.Security.CredentialsExpired" => (Verdict::PasswordExpired, EXPIRED.to_owned()),
+        "Neo.ClientError.Security.AuthenticationRateLimit" => (
+            Verdict::LoginBlocked,
+            format!("too many wrong logins of user \"{user}\": the server takes none for some seconds"),
+        ),
+        code if code.starts_with("Neo.ClientError.Security.") => (
+            Verdict::LoginRefused,
+            format!("the server refused the login ({code})"),
+        ),
         code => {
             return Error::Unavailable {
+                verdict: Verdict::Starting,
                 reason: format!("the server takes no login now ({code})"),
                 source: None,
             };
         }
     };
-    Error::Refused { reason }
+    Error::Refused { verdict, reason }
 }
 
 #[cfg(test)]
@@ -193,7 +219,7 @@ mod tests {
             (*b"HTTP", "7687"),
             ([0; 4], "none of Bolt's versions"),
             ([0, 0, 0, 6], "no Neo4j server"),
-            ([0x15, 3, 1, 0], "no Neo4j server"),
+            ([0x15, 3, 1, 0], "TLS only"),
         ] {
             let error = agreed(answer).expect_err("not ours");
             assert!(error.to_string().contains(part), "{error}");

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::server;
 use mcp_hub_chassis::tls::{self, Check, Options};
 use socket2::{SockRef, TcpKeepalive};
@@ -46,16 +47,17 @@ pub(super) async fn open(target: &Target, address: &Address) -> Result<Socket, E
     match tls::connect(&options, &address.host, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => {
-            let reason = match &error {
+            let (verdict, reason) = match &error {
                 // A server without TLS takes the first message for a wrong one of its own protocol, and goes.
-                tls::Error::Handshake(_) => {
-                    "the server does not speak TLS here: switch it on there, or use a \
-                                             scheme without +s"
-                        .to_owned()
-                }
-                error => error.to_string(),
+                tls::Error::Handshake(_) => (
+                    Verdict::TlsMissing,
+                    "the server does not speak TLS here: switch it on there, or use a scheme without +s"
+                        .to_owned(),
+                ),
+                error => (error.verdict(), error.to_string()),
             };
             Err(Error::Unavailable {
+                verdict,
                 reason,
                 source: Some(io::Error::other(error)),
             })
@@ -66,6 +68,7 @@ pub(super) async fn open(target: &Target, address: &Address) -> Result<Socket, E
 /// Why no stream can be had, without an address.
 fn unreachable(error: io::Error) -> Error {
     Error::Unreachable {
+        verdict: server::verdict(&error),
         reason: server::unreachable(&error).to_owned(),
         source: Some(error),
     }

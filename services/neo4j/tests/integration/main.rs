@@ -4,6 +4,7 @@ mod adapter;
 mod cancel;
 mod completions;
 mod corpus;
+mod doctor;
 mod explain;
 mod follow;
 mod guard;

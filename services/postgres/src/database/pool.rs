@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::slots::Slots;
 use mcp_hub_chassis::trace::{self, OpenTelemetrySpanExt as _};
 use mcp_hub_chassis::{Lifecycle, fault, metrics};
@@ -168,6 +169,7 @@ impl Pool {
                 }
                 Ok(None) | Err(Error::StartupParameter(_)) => {
                     return Err(Error::Unavailable {
+                        verdict: Verdict::PoolerDenied,
                         reason:
                             "the session does not keep its settings: a pooler stands in front of the server, \
                                  and POSTGRES_POOLER=none says that there is none"
@@ -221,6 +223,11 @@ impl Pool {
                 self.close(idle.session);
             }
         }
+    }
+
+    /// Whether a login has learnt that a pooler in transaction mode stands in front of the server.
+    pub(super) fn is_behind_pooler(&self) -> bool {
+        self.learnt().behind_pooler
     }
 
     pub(super) fn status(&self) -> adapter::Pool {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_hub_chassis::arguments::TIMEOUT_MS;
+use mcp_hub_chassis::doctor::Verdict;
 
 use crate::config::{Role, Target};
 use crate::error::Error;
@@ -75,6 +76,7 @@ pub(super) async fn log_in(
     if row.get(1).unwrap_or(OLDEST) < OLDEST {
         let version: String = row.get(2).unwrap_or_default();
         return Err(Error::Unavailable {
+            verdict: Verdict::VersionUnsupported,
             reason: format!("the server is PostgreSQL {version}, and the oldest that can be asked is 12"),
             source: None,
         });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::backend::Message;
@@ -31,11 +32,13 @@ pub(crate) async fn connect(target: Arc<Target>, parameters: &[(&str, &str)]) ->
     let result = tokio::time::timeout(CONNECT_TIMEOUT, login).await;
     match result {
         Err(_) => Err(Error::Unavailable {
+            verdict: Verdict::TimedOut,
             reason: "timed out".to_owned(),
             source: None,
         }),
         Ok(Err(Error::Server(error))) => Err(refused(error, &target)),
         Ok(Err(Error::Lost(source))) => Err(Error::Unavailable {
+            verdict: Verdict::Closed,
             reason: "the server closed the connection".to_owned(),
             source: Some(source),
         }),
@@ -139,6 +142,7 @@ async fn scram(connection: &mut Connection, password: &Secret) -> Result<(), Err
 
 fn password(target: &Target) -> Result<&Secret, Error> {
     target.password.as_ref().ok_or_else(|| Error::Unavailable {
+        verdict: Verdict::CredentialMissing,
         reason: format!(
             "the server wants a password for role \"{}\", and none is set",
             target.user
@@ -149,6 +153,7 @@ fn password(target: &Target) -> Result<&Secret, Error> {
 
 fn unsupported() -> Error {
     Error::Unavailable {
+        verdict: Verdict::LoginUnsupported,
         reason: "the server wants a kind of login that is not supported".to_owned(),
         source: None,
     }
@@ -159,32 +164,72 @@ fn refused(error: Box<ServerError>, target: &Target) -> Error {
     let user = &target.user;
     let database = &target.database;
     let text = error.message.to_lowercase();
-    let reason = match error.sqlstate.as_str() {
+    let (verdict, reason) = match error.sqlstate.as_str() {
         _ if text.contains("unsupported startup parameter") => return Error::StartupParameter(error),
-        "28000" if text.contains("no encryption") || text.contains("ssl off") => format!(
-            "the server does not let role \"{user}\" into database \"{database}\" without TLS from here"
+        // It says so as well where it has no TLS, or where TLS would not help. Otherwise we have come with it where it has any.
+        "28000"
+            if target.sslmode == SslMode::Disable
+                && (text.contains("no encryption") || text.contains("ssl off")) =>
+        {
+            (
+                Verdict::TlsRequired,
+                format!(
+                    "the server does not let role \"{user}\" into database \"{database}\" without TLS from here"
+                ),
+            )
+        }
+        "28000" if text.contains("pg_hba") => (
+            Verdict::HostDenied,
+            format!(
+                "the server does not let role \"{user}\" into database \"{database}\" from here (pg_hba.conf)"
+            ),
         ),
-        "28000" if text.contains("pg_hba") => format!(
-            "the server does not let role \"{user}\" into database \"{database}\" from here (pg_hba.conf)"
+        "28000" if text.contains("client certificate") => (
+            Verdict::TlsRefused,
+            format!("login refused for role \"{user}\": the server wants a client certificate"),
         ),
-        "28000" | "28P01" => format!("login refused for role \"{user}\""),
+        "28000" | "28P01" => (
+            Verdict::LoginRefused,
+            format!("login refused for role \"{user}\""),
+        ),
         // PgBouncer has one code for everything.
-        "08P01" if text.contains("no such database") => format!("database \"{database}\" does not exist"),
-        "08P01" if text.contains("no such user") || text.contains("auth") => {
-            format!("login refused for role \"{user}\"")
-        }
-        "3D000" => format!("database \"{database}\" does not exist"),
-        "42501" => format!("role \"{user}\" may not connect to database \"{database}\""),
+        "08P01" if text.contains("no such database") => (
+            Verdict::DatabaseMissing,
+            format!("database \"{database}\" does not exist"),
+        ),
+        "08P01" if text.contains("no such user") || text.contains("auth") => (
+            Verdict::LoginRefused,
+            format!("login refused for role \"{user}\""),
+        ),
+        "3D000" => (
+            Verdict::DatabaseMissing,
+            format!("database \"{database}\" does not exist"),
+        ),
+        "42501" => (
+            Verdict::DatabaseDenied,
+            format!("role \"{user}\" may not connect to database \"{database}\""),
+        ),
         // `jit` came with version 11, and version 12 is the oldest that can be asked.
-        "42704" => {
+        "42704" => (
+            Verdict::VersionUnsupported,
             "the server lacks a setting that PostgreSQL has since 11, and the oldest that can be asked is 12"
-                .to_owned()
-        }
-        "53300" => "the server has no connection left".to_owned(),
-        "57P03" => "the server is starting up or shutting down".to_owned(),
-        sqlstate => format!("the server refused the connection (SQLSTATE {sqlstate})"),
+                .to_owned(),
+        ),
+        "53300" => (
+            Verdict::ConnectionLimit,
+            "the server has no connection left".to_owned(),
+        ),
+        "57P03" => (
+            Verdict::Starting,
+            "the server is starting up or shutting down".to_owned(),
+        ),
+        sqlstate => (
+            Verdict::NotWorking,
+            format!("the server refused the connection (SQLSTATE {sqlstate})"),
+        ),
     };
     Error::Unavailable {
+        verdict,
         reason,
         source: Some(std::io::Error::other(error.message)),
     }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::tls;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::server::{self, SslMode};
 
 use crate::config::Target;
@@ -61,11 +62,24 @@ pub(super) async fn open_with(target: &Target, secure: bool) -> Result<Socket, E
     // Exactly one byte: what follows belongs to TLS, and nothing may be slipped in before it.
     match stream.read_u8().await.map_err(unreachable)? {
         b'S' => Ok(Box::new(tls::handshake(target, stream).await?)),
-        _ if target.sslmode == SslMode::Prefer => Ok(Box::new(stream)),
-        _ => Err(Error::Unavailable {
+        b'N' if target.sslmode == SslMode::Prefer => Ok(Box::new(stream)),
+        b'N' => Err(Error::Unavailable {
+            verdict: Verdict::TlsMissing,
             reason: "the server does not offer TLS, and sslmode asks for it".to_owned(),
             source: None,
         }),
+        // It has no connection for us, or is none of PostgreSQL. Without TLS it says so in full.
+        b'E' if target.sslmode == SslMode::Prefer => Box::pin(open_with(target, false)).await,
+        _ => Err(foreign()),
+    }
+}
+
+/// What is said of a server that answers in another way than PostgreSQL's.
+pub(super) fn foreign() -> Error {
+    Error::Unavailable {
+        verdict: Verdict::WrongProtocol,
+        reason: "what answers there is no PostgreSQL server".to_owned(),
+        source: None,
     }
 }
 
@@ -77,6 +91,7 @@ fn unreachable(error: io::Error) -> Error {
         _ => server::unreachable(&error),
     };
     Error::Unavailable {
+        verdict: server::verdict(&error),
         reason: reason.to_owned(),
         source: Some(error),
     }

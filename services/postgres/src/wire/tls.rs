@@ -30,6 +30,7 @@ pub(super) async fn handshake(target: &Target, stream: TcpStream) -> Result<TlsS
     tls::connect(&options, &target.host, stream)
         .await
         .map_err(|error| Error::Unavailable {
+            verdict: error.verdict(),
             reason: error.to_string(),
             source: Some(std::io::Error::other(error)),
         })

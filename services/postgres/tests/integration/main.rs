@@ -5,6 +5,7 @@ mod cancel;
 mod catalogue;
 mod completions;
 mod corpus;
+mod doctor;
 mod explain;
 mod follow;
 mod guard;

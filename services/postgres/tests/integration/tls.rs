@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use crate::adapter::{Adapter, Server, assert_fault, rows};
 
 /// A server whose certificate is for `localhost` only, and an authority that signed it.
-struct Secured {
-    postgres: Postgres,
+pub(crate) struct Secured {
+    pub(crate) postgres: Postgres,
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Secured {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let postgres = Postgres::start().await?;
         let server = Server::of(postgres.url());
         let folder = tempfile::tempdir().expect("a folder");
@@ -54,6 +54,23 @@ impl Secured {
         })
     }
 
+    /// Gives the server another certificate for `localhost`, which ended in the year 2001.
+    pub(crate) async fn expire(&self) {
+        let server = Server::of(self.postgres.url());
+        let data = PathBuf::from(server.value("show data_directory").await);
+        let (certificate, key) = signed_until(&self.authority, "localhost", 2001);
+        place(&data, "server.crt", &certificate);
+        place(&data, "server.key", &key);
+        server.value("select pg_reload_conf()").await;
+    }
+
+    /// The settings of a login. `FOLDER` is where the certificates are.
+    pub(crate) fn settings(&self, host: &str, user: &str, settings: &str) -> String {
+        let settings = settings.replace("FOLDER", self.folder.path().to_str().expect("UTF-8"));
+        let port = self.postgres.port();
+        format!("host = '{host}'\nport = {port}\nuser = '{user}'\ndb = 'postgres'\n{settings}")
+    }
+
     /// What the connection of an adapter with these settings is like, or why there is none.
     async fn connect(
         &self,
@@ -61,12 +78,7 @@ impl Secured {
         user: &str,
         settings: &str,
     ) -> Result<String, mcp_hub_chassis::Fault> {
-        let port = self.postgres.port();
-        let settings = settings.replace("FOLDER", self.folder.path().to_str().expect("UTF-8"));
-        let adapter = Adapter::start(&format!(
-            "host = '{host}'\nport = {port}\nuser = '{user}'\ndb = 'postgres'\n{settings}"
-        ))
-        .await;
+        let adapter = Adapter::start(&self.settings(host, user, settings)).await;
         let result = adapter
             .query("select ssl, coalesce(client_dn, '') from pg_stat_ssl where pid = pg_backend_pid()")
             .await?;
@@ -83,10 +95,15 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 
 /// A certificate and its key.
 fn signed(authority: &CertifiedIssuer<'static, KeyPair>, name: &str) -> (String, String) {
+    signed_until(authority, name, 4000)
+}
+
+fn signed_until(authority: &CertifiedIssuer<'static, KeyPair>, name: &str, year: i32) -> (String, String) {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.not_after = rcgen::date_time_ymd(year, 1, 1);
     let certificate = params.signed_by(&key, authority).expect("a certificate");
     (certificate.pem(), key.serialize_pem())
 }

@@ -69,6 +69,27 @@ fn what_leaves_the_machine_is_known() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_no_key_to_read_with_and_a_fault_to_write_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let absent = folder.path().join("qdrant-api-key");
+    let path = absent.to_str().expect("UTF-8");
+    let reads = config(&["--host", "h", "--api-key-file", path]);
+    assert_eq!(reads.api_key(Role::Reader).expect("no key"), None);
+    std::fs::write(&absent, "came\n").expect("written");
+    let key = reads.api_key(Role::Reader).expect("read");
+    assert_eq!(key.as_ref().map(Secret::expose), Some("came"));
+
+    let writes = config(&["--host", "h", "--api-key", "k", "--write-api-key-file", "/absent"]);
+    writes
+        .api_key(Role::Writer)
+        .expect_err("it was named for a reason");
+    // What is there and is no file is not absent.
+    let folder = folder.path().to_str().expect("UTF-8");
+    let wrong = config(&["--host", "h", "--api-key-file", folder]);
+    wrong.api_key(Role::Reader).expect_err("can't be read");
+}
+
+#[test]
 fn a_key_file_is_read_each_time() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().to_str().expect("UTF-8");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::metrics::pool::Pool;
 use mcp_hub_chassis::tls::{self, Check, Options};
 use mcp_hub_chassis::trace::{OpenTelemetrySpanExt as _, attribute};
@@ -136,19 +137,27 @@ impl Connection {
     pub(super) async fn explain(&self, error: Error) -> Error {
         let target = self.state().open.as_ref().map(|open| open.target.clone());
         let Some(target) = target else { return error };
-        let reason = match diagnosis::look(&target, target.port).await {
-            Found::Rest => format!(
-                "port {} is Qdrant's REST port, and the adapter needs its gRPC port: set QDRANT_GRPC_PORT, \
-                 which is 6334 unless the server has another",
-                target.port
+        let (verdict, reason) = match diagnosis::look(&target, target.port).await {
+            Found::Rest => (
+                Verdict::RestForGrpc,
+                format!(
+                    "port {} is Qdrant's REST port, and the adapter needs its gRPC port: set QDRANT_GRPC_PORT, \
+                     which is 6334 unless the server has another",
+                    target.port
+                ),
             ),
-            Found::Tls if !target.tls => {
-                "the server speaks TLS: give its address as QDRANT_URL with https://".to_owned()
-            }
-            Found::Http => "the server speaks HTTP, but is not Qdrant".to_owned(),
+            Found::Tls if !target.tls => (
+                Verdict::TlsRequired,
+                "the server speaks TLS: give its address as QDRANT_URL with https://".to_owned(),
+            ),
+            Found::Http => (
+                Verdict::WrongProtocol,
+                "the server speaks HTTP, but is not Qdrant".to_owned(),
+            ),
             Found::Tls | Found::Nothing => return error,
         };
         Error::Unavailable {
+            verdict,
             reason,
             source: Some(error.into()),
         }
@@ -156,6 +165,7 @@ impl Connection {
 
     fn open(&self, target: Target) -> Result<Open, Error> {
         let wrong = |error: tonic::transport::Error| Error::Unavailable {
+            verdict: Verdict::SettingWrong,
             reason: "the host is no name that a server could have".to_owned(),
             source: Some(error.into()),
         };
@@ -169,6 +179,7 @@ impl Connection {
             format!("{scheme}://{address}")
                 .parse()
                 .map_err(|error: http::uri::InvalidUri| Error::Unavailable {
+                    verdict: Verdict::SettingWrong,
                     reason: "the host is no name that a server could have".to_owned(),
                     source: Some(error.into()),
                 })?;
@@ -223,7 +234,7 @@ struct Connector {
     target: Target,
     pool: Pool,
     /// When the last attempt failed that took long, and why.
-    failed: Arc<Mutex<Option<(Instant, String)>>>,
+    failed: Arc<Mutex<Option<(Instant, Verdict, String)>>>,
 }
 
 impl Connector {
@@ -236,8 +247,12 @@ impl Connector {
     }
 
     async fn try_connect(&self) -> Result<Box<dyn Stream>, Error> {
-        if let Some(reason) = self.just_failed() {
-            return Err(Error::Unreachable { reason, source: None });
+        if let Some((verdict, reason)) = self.just_failed() {
+            return Err(Error::Unreachable {
+                verdict,
+                reason,
+                source: None,
+            });
         }
         let begun = Instant::now();
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, open(&self.target)).await;
@@ -248,27 +263,40 @@ impl Connector {
             }
             Ok(Err(error)) => error,
             Err(_) => Error::Unreachable {
+                verdict: Verdict::TimedOut,
                 reason: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
                 source: None,
             },
         };
-        let Error::Unreachable { reason, source } = error else {
+        let Error::Unreachable {
+            verdict,
+            reason,
+            source,
+        } = error
+        else {
             return Err(error);
         };
-        let reason = diagnosis::of_unreachable(&self.target).await.unwrap_or(reason);
+        let (verdict, reason) = match diagnosis::of_unreachable(&self.target).await {
+            Some(reason) => (Verdict::RestForGrpc, reason),
+            None => (verdict, reason),
+        };
         if begun.elapsed() >= SLOW_FAILURE {
-            *self.failed() = Some((Instant::now(), reason.clone()));
+            *self.failed() = Some((Instant::now(), verdict, reason.clone()));
         }
-        Err(Error::Unreachable { reason, source })
+        Err(Error::Unreachable {
+            verdict,
+            reason,
+            source,
+        })
     }
 
-    fn just_failed(&self) -> Option<String> {
+    fn just_failed(&self) -> Option<(Verdict, String)> {
         let failed = self.failed();
-        let (at, reason) = failed.as_ref()?;
-        (at.elapsed() < SHARED_FOR).then(|| reason.clone())
+        let (at, verdict, reason) = failed.as_ref()?;
+        (at.elapsed() < SHARED_FOR).then(|| (*verdict, reason.clone()))
     }
 
-    fn failed(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, Verdict, String)>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -290,13 +318,15 @@ async fn open(target: &Target) -> Result<Box<dyn Stream>, Error> {
     match secure(target, stream).await {
         Ok(stream) => Ok(stream),
         Err(error) => {
-            let reason = match &error {
-                tls::Error::Handshake(_) => {
-                    "the server does not speak TLS here: switch it on there, or use http://".to_owned()
-                }
-                error => error.to_string(),
+            let (verdict, reason) = match &error {
+                tls::Error::Handshake(_) => (
+                    Verdict::TlsMissing,
+                    "the server does not speak TLS here: switch it on there, or use http://".to_owned(),
+                ),
+                error => (error.verdict(), error.to_string()),
             };
             Err(Error::Unavailable {
+                verdict,
                 reason,
                 source: Some(error.into()),
             })
@@ -318,6 +348,7 @@ pub(super) async fn secure(target: &Target, stream: TcpStream) -> Result<Box<dyn
 /// Why no stream can be had, without an address.
 fn unreachable(error: io::Error) -> Error {
     Error::Unreachable {
+        verdict: server::verdict(&error),
         reason: server::unreachable(&error).to_owned(),
         source: Some(error.into()),
     }
@@ -326,6 +357,7 @@ fn unreachable(error: io::Error) -> Error {
 /// An API key as a header.
 pub(super) fn header(key: &Secret) -> Result<HeaderValue, Error> {
     let mut header = HeaderValue::from_str(key.expose()).map_err(|error| Error::Refused {
+        verdict: Verdict::LoginRefused,
         reason: format!("the API key has characters that none can have: {error}"),
     })?;
     header.set_sensitive(true);

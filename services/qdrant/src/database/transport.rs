@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use mcp_hub_chassis::config::Secret;
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::trace::context::TRACEPARENT;
 use mcp_hub_chassis::{BoxError, fault, trace};
 use tonic::body::Body;
@@ -114,12 +115,16 @@ impl Transport {
         if error.code == Code::Unauthenticated
             || (error.code == Code::PermissionDenied && of_key.iter().any(|word| words.contains(word)))
         {
-            let reason = if self.key.is_none() {
-                "the server wants an API key, and none is set"
+            let (verdict, reason) = if self.key.is_none() {
+                (
+                    Verdict::CredentialMissing,
+                    "the server wants an API key, and none is set",
+                )
             } else {
-                "the server refuses the API key"
+                (Verdict::LoginRefused, "the server refuses the API key")
             };
             return Error::Refused {
+                verdict,
                 reason: reason.to_owned(),
             };
         }
@@ -148,14 +153,16 @@ fn on_this_side(status: Status) -> Error {
         // The layers between say the same again, each in its own words: the log gets what lies below it.
         let below = || error.source().map(|source| BoxError::from(fault::chain(source)));
         match error.downcast_ref::<Error>() {
-            Some(Error::Unreachable { reason, .. }) => {
+            Some(Error::Unreachable { verdict, reason, .. }) => {
                 return Error::Unreachable {
+                    verdict: *verdict,
                     reason: reason.clone(),
                     source: below(),
                 };
             }
-            Some(Error::Unavailable { reason, .. }) => {
+            Some(Error::Unavailable { verdict, reason, .. }) => {
                 return Error::Unavailable {
+                    verdict: *verdict,
                     reason: reason.clone(),
                     source: below(),
                 };

@@ -4,6 +4,7 @@ mod adapter;
 mod cancel;
 mod collection;
 mod completions;
+mod doctor;
 mod embedding;
 mod embedding_api;
 mod fake;

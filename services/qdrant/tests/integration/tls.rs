@@ -17,7 +17,7 @@ async fn list(adapter: &Adapter) -> Result<usize, Fault> {
 }
 
 /// A server with a certificate for a name, and the certificate in a file.
-async fn server(name: &str) -> Option<(Qdrant, tempfile::NamedTempFile)> {
+pub(crate) async fn server(name: &str) -> Option<(Qdrant, tempfile::NamedTempFile)> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed([name.to_owned()]).expect("a certificate");
     let file = tempfile::NamedTempFile::new().expect("a file");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::metrics::pool;
 use mcp_hub_chassis::{fault, trace};
 use rusqlite::OpenFlags;
@@ -230,16 +231,22 @@ struct Identity {
 impl Identity {
     fn of(path: &Path) -> Result<Self, Error> {
         let metadata = std::fs::metadata(path).map_err(|error| {
-            Error::Unavailable(match error.kind() {
-                std::io::ErrorKind::NotFound => "the file does not exist".into(),
-                std::io::ErrorKind::PermissionDenied => {
-                    "the operating system denies access to the file".into()
-                }
-                kind => format!("the file can't be found: {kind}").into(),
-            })
+            let (verdict, reason) = match error.kind() {
+                std::io::ErrorKind::NotFound => (Verdict::FileMissing, "the file does not exist".into()),
+                std::io::ErrorKind::PermissionDenied => (
+                    Verdict::FileUnreadable,
+                    "the operating system denies access to the file".into(),
+                ),
+                kind => (
+                    Verdict::FileUnreadable,
+                    format!("the file can't be found: {kind}").into(),
+                ),
+            };
+            Error::Unavailable(verdict, reason)
         })?;
         if !metadata.is_file() {
             return Err(Error::Unavailable(
+                Verdict::NotADatabase,
                 "the path leads to something that is not a file".into(),
             ));
         }

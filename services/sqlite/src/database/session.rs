@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_hub_chassis::doctor::Verdict;
 use mcp_hub_chassis::trace::statement::{Shown, Statement, Target};
 use mcp_hub_chassis::{fault, trace};
 use rusqlite::{ErrorCode, ffi};
@@ -265,30 +266,40 @@ pub(super) fn classify(error: rusqlite::Error, is_running: bool) -> Error {
         rusqlite::Error::SqlInputError { error, msg, .. } => (*error, msg.clone()),
         _ => return Error::Sqlite(error),
     };
-    let unavailable = |reason: &'static str| Error::Unavailable(reason.into());
+    let unavailable = |verdict, reason: &'static str| Error::Unavailable(verdict, reason.into());
     match code.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Locked,
-        ErrorCode::NotADatabase => unavailable("the file is not a SQLite database, or it is encrypted"),
-        ErrorCode::DatabaseCorrupt => unavailable("the database file is damaged"),
-        ErrorCode::CannotOpen => {
-            unavailable("the file, or the -wal or -journal file beside it, can't be opened")
-        }
-        ErrorCode::PermissionDenied => unavailable("the operating system denies access to the file"),
-        ErrorCode::SystemIoFailure => {
-            unavailable("the operating system reports an error on reading or writing the file")
-        }
-        ErrorCode::FileLockingProtocolFailed => {
-            unavailable("the file system does not lock files as SQLite needs")
-        }
+        ErrorCode::NotADatabase => unavailable(
+            Verdict::NotADatabase,
+            "the file is not a SQLite database, or it is encrypted",
+        ),
+        ErrorCode::DatabaseCorrupt => unavailable(Verdict::NotADatabase, "the database file is damaged"),
+        ErrorCode::CannotOpen => unavailable(
+            Verdict::FileUnreadable,
+            "the file, or the -wal or -journal file beside it, can't be opened",
+        ),
+        ErrorCode::PermissionDenied => unavailable(
+            Verdict::FileUnreadable,
+            "the operating system denies access to the file",
+        ),
+        ErrorCode::SystemIoFailure => unavailable(
+            Verdict::FileUnreadable,
+            "the operating system reports an error on reading or writing the file",
+        ),
+        ErrorCode::FileLockingProtocolFailed => unavailable(
+            Verdict::FileLocked,
+            "the file system does not lock files as SQLite needs",
+        ),
         ErrorCode::ReadOnly => match code.extended_code {
             ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY | ffi::SQLITE_READONLY_CANTINIT => {
                 unavailable(
+                    Verdict::WalReadOnly,
                     "a writer ended early, and its journal must first be recovered by a program that may write",
                 )
             }
-            _ => unavailable("the file, or its folder, can't be written"),
+            _ => unavailable(Verdict::WalReadOnly, "the file, or its folder, can't be written"),
         },
-        ErrorCode::DiskFull => unavailable("the disk is full"),
+        ErrorCode::DiskFull => unavailable(Verdict::NotWorking, "the disk is full"),
         ErrorCode::OutOfMemory => Error::statement(
             "SQLite has used up the memory that it may use (SQLITE_MEMORY_MB): sort and group fewer rows, or try again",
         ),

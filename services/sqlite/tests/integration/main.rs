@@ -2,6 +2,7 @@
 
 mod cancel;
 mod catalogue;
+mod doctor;
 mod file;
 mod follow;
 mod harness;

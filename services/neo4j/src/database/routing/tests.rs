@@ -10,12 +10,12 @@ use super::*;
 use crate::database::Database;
 use crate::wire::fake::{self, failure, success};
 
-const ROUTE: u8 = 0x66;
+pub(crate) const ROUTE: u8 = 0x66;
 const RUN: u8 = 0x10;
 const PULL: u8 = 0x3F;
 
 /// A routing table with these servers.
-fn table(ttl: i64, readers: &[&Address], writers: &[&Address]) -> Packed {
+pub(crate) fn table(ttl: i64, readers: &[&Address], writers: &[&Address]) -> Packed {
     let server = |role: &str, addresses: &[&Address]| {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         Packed::Map(vec![
@@ -44,7 +44,7 @@ fn member(name: &'static str) -> impl Fn(u8, &[Packed]) -> Vec<Packed> + Clone +
 }
 
 /// An address at which nobody listens.
-fn nobody() -> Address {
+pub(crate) fn nobody() -> Address {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     Address {
         host: "127.0.0.1".to_owned(),
