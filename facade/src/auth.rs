@@ -12,6 +12,7 @@ use http::HeaderMap;
 use mcp_hub_chassis::Lifecycle;
 
 use crate::registry::Registry;
+use crate::secrets::Awaited;
 
 mod attempts;
 mod credential;
@@ -21,6 +22,7 @@ mod tokens;
 
 pub(crate) use credential::X_API_KEY;
 pub(crate) use principal::{Principal, denied};
+pub(crate) use tokens::read as tokens_of;
 
 use credential::Credential;
 use tokens::Tokens;
@@ -104,10 +106,10 @@ impl Auth {
     /// Reads what the settings name.
     ///
     /// # Errors
-    /// The settings contradict each other, or a file can't be used.
-    pub(crate) fn read(config: &Config) -> Result<Self, Error> {
+    /// The settings contradict each other, or a file can't be used and is not waited for.
+    pub(crate) fn read(config: &Config, awaited: &Awaited) -> Result<Self, Error> {
         match (config.auth, &config.tokens_file) {
-            (None | Some(Mode::Tokens), Some(path)) => Tokens::read(path).map(Self::Tokens),
+            (None | Some(Mode::Tokens), Some(path)) => Tokens::read(path, awaited).map(Self::Tokens),
             (Some(Mode::Tokens), None) => Err(Error::NoFile),
             (Some(Mode::None), Some(_)) => Err(Error::Contradiction),
             (None | Some(Mode::None), None) => Ok(Self::Open(Arc::new(Principal::anybody()))),
@@ -120,10 +122,10 @@ impl Auth {
     }
 
     /// Keeps what was read up to date, in tasks of `lifecycle`; what can't be used is told as a notice of `registry`.
-    pub(crate) fn watch(&self, registry: &Registry, lifecycle: &Lifecycle) {
+    pub(crate) fn watch(&self, awaited: &Awaited, registry: &Registry, lifecycle: &Lifecycle) {
         match self {
             Self::Open(_) => {}
-            Self::Tokens(tokens) => tokens.watch(registry, lifecycle),
+            Self::Tokens(tokens) => tokens.watch(awaited, registry, lifecycle),
         }
     }
 
@@ -149,10 +151,11 @@ mod tests {
         let file = folder.path().join("tokens.toml");
         std::fs::write(&file, "[tokens]\n").unwrap();
         let read = |auth, file| {
-            Auth::read(&Config {
+            let config = Config {
                 auth,
                 tokens_file: file,
-            })
+            };
+            Auth::read(&config, &Awaited::new(false))
         };
         assert!(read(None, None).unwrap().is_open());
         assert!(read(Some(Mode::None), None).unwrap().is_open());

@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use clap::builder::BoolishValueParser;
 use ipnet::IpNet;
+use mcp_hub_chassis::listens::Port;
 use url::Url;
 
+use crate::error::Error;
 use crate::transport::{relay, session};
 use crate::{auth, registry};
 
@@ -23,6 +25,12 @@ pub struct Config {
           default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new(),
           action = clap::ArgAction::Set)]
     pub allow_unauthenticated: bool,
+    /// Wait for the files of tokens and session keys that are named and can't be used yet, instead of giving up: until they can, the
+    /// process lives, is not ready, lets nobody in, and its log says how to make them. For clusters, where a Secret may come later.
+    #[arg(long, env = "MCP_HUB_WAIT_FOR_SECRETS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true", value_parser = BoolishValueParser::new(),
+          action = clap::ArgAction::Set)]
+    pub wait_for_secrets: bool,
     /// The most connections at the same time; more wait.
     #[arg(long, env = "MCP_HUB_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -48,6 +56,17 @@ pub struct Config {
     /// How the catalogue of tools is kept.
     #[command(flatten)]
     pub registry: registry::Config,
+}
+
+impl Config {
+    /// Everything that a facade with these settings and its doors on `address` listens on.
+    ///
+    /// # Errors
+    /// The settings of the relay contradict each other.
+    pub fn listens(&self, address: SocketAddr) -> Result<Vec<(Port, SocketAddr)>, Error> {
+        let relay = self.relay.listen()?.map(|address| (Port::Relay, address));
+        Ok(std::iter::once((Port::Http, address)).chain(relay).collect())
+    }
 }
 
 /// The settings of the program `mcp-hub-facade`.
@@ -83,6 +102,11 @@ impl PublicUrl {
     /// The host as requests name it: lower case, IPv6 in brackets.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
+    }
+
+    /// As a URL.
+    pub fn url(&self) -> &Url {
+        &self.0
     }
 
     /// Whether a web page of `origin` is one of ours.

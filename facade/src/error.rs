@@ -19,7 +19,7 @@ pub enum Error {
     /// The address can be reached from outside, and nothing would ask callers who they are.
     #[error(
         "{0} can be reached by other machines, and every caller could use the databases: let only those in who have a token \
-         (make one with \"mcp-hub token new NAME --file FILE\", and name the file with --tokens-file), listen on 127.0.0.1, or accept \
+         (make one with \"mcp-hub token new NAME --tokens-file FILE\", and name the file with --tokens-file), listen on 127.0.0.1, or accept \
          it with --allow-unauthenticated"
     )]
     Unauthenticated(SocketAddr),

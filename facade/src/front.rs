@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::error::Error;
+use crate::secrets::Awaited;
 use crate::transport::relay;
 use crate::transport::session::keys::KeyRing;
 
@@ -16,6 +17,8 @@ pub struct Front {
     pub(crate) listener: TcpListener,
     pub(crate) auth: Auth,
     pub(crate) keys: KeyRing,
+    /// The files of both that are not there yet.
+    pub(crate) awaited: Awaited,
     /// The way between replicas; `None` when there is one.
     pub(crate) relay: Option<relay::Bound>,
 }
@@ -27,14 +30,15 @@ impl Front {
     /// The address can be reached from outside without authentication, is in use, or is none of this machine's; a file can't be
     /// used; or the settings of the relay contradict each other.
     pub async fn open(config: &Config, address: SocketAddr) -> Result<Self, Error> {
-        let auth = Auth::read(&config.auth)?;
+        let awaited = Awaited::new(config.wait_for_secrets);
+        let auth = Auth::read(&config.auth, &awaited)?;
         if auth.is_open() && !address.ip().is_loopback() {
             if !config.allow_unauthenticated {
                 return Err(Error::Unauthenticated(address));
             }
             tracing::warn!(%address, "{UNAUTHENTICATED}");
         }
-        let keys = KeyRing::read(&config.session)?;
+        let keys = KeyRing::read(&config.session, &awaited)?;
         if keys.is_random() && !address.ip().is_loopback() {
             tracing::warn!(
                 "no session keys: sessions of legacy SSE end with this process, and no other replica can serve them; \
@@ -52,6 +56,7 @@ impl Front {
             listener,
             auth,
             keys,
+            awaited,
             relay,
         })
     }

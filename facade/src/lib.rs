@@ -7,7 +7,9 @@ use mcp_hub_chassis::Lifecycle;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub mod auth;
+pub mod command;
 pub mod config;
+pub mod doctor;
 pub mod error;
 #[cfg(test)]
 mod fixture;
@@ -22,6 +24,7 @@ mod quiet;
 mod rate;
 pub mod registry;
 mod schema;
+mod secrets;
 mod server;
 pub mod tool;
 mod transport;
@@ -36,7 +39,7 @@ pub use front::Front;
 
 use registry::Registry;
 use server::Server;
-use transport::{ToolFilter, accept, relay, stdio};
+use transport::{Lock, ToolFilter, accept, relay, stdio};
 use upstream::Upstreams;
 
 /// A running facade. Cheap to clone.
@@ -69,15 +72,20 @@ impl Facade {
             self.registry().notice("authentication", notice);
         }
         let lifecycle = self.server.lifecycle();
-        front.auth.watch(self.registry(), lifecycle);
-        front.keys.watch(self.registry(), lifecycle);
+        front.awaited.tell(lifecycle);
+        front.auth.watch(&front.awaited, self.registry(), lifecycle);
+        front.keys.watch(&front.awaited, self.registry(), lifecycle);
         let sessions = relay::sessions(front.relay, &front.keys, lifecycle)?;
         let limits = accept::Limits {
             total: self.config.max_connections as usize,
             per_address: self.config.max_connections_per_address as usize,
             proxies: self.config.trusted_proxies.as_slice().into(),
         };
-        let router = transport::router(self.server.clone(), &self.config, front.auth, sessions);
+        let lock = Lock {
+            auth: front.auth,
+            awaited: front.awaited,
+        };
+        let router = transport::router(self.server.clone(), &self.config, lock, sessions);
         accept::serve(front.listener, router, limits, lifecycle).await
     }
 

@@ -40,7 +40,7 @@ mcp_hub_chassis::instruments! {
         [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0],
     );
 
-    /// Requests that were turned away before they reached an adapter, by reason: the caller's token is `missing`, `invalid` or `expired`, or it sent wrong ones too often (`limited`); the request was for another `host`, from a foreign `origin`, `too_large`, or one too many (`shed`).
+    /// Requests that were turned away before they reached an adapter, by reason: the caller's token is `missing`, `invalid` or `expired`, or it sent wrong ones too often (`limited`); a file of secrets is not there yet, so that nobody is let in (`waiting`); the request was for another `host`, from a foreign `origin`, `too_large`, or one too many (`shed`).
     static REJECTED: Counter = ("mcp_hub.requests.rejected", "{request}", ["reason"]);
 
     /// Requests that were not let in for their token, by reason: `missing`, `invalid`, `expired`, `limited`.
@@ -121,7 +121,7 @@ const METHODS: [&str; 25] = [
 ];
 
 /// Why requests are turned away: the labels of [`rejected`].
-const REJECTIONS: [&str; 4] = ["host", "origin", "too_large", "shed"];
+const REJECTIONS: [&str; 5] = ["waiting", "host", "origin", "too_large", "shed"];
 
 /// And of [`refused`].
 const REFUSALS: [&str; 4] = ["missing", "invalid", "expired", "limited"];

@@ -110,25 +110,34 @@ impl Registry {
     /// Why a tool or prompt that `catalog` does not have may exist all the same: its name begins with the key of an upstream of which
     /// nothing was known. A replica that starts while an upstream is away knows less than clients, who keep their lists.
     pub(crate) fn undiscovered(&self, catalog: &Catalog, name: &str, caller: &Principal) -> Option<Fault> {
-        let is_of = |key: &str| name.strip_prefix(key).is_some_and(|rpc| rpc.starts_with('_'));
+        let is_of = |backend: &Backend| {
+            let rpc = name.strip_prefix(backend.key.as_str());
+            rpc.is_some_and(|rpc| rpc.starts_with('_'))
+        };
         self.unknown(catalog, caller, is_of)
     }
 
     /// The same of what an upstream has beside them.
     pub(crate) fn undiscovered_key(&self, catalog: &Catalog, key: &str, caller: &Principal) -> Option<Fault> {
-        self.unknown(catalog, caller, |known| known == key)
+        self.unknown(catalog, caller, |backend| backend.key == key)
     }
 
     /// Whether nothing was known of an upstream that exists for a caller, so that a list lacks what it has.
     pub(crate) fn lacks_some(&self, catalog: &Catalog, caller: &Principal) -> bool {
-        self.unknown(catalog, caller, |_| true).is_some()
+        self.unknown(catalog, caller, |backend| !backend.is_hidden())
+            .is_some()
     }
 
-    fn unknown(&self, catalog: &Catalog, caller: &Principal, is_it: impl Fn(&str) -> bool) -> Option<Fault> {
+    fn unknown(
+        &self,
+        catalog: &Catalog,
+        caller: &Principal,
+        is_it: impl Fn(&Backend) -> bool,
+    ) -> Option<Fault> {
         let backends = self.shared.backends.load();
         let backend = backends.values().find(|backend| {
             let key = &backend.key;
-            is_it(key) && caller.knows(key) && !catalog.knows(key)
+            is_it(backend) && caller.knows(key) && !catalog.knows(key)
         })?;
         let message = format!(
             "{} can't be reached now, and what it offers is not known: {}",
@@ -167,7 +176,8 @@ impl Registry {
     /// The same of those upstreams that exist for a caller.
     pub(crate) async fn services_of(&self, caller: &Principal) -> Vec<ServiceReport> {
         let (backends, catalog) = (self.shared.backends.load_full(), self.catalog());
-        let known = backends.values().filter(|backend| caller.knows(&backend.key));
+        let is_known = |backend: &&Arc<Backend>| caller.knows(&backend.key) && !backend.is_hidden();
+        let known = backends.values().filter(is_known);
         let reports = known.map(|backend| ServiceReport::of(backend, &catalog));
         let mut reports = join_all(reports).await;
         if !caller.knows_all() {
@@ -263,8 +273,14 @@ impl Shared {
     fn tell_missing(&self) {
         let catalog = self.catalog.load();
         for backend in self.backends.load().values() {
-            if !catalog.knows(&backend.key) {
-                let (upstream, problem) = (&backend.key, backend.problem());
+            let (upstream, problem) = (&backend.key, backend.problem());
+            if backend.is_hidden() {
+                tracing::info!(
+                    upstream,
+                    problem,
+                    "an optional upstream is not there: it is not shown until it is"
+                );
+            } else if !catalog.knows(upstream) {
                 tracing::warn!(
                     upstream,
                     problem,
@@ -279,7 +295,8 @@ impl Shared {
         let backends = self.backends.load_full();
         gone.retain(|key, _| backends.contains_key(key));
         let mut due = None;
-        let parts = backends.values().map(|backend| {
+        let shown = backends.values().filter(|backend| !backend.is_hidden());
+        let parts = shown.map(|backend| {
             let (deciding, all) = backend.reflections();
             let (resources, wait) = backend.resources().version(backend.is_serving());
             due = due

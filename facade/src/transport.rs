@@ -31,9 +31,10 @@ pub(crate) mod stdio;
 mod streamable;
 mod trace;
 
+pub(crate) use admission::Lock;
 pub(crate) use filter::ToolFilter;
+pub(crate) use host::is_loopback;
 
-use crate::auth::Auth;
 use crate::config::{Config, PublicUrl};
 use crate::server::Server;
 use session::Sessions;
@@ -45,31 +46,30 @@ struct Doors {
     streamable: streamable::Service,
     sessions: Sessions,
     public_url: Option<PublicUrl>,
-    /// Whether callers have to show a token.
-    locked: bool,
+    lock: Lock,
 }
 
 /// All HTTP doors.
-pub(crate) fn router(server: Server, config: &Config, auth: Auth, sessions: Sessions) -> Router {
+pub(crate) fn router(server: Server, config: &Config, lock: Lock, sessions: Sessions) -> Router {
     let public_url = config.public_url.clone();
     let names = host::Names {
         public: public_url.clone(),
         // A page that resolves its own name to this machine has no token.
-        any: !auth.is_open(),
+        any: !lock.auth.is_open(),
     };
     let doors = Doors {
         streamable: streamable::service(server.clone()),
         server,
         sessions,
         public_url,
-        locked: !auth.is_open(),
+        lock: lock.clone(),
     };
     Router::new()
         .route("/mcp", post(streamable::post))
         .route("/sse", get(sse::open).head(sse::head).post(streamable::post))
         .route("/messages", post(sse::message))
         .route_layer(middleware::from_fn(trace::admitted))
-        .route_layer(middleware::from_fn_with_state(auth, admission::check))
+        .route_layer(middleware::from_fn_with_state(lock, admission::check))
         // Behind no lock: it tells how to connect and nothing else.
         .route("/", get(page))
         .fallback(async || (StatusCode::NOT_FOUND, "not found\n"))
@@ -86,9 +86,10 @@ pub(crate) fn router(server: Server, config: &Config, auth: Auth, sessions: Sess
         .with_state(doors)
 }
 
-/// Ready after the first pass over the upstreams; never dependent on them later.
+/// Ready after the first pass over the upstreams, when somebody can be let in; never dependent on the upstreams later.
 async fn ready(State(doors): State<Doors>) -> Response {
-    if doors.server.registry().ready() && !doors.server.lifecycle().is_stopping() {
+    let waits = !doors.server.registry().ready() || doors.lock.awaited.lacks_some();
+    if !waits && !doors.server.lifecycle().is_stopping() {
         return "ok\n".into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
@@ -115,8 +116,9 @@ async fn page(State(doors): State<Doors>, request: Request) -> Response {
         None => format!("http://{}", escaped(authority(&request).unwrap_or("localhost"))),
     };
     let mut html = include_str!("transport/page.html").replace("{{address}}", &address);
+    let locked = !doors.lock.auth.is_open();
     for (place, text) in TOKEN {
-        html = html.replace(place, if doors.locked { text } else { "" });
+        html = html.replace(place, if locked { text } else { "" });
     }
     let headers = [
         (

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::registry::Registry;
+use crate::secrets::Awaited;
 
 /// How often one looks without an event.
 const LOOK: Duration = Duration::from_secs(5);
@@ -54,34 +55,43 @@ impl Watched {
     }
 }
 
-/// What is said of a watched file that can't be used any more: once in the log, and as a notice until it can.
+/// What is said of a watched file of secrets that can't be used any more: once in the log, and as a notice until it can. Of one that
+/// is waited for, [`Awaited`] says what there is to say.
 #[derive(Debug)]
 pub(crate) struct Reread {
-    /// The notice's topic.
+    /// The notice's topic, and the file's name among those that are waited for.
     topic: &'static str,
     notice: &'static str,
     /// The line of the log.
     line: &'static str,
+    awaited: Awaited,
     told: bool,
 }
 
 impl Reread {
-    pub(crate) fn new(topic: &'static str, notice: &'static str, line: &'static str) -> Self {
+    pub(crate) fn new(
+        topic: &'static str,
+        notice: &'static str,
+        line: &'static str,
+        awaited: Awaited,
+    ) -> Self {
         Self {
             topic,
             notice,
             line,
+            awaited,
             told: false,
         }
     }
 
-    /// Reads the file with `read`, off the runtime's threads; `None` when what was read before stays in force.
+    /// Reads the file with `read`, off the runtime's threads, and has `apply` put it in force; what can't be used leaves what was read
+    /// before.
     pub(crate) async fn read<T, E>(
         &mut self,
         registry: &Registry,
         read: impl FnOnce() -> Result<T, E> + Send + 'static,
-    ) -> Option<T>
-    where
+        apply: impl FnOnce(T),
+    ) where
         T: Send + 'static,
         E: std::error::Error + Send + 'static,
     {
@@ -90,19 +100,18 @@ impl Reread {
                 if std::mem::take(&mut self.told) {
                     registry.retract(self.topic);
                 }
-                Some(content)
+                apply(content);
+                // Last of all: with that the doors open.
+                self.awaited.came(self.topic);
             }
+            Ok(Err(error)) if self.awaited.lacks(self.topic) => self.awaited.still_lacks(self.topic, &error),
             Ok(Err(error)) => {
                 if !std::mem::replace(&mut self.told, true) {
                     tracing::error!(error = fault::chain(&error), "{}", self.line);
                     registry.notice(self.topic, self.notice);
                 }
-                None
             }
-            Err(_) => {
-                tracing::error!("reading the file of the {} failed", self.topic);
-                None
-            }
+            Err(_) => tracing::error!("reading the file of the {} failed", self.topic),
         }
     }
 }

@@ -19,6 +19,7 @@ use super::principal::Rights;
 use super::token::{self, Digest, Entry, Scope};
 use super::{Denied, Error, Principal};
 use crate::registry::Registry;
+use crate::secrets::Awaited;
 use crate::watched::{Reread, Watched};
 
 /// The notice about a file that was changed and can't be used.
@@ -60,16 +61,16 @@ impl Held {
 }
 
 impl Tokens {
-    /// Reads the file.
+    /// Reads the file. No token is in force while it is waited for.
     ///
     /// # Errors
-    /// It can't be used.
-    pub(super) fn read(path: &Path) -> Result<Self, Error> {
-        let entries = read(path)?;
-        if entries.is_empty() {
+    /// It can't be used, and is not waited for.
+    pub(super) fn read(path: &Path, awaited: &Awaited) -> Result<Self, Error> {
+        let entries = awaited.first(TOPIC, read(path))?;
+        if entries.as_ref().is_some_and(Vec::is_empty) {
             tracing::warn!("the tokens file has no token: nobody is let in");
         }
-        let held = entries.into_iter().map(Held::new).collect();
+        let held = entries.into_iter().flatten().map(Held::new).collect();
         Ok(Self {
             shared: Arc::new(Shared {
                 path: path.to_owned(),
@@ -132,17 +133,16 @@ impl Tokens {
 
     /// Follows the file and the clock, in a task of `lifecycle`. What can't be used leaves the older tokens in force, and is told as a
     /// notice of `registry` until it can.
-    pub(super) fn watch(&self, registry: &Registry, lifecycle: &Lifecycle) {
+    pub(super) fn watch(&self, awaited: &Awaited, registry: &Registry, lifecycle: &Lifecycle) {
         let (tokens, registry) = (self.clone(), registry.clone());
+        let mut reread = Reread::new(TOPIC, UNUSABLE, LINE, awaited.clone());
         lifecycle.spawn_until_stopped(async move {
             let mut file = Watched::new(&tokens.shared.path);
-            let mut reread = Reread::new(TOPIC, UNUSABLE, LINE);
             loop {
                 // First of all: it may have changed between the first reading and the watch.
                 let path = tokens.shared.path.clone();
-                if let Some(entries) = reread.read(&registry, move || read(&path)).await {
-                    tokens.replace(entries);
-                }
+                let put = |entries| tokens.replace(entries);
+                reread.read(&registry, move || read(&path), put).await;
                 let expiry = tokens.expire(Timestamp::now());
                 tokio::select! {
                     () = file.touched() => {}
@@ -190,7 +190,11 @@ impl Tokens {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Entry>, Error> {
+/// The tokens of a file.
+///
+/// # Errors
+/// The file can't be used.
+pub(crate) fn read(path: &Path) -> Result<Vec<Entry>, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
         path: path.to_owned(),
         source,

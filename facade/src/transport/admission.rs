@@ -13,11 +13,25 @@ use super::client::Client;
 use super::message::Refusal;
 use crate::auth::{Auth, Denied, Principal, X_API_KEY};
 use crate::metrics;
+use crate::secrets::Awaited;
+
+/// What is asked in front of every door. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Lock {
+    /// Who calls.
+    pub(crate) auth: Auth,
+    /// What has to be there before anybody is let in.
+    pub(crate) awaited: Awaited,
+}
 
 /// Lets a request in, with its [`Principal`] in the extensions, or says why not.
-pub(super) async fn check(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
+pub(super) async fn check(State(lock): State<Lock>, mut request: Request, next: Next) -> Response {
+    if lock.awaited.lacks_some() {
+        metrics::rejected("waiting");
+        return waiting().into_response();
+    }
     let address = Client::of(&request).address;
-    match auth.admit(request.headers(), address) {
+    match lock.auth.admit(request.headers(), address) {
         Ok(principal) => {
             // Nobody behind needs them, so nobody can log them or pass them on.
             request.headers_mut().remove(AUTHORIZATION);
@@ -31,6 +45,15 @@ pub(super) async fn check(State(auth): State<Auth>, mut request: Request, next: 
         }
     }
 }
+
+/// What everybody is told while nobody can be let in.
+fn waiting() -> Refusal {
+    let sentence = "this server can't let anybody in yet: a file of secrets is missing, and its log tells who runs it how to make one";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence).with_header(RETRY_AFTER, RETRY_SECONDS.into())
+}
+
+/// When to ask again, in seconds: about as long as the file takes to be seen.
+const RETRY_SECONDS: u64 = 5;
 
 /// Who sent a request that [`check`] let in.
 pub(super) fn principal(extensions: &http::Extensions) -> Arc<Principal> {

@@ -91,7 +91,8 @@ fn origin_is_ours(names: &Names, origin: &Url) -> bool {
     web && (loopback || names.public.as_ref().is_some_and(is_public))
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether the name or address of a host, as it stands in a URL or without its brackets, is this machine's own.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     host.eq_ignore_ascii_case("localhost")
         || address

@@ -110,25 +110,36 @@ pub(crate) struct Bound {
     networks: Vec<IpNet>,
 }
 
+impl Config {
+    /// Where messages of other replicas are taken, if there are to be any.
+    ///
+    /// # Errors
+    /// The settings contradict each other.
+    pub(crate) fn listen(&self) -> Result<Option<SocketAddr>, Error> {
+        if self.peers.is_empty() && self.peer_networks.is_empty() {
+            // It would listen for nobody, and its streams would end with a 404 at every other replica.
+            return match (self.relay_listen, self.relay_address) {
+                (None, None) => Ok(None),
+                _ => Err(Error::NoPeers),
+            };
+        }
+        let listen = self.relay_listen;
+        Ok(Some(listen.unwrap_or_else(|| default_listen(self.relay_address))))
+    }
+}
+
 impl Bound {
     /// Listens, if there are to be other replicas.
     ///
     /// # Errors
     /// The settings contradict each other, or the address can't be listened on.
     pub(crate) async fn open(config: &Config, keys: &KeyRing) -> Result<Option<Self>, Error> {
-        if config.peers.is_empty() && config.peer_networks.is_empty() {
-            // It would listen for nobody, and its streams would end with a 404 at every other replica.
-            return match (config.relay_listen, config.relay_address) {
-                (None, None) => Ok(None),
-                _ => Err(Error::NoPeers),
-            };
-        }
+        let Some(address) = config.listen()? else {
+            return Ok(None);
+        };
         if keys.is_random() {
             return Err(Error::NoKeys);
         }
-        let address = config
-            .relay_listen
-            .unwrap_or_else(|| default_listen(config.relay_address));
         let refuse = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => Error::AddressInUse(address),
             _ => Error::Listen { address, source },

@@ -33,14 +33,10 @@ const PIECE: usize = 32 * 1024;
 
 /// `GET /sse`.
 pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Response {
-    let (uri, headers) = (request.uri(), request.headers());
-    if !media::accepts(headers, &ACCEPT, media::EVENT_STREAM) {
-        let refusal = Refusal::new(StatusCode::NOT_ACCEPTABLE, "Accept must allow text/event-stream");
+    if let Some(refusal) = refusal(&doors, &request) {
         return refusal.into_response();
     }
-    if doors.server.lifecycle().is_stopping() {
-        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping").into_response();
-    }
+    let (uri, headers) = (request.uri(), request.headers());
     let tools = ToolFilter::of_query(uri.query());
     let query = tools
         .to_query()
@@ -69,9 +65,24 @@ pub(super) async fn open(State(doors): State<Doors>, request: Request) -> Respon
     (stream_headers(), Body::from_stream(frames)).into_response()
 }
 
-/// `HEAD /sse`: what a stream would look like, without one.
-pub(super) async fn head() -> Response {
-    stream_headers().into_response()
+/// `HEAD /sse`: what `GET` would be answered, without a stream.
+pub(super) async fn head(State(doors): State<Doors>, request: Request) -> Response {
+    if let Some(refusal) = refusal(&doors, &request) {
+        return refusal.into_response();
+    }
+    // Of no length, as a stream is: a body without one would say that it has 0 bytes.
+    let nothing = futures_util::stream::empty::<Result<Bytes, Infallible>>();
+    (stream_headers(), Body::from_stream(nothing)).into_response()
+}
+
+/// Why no stream is opened.
+fn refusal(doors: &Doors, request: &Request) -> Option<Refusal> {
+    if !media::accepts(request.headers(), &ACCEPT, media::EVENT_STREAM) {
+        let sentence = "Accept must allow text/event-stream";
+        return Some(Refusal::new(StatusCode::NOT_ACCEPTABLE, sentence));
+    }
+    let stopping = doors.server.lifecycle().is_stopping();
+    stopping.then(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"))
 }
 
 fn stream_headers() -> [(HeaderName, HeaderValue); 3] {

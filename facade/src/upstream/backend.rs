@@ -101,6 +101,7 @@ impl Backend {
             too_many: AtomicBool::new(false),
             lifecycle: lifecycle.child(),
         });
+        backend.tell();
         let task = backend.clone();
         backend
             .lifecycle
@@ -141,6 +142,19 @@ impl Backend {
             };
             self.limits.store(Arc::new(Limits { settings, admission }));
             self.settings_changed.notify_one();
+            self.tell();
+        }
+    }
+
+    /// Whether nobody is to hear of it: it may be that it does not exist, and none of its endpoints has answered yet.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.limits.load().settings.optional && !self.shared.serving.is_reached()
+    }
+
+    /// Has metrics say whether it is up, once that is a question.
+    fn tell(&self) {
+        if !self.is_hidden() {
+            self.shared.serving.tell();
         }
     }
 

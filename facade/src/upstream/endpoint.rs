@@ -1,7 +1,7 @@
 //! One endpoint of an upstream: one address, what is known of it, and how good a choice it is. `keep` connects it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,25 +41,60 @@ pub(super) struct Shared {
     pub(super) quiet: Arc<Quiet>,
 }
 
-/// How many endpoints of an upstream serve: with the first of them it is up.
+/// How many endpoints of an upstream serve: with the first of them it is up. And whether one was ever reached.
 #[derive(Debug)]
 pub(super) struct Serving {
-    up: metrics::Up,
-    endpoints: Mutex<i64>,
+    key: String,
+    reached: AtomicBool,
+    told: Mutex<Told>,
+}
+
+/// What metrics say of it.
+#[derive(Debug, Default)]
+struct Told {
+    /// `None` while nobody is told of it.
+    up: Option<metrics::Up>,
+    endpoints: i64,
 }
 
 impl Serving {
     pub(super) fn none(key: &str) -> Arc<Self> {
         Arc::new(Self {
-            up: metrics::Up::new(key),
-            endpoints: Mutex::default(),
+            key: key.to_owned(),
+            reached: AtomicBool::new(false),
+            told: Mutex::default(),
         })
     }
 
+    /// Whether one of its endpoints has answered since it was started.
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+
+    /// One of its endpoints has answered.
+    fn reach(&self) {
+        if !self.reached.swap(true, Ordering::Relaxed) {
+            self.tell();
+        }
+    }
+
+    /// From now on metrics say whether it is up.
+    pub(super) fn tell(&self) {
+        let mut told = self.lock();
+        let up = told.endpoints > 0;
+        told.up.get_or_insert_with(|| metrics::Up::new(&self.key)).set(up);
+    }
+
     fn add(&self, difference: i64) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        *endpoints += difference;
-        self.up.set(*endpoints > 0);
+        let mut told = self.lock();
+        told.endpoints += difference;
+        if let Some(up) = &told.up {
+            up.set(told.endpoints > 0);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -198,15 +233,15 @@ impl Endpoint {
         ending || state.lost.is_some_and(|lost| lost.elapsed() < time)
     }
 
-    /// The connection for a call of the RPC with this name, its version of it, and how good a choice it is: the less, the better.
-    /// None before the adapter's tools are known by this connection: what a request of ours meant to it nobody could tell.
-    pub(super) fn candidate(&self, rpc: &str) -> Option<(u8, Arc<Connection>, Arc<Offer>)> {
+    /// The connection for a call of the RPC with this name, its version of it if it has one, and how good a choice it is: the less, the
+    /// better. None before the adapter's tools are known by this connection: what a request of ours meant to it nobody could tell.
+    pub(super) fn candidate(&self, rpc: &str) -> Option<(u8, Arc<Connection>, Option<Arc<Offer>>)> {
         let state = self.lock();
         if !state.is_understood() {
             return None;
         }
         let connection = state.connection.clone()?;
-        let offer = state.reflection.as_ref()?.offer(rpc)?.clone();
+        let offer = state.reflection.as_ref()?.offer(rpc).cloned();
         Some((u8::from(!state.serving), connection, offer))
     }
 
@@ -270,6 +305,9 @@ impl Endpoint {
         change(&mut state);
         let after = state.consequence();
         drop(state);
+        if after.connected.0 {
+            self.shared.serving.reach();
+        }
         if after != before {
             self.shared.changed.notify_one();
         }

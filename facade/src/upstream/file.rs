@@ -9,6 +9,7 @@
 //! deny = ["execute", "create_*"]
 //! timeout = 20
 //! concurrency = 16
+//! optional = true
 //! ```
 
 use std::collections::BTreeMap;
@@ -55,7 +56,8 @@ pub enum Error {
     },
     /// An upstream has a setting that does not exist.
     #[error(
-        "the upstream {key:?} has an unknown setting {setting:?}; known are: address, description, allow, deny, timeout, concurrency"
+        "the upstream {key:?} has an unknown setting {setting:?}; known are: address, description, allow, deny, timeout, concurrency, \
+         optional"
     )]
     UnknownSetting {
         /// The upstream.

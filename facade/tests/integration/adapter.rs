@@ -11,7 +11,9 @@ use futures_util::future::BoxFuture;
 use http::Response;
 use mcp_hub_chassis::{Fault, Lifecycle};
 use mcp_hub_proto::adapter::v1::adapter_service_server::{AdapterService, AdapterServiceServer};
-use mcp_hub_proto::adapter::v1::{GetStatusRequest, GetStatusResponse, Mode, State};
+use mcp_hub_proto::adapter::v1::{
+    DiagnoseRequest, DiagnoseResponse, GetStatusRequest, GetStatusResponse, Mode, State,
+};
 use mcp_hub_proto::completion::v1::completion_service_server::CompletionServiceServer;
 use mcp_hub_proto::resource::v1::resource_service_server::ResourceServiceServer;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
@@ -317,6 +319,13 @@ impl AdapterService for StatusOf {
         _: tonic::Request<GetStatusRequest>,
     ) -> Result<tonic::Response<GetStatusResponse>, Status> {
         Ok(tonic::Response::new(self.0.clone()))
+    }
+
+    async fn diagnose(
+        &self,
+        _: tonic::Request<DiagnoseRequest>,
+    ) -> Result<tonic::Response<DiagnoseResponse>, Status> {
+        Ok(tonic::Response::new(DiagnoseResponse::default()))
     }
 }
 

@@ -11,7 +11,7 @@ use mcp_hub_facade::auth::token::{Entry, Scope, Token};
 use mcp_hub_facade::upstream::Upstreams;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Served, Stream, open, post, request, send, serve};
+use crate::client::{Answer, Served, Stream, empty, open, post, request, send, serve};
 
 mod doors;
 mod limits;
@@ -67,9 +67,14 @@ impl Lock {
         self.folder.path().join("tokens.toml")
     }
 
-    fn write(&self) {
+    pub(crate) fn write(&self) {
+        self.replace(&self.text());
+    }
+
+    /// What the file says.
+    pub(crate) fn text(&self) -> String {
         let tables: String = self.entries.iter().map(ToString::to_string).collect();
-        self.replace(&format!("[tokens]\n{tables}"));
+        format!("[tokens]\n{tables}")
     }
 
     /// Replaces the file as a whole, as `mcp-hub token` does.
@@ -122,10 +127,6 @@ fn get(served: &Served) -> http::request::Builder {
     Request::get("/sse")
         .header("host", served.address.to_string())
         .header("accept", "text/event-stream")
-}
-
-fn empty(request: http::request::Builder) -> Request<Full<Bytes>> {
-    request.body(Bytes::new().into()).expect("a request")
 }
 
 /// A legacy SSE stream of the holder of a token.

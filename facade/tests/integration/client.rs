@@ -116,6 +116,11 @@ pub(crate) fn post(address: SocketAddr, path: &str) -> http::request::Builder {
         .header("accept", "application/json, text/event-stream")
 }
 
+/// A request without a body.
+pub(crate) fn empty(request: http::request::Builder) -> Request<Full<Bytes>> {
+    request.body(Bytes::new().into()).expect("a request")
+}
+
 /// Sends a request and gives the answer without its body.
 pub(crate) async fn open(address: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
     within(async {

@@ -5,6 +5,7 @@ use http::{Method, Request};
 use mcp_hub_facade::upstream::Upstreams;
 use serde_json::json;
 
+use crate::auth::Lock;
 use crate::client::{Served, open, request, send, send_http2, serve};
 
 async fn facade() -> Served {
@@ -101,18 +102,38 @@ async fn methods_and_paths_that_are_not_served() {
 
 #[tokio::test]
 async fn probes_tell_nothing_and_take_any_host() {
-    let served = facade().await;
-    for probe in ["/livez", "/readyz"] {
-        let request = Request::get(probe)
-            .header("host", "10.1.2.3:8000")
-            .body(Bytes::new().into())
-            .unwrap();
-        let answer = send(served.address, request).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.text().as_str()),
-            (200, "ok\n"),
-            "{probe}"
-        );
+    let lock = Lock::new();
+    lock.write();
+    let public = ["--public-url", "https://mcp.example.com"];
+    for served in [
+        facade().await,
+        serve(&public, Upstreams::default()).await,
+        lock.serve(&public, Upstreams::default()).await,
+    ] {
+        // As a kubelet names a Pod, a health checker a node with its NodePort, and a proxy what its clients call us.
+        for host in [
+            "10.244.1.7:8000",
+            "172.23.0.3:30800",
+            "mcp.example.com",
+            "[fd00::7]:8000",
+        ] {
+            for (method, body) in [(Method::GET, "ok\n"), (Method::HEAD, "")] {
+                for probe in ["/livez", "/readyz"] {
+                    let request = Request::builder()
+                        .method(method.clone())
+                        .uri(probe)
+                        .header("host", host)
+                        .body(Bytes::new().into())
+                        .unwrap();
+                    let answer = send(served.address, request).await;
+                    assert_eq!(
+                        (answer.status.as_u16(), answer.text().as_str()),
+                        (200, body),
+                        "{method} {probe} {host}"
+                    );
+                }
+            }
+        }
     }
 }
 

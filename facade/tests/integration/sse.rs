@@ -6,7 +6,8 @@ use mcp_hub_facade::upstream::Upstreams;
 use serde_json::json;
 
 use crate::client::{
-    Served, Stream, call, capabilities, initialize, modern_request, post, request, send, serve, within,
+    Served, Stream, call, capabilities, empty, initialize, modern_request, open, post, request, send, serve,
+    within,
 };
 
 async fn facade() -> Served {
@@ -169,17 +170,33 @@ async fn a_closed_stream_is_forgotten() {
 }
 
 #[tokio::test]
-async fn looking_at_the_headers_opens_no_stream() {
+async fn looking_at_the_headers_opens_no_stream_and_answers_what_get_would() {
     let served = facade().await;
-    let request = Request::head("/sse")
-        .header("host", "localhost")
-        .body(Bytes::new().into())
-        .unwrap();
-    let answer = send(served.address, request).await;
+    let request = |method: &str, accept: &str| {
+        let request = Request::builder().method(method).uri("/sse");
+        empty(request.header("host", "localhost").header("accept", accept))
+    };
+    // What `curl -I` sends.
+    let answer = send(served.address, request("HEAD", "*/*")).await;
     assert_eq!(
-        (answer.status.as_u16(), answer.header("content-type")),
-        (200, "text/event-stream")
+        (
+            answer.status.as_u16(),
+            answer.header("content-type"),
+            answer.body.len()
+        ),
+        (200, "text/event-stream", 0)
     );
+    let get = open(served.address, request("GET", "*/*")).await;
+    for name in [
+        "content-type",
+        "cache-control",
+        "x-accel-buffering",
+        "content-length",
+    ] {
+        assert_eq!(answer.headers.get(name), get.headers().get(name), "{name}");
+    }
+    let unfit = send(served.address, request("HEAD", "application/json")).await;
+    assert_eq!((unfit.status.as_u16(), unfit.body.len()), (406, 0));
 }
 
 #[tokio::test(start_paused = true)]

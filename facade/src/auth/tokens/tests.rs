@@ -41,7 +41,7 @@ impl Files {
         let path = self.folder.path().join("tokens.toml");
         let text: String = self.entries().iter().map(ToString::to_string).collect();
         std::fs::write(&path, text).unwrap();
-        Tokens::read(&path).unwrap()
+        Tokens::read(&path, &Awaited::new(false)).unwrap()
     }
 }
 
@@ -142,9 +142,18 @@ async fn a_valid_token_is_let_in_from_an_address_that_is_past_its_limit() {
 async fn a_file_that_cannot_be_used_is_an_error_at_the_start() {
     let files = Files::new(&[]);
     let path = files.folder.path().join("tokens.toml");
-    assert!(matches!(Tokens::read(&path), Err(Error::Unreadable { .. })));
+    assert!(matches!(
+        Tokens::read(&path, &Awaited::new(false)),
+        Err(Error::Unreadable { .. })
+    ));
     for text in ["", "[tokens.a]\n", "x"] {
         std::fs::write(&path, text).unwrap();
-        assert!(matches!(Tokens::read(&path), Err(Error::Tokens { .. })), "{text}");
+        assert!(
+            matches!(
+                Tokens::read(&path, &Awaited::new(false)),
+                Err(Error::Tokens { .. })
+            ),
+            "{text}"
+        );
     }
 }

@@ -61,6 +61,13 @@ impl FromStr for Peer {
     }
 }
 
+impl Peer {
+    /// Its host and its port.
+    pub(crate) fn parts(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.host, self.port)

@@ -14,6 +14,7 @@ use ring::hkdf::{HKDF_SHA256, Salt};
 use tokio::sync::watch;
 
 use crate::registry::Registry;
+use crate::secrets::Awaited;
 use crate::watched::{Reread, Watched};
 
 /// The longest name of a key. It is part of every session id.
@@ -96,27 +97,28 @@ struct Shared {
 }
 
 impl KeyRing {
-    /// Reads the file, or makes a random key where there is none.
+    /// Reads the file, or makes a random key where none is named. While the file is waited for, the key is random too: what it sealed
+    /// nobody else could open, and the relay lets nobody in.
     ///
     /// # Errors
-    /// The file can't be used.
-    pub(crate) fn read(config: &Config) -> Result<Self, Error> {
+    /// The file can't be used, and is not waited for.
+    pub(crate) fn read(config: &Config, awaited: &Awaited) -> Result<Self, Error> {
         let Some(path) = &config.session_keys_file else {
             return Ok(Self::random());
         };
-        let keys = read(path)?;
-        tracing::info!(keys = %names(&keys), "session keys read");
-        Ok(Self::of(Some(path.clone()), keys))
+        let keys = awaited.first(TOPIC, read(path))?;
+        if let Some(keys) = &keys {
+            tracing::info!(keys = %names(keys), "session keys read");
+        }
+        Ok(Self::of(
+            Some(path.clone()),
+            keys.unwrap_or_else(|| vec![random()]),
+        ))
     }
 
     /// One key that nobody else has.
     pub(crate) fn random() -> Self {
-        let key = Key {
-            name: "random".to_owned(),
-            // The generator is the thread's, which is cryptographically secure.
-            bytes: rand::random(),
-        };
-        Self::of(None, vec![key])
+        Self::of(None, vec![random()])
     }
 
     fn of(file: Option<PathBuf>, keys: Vec<Key>) -> Self {
@@ -154,25 +156,35 @@ impl KeyRing {
 
     /// Follows the file, in a task of `lifecycle`. What can't be used leaves the older keys in force, and is told as a notice of
     /// `registry` until it can.
-    pub(crate) fn watch(&self, registry: &Registry, lifecycle: &Lifecycle) {
+    pub(crate) fn watch(&self, awaited: &Awaited, registry: &Registry, lifecycle: &Lifecycle) {
         let Some(path) = self.shared.file.clone() else {
             return;
         };
         let (ring, registry) = (self.clone(), registry.clone());
+        let mut reread = Reread::new(TOPIC, UNUSABLE, LINE, awaited.clone());
         lifecycle.spawn_until_stopped(async move {
             let mut file = Watched::new(&path);
-            let mut reread = Reread::new(TOPIC, UNUSABLE, LINE);
             loop {
-                file.touched().await;
+                // First of all: it may have changed between the first reading and the watch.
                 let path = path.clone();
-                if let Some(keys) = reread.read(&registry, move || read(&path)).await
-                    && keys != **ring.shared.keys.load()
-                {
-                    tracing::info!(keys = %names(&keys), "the session keys changed");
-                    ring.replace(keys);
-                }
+                let put = |keys: Vec<Key>| {
+                    if keys != **ring.shared.keys.load() {
+                        tracing::info!(keys = %names(&keys), "the session keys changed");
+                        ring.replace(keys);
+                    }
+                };
+                reread.read(&registry, move || read(&path), put).await;
+                file.touched().await;
             }
         });
+    }
+}
+
+fn random() -> Key {
+    Key {
+        name: "random".to_owned(),
+        // The generator is the thread's, which is cryptographically secure.
+        bytes: rand::random(),
     }
 }
 
@@ -192,6 +204,14 @@ fn derived(key: &Key, purpose: &'static str) -> Key {
         name: key.name.clone(),
         bytes,
     }
+}
+
+/// How many keys a file has.
+///
+/// # Errors
+/// The file can't be used.
+pub(crate) fn count(path: &Path) -> Result<usize, Error> {
+    read(path).map(|keys| keys.len())
 }
 
 fn read(path: &Path) -> Result<Vec<Key>, Error> {

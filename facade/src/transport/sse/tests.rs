@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::auth::Auth;
 use crate::registry::{self, Registry};
+use crate::secrets::Awaited;
 use crate::server::Server;
+use crate::transport::Lock;
 use crate::transport::session::Sessions;
 use crate::transport::session::keys::KeyRing;
 use crate::transport::stall::STALLED;
@@ -35,10 +37,15 @@ impl Client {
         let config: crate::Config = config.load().unwrap();
         let registry = registry::Config { tools_kept: 3600 };
         let registry = Registry::start(&registry, Upstreams::default(), &lifecycle);
+        let awaited = Awaited::new(false);
+        let lock = Lock {
+            auth: Auth::read(&config.auth, &awaited).unwrap(),
+            awaited,
+        };
         let router = crate::transport::router(
             Server::new(registry, lifecycle.clone()),
             &config,
-            Auth::read(&config.auth).unwrap(),
+            lock,
             Sessions::new(&KeyRing::random(), None, None),
         );
         let (near, far) = tokio::io::duplex(64 * 1024);

@@ -56,11 +56,17 @@ impl Backend {
         // Endpoints of one version share it, so that the arguments are encoded once for all of them.
         let mut versions: Vec<(Arc<Offer>, Result<Bytes, Fault>)> = Vec::with_capacity(1);
         let (mut closed, mut open) = (Vec::with_capacity(endpoints.len()), Vec::new());
+        // Of this one look: one that is understood a moment later may well offer it.
+        let mut understood = false;
         for endpoint in endpoints.iter() {
             if except.is_some_and(|except| Arc::ptr_eq(except, endpoint)) {
                 continue;
             }
             let Some((rank, connection, offer)) = endpoint.candidate(&asked.listed.rpc) else {
+                continue;
+            };
+            understood = true;
+            let Some(offer) = offer else {
                 continue;
             };
             let known = versions.iter().position(|(known, _)| Arc::ptr_eq(known, &offer));
@@ -89,7 +95,11 @@ impl Backend {
                 standing,
             });
         }
-        let (chosen, probe) = self.pick(asked, closed, open, except.is_some())?;
+        let Some((chosen, probe)) = self.pick(asked, &mut closed, &mut open, except.is_some()) else {
+            // A mistake of the caller's is told first; of the listed version's, which is the one that it knows.
+            asked.encode(asked.listed).map_err(Failure::Argument)?;
+            return Err(self.nobody(&open, understood));
+        };
         let (offer, message) = versions.swap_remove(chosen.version);
         Ok(Chosen {
             endpoint: chosen.endpoint.clone(),
@@ -104,31 +114,27 @@ impl Backend {
     fn pick<'a, T>(
         &self,
         asked: &Asked<'_, T>,
-        mut closed: Vec<Candidate<'a>>,
-        mut open: Vec<Candidate<'a>>,
+        closed: &mut Vec<Candidate<'a>>,
+        open: &mut Vec<Candidate<'a>>,
         retry: bool,
-    ) -> Result<(Candidate<'a>, bool), Failure> {
+    ) -> Option<(Candidate<'a>, bool)> {
         // Not a second attempt: it has no third to go to.
         if closed.is_empty() || (asked.listed.read_only && !retry) {
             let due = open
                 .iter()
                 .position(|candidate| candidate.endpoint.breaker.probe());
             if let Some(index) = due {
-                return Ok((open.swap_remove(index), !closed.is_empty()));
+                return Some((open.swap_remove(index), !closed.is_empty()));
             }
         }
-        let Some(best) = closed.iter().map(|candidate| candidate.cost).min() else {
-            // A mistake of the caller's is told first; of the listed version's, which is the one that it knows.
-            asked.encode(asked.listed).map_err(Failure::Argument)?;
-            return Err(self.nobody(&open));
-        };
+        let best = closed.iter().map(|candidate| candidate.cost).min()?;
         closed.retain(|candidate| candidate.cost == best);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % closed.len();
-        Ok((closed.swap_remove(turn), false))
+        Some((closed.swap_remove(turn), false))
     }
 
-    /// Why there is nobody to ask.
-    fn nobody(&self, open: &[Candidate<'_>]) -> Failure {
+    /// Why there is nobody to ask: all that are `open` are broken, some are `understood` and have nothing that stands for it, or none is there.
+    fn nobody(&self, open: &[Candidate<'_>], understood: bool) -> Failure {
         let probes = open.iter().filter_map(|candidate| match candidate.standing {
             Standing::Open { probe_at } => Some(probe_at),
             Standing::Closed { .. } => None,
@@ -136,7 +142,7 @@ impl Backend {
         if let Some(probe_at) = probes.min() {
             return Failure::Broken(probe_at.saturating_duration_since(Instant::now()));
         }
-        if self.endpoints().iter().any(|endpoint| endpoint.is_understood()) {
+        if understood {
             return Failure::NotOffered;
         }
         Failure::Unreachable(self.problem())

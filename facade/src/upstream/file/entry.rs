@@ -39,6 +39,8 @@ pub struct Upstream {
     pub timeout: Duration,
     /// The most calls at the same time; more are refused with a retryable error.
     pub concurrency: usize,
+    /// Whether it may be that nobody is there, ever: it is not shown before it was reached once.
+    pub optional: bool,
 }
 
 impl Upstream {
@@ -51,6 +53,7 @@ impl Upstream {
             deny: vec![],
             timeout: LONGEST,
             concurrency: 128,
+            optional: false,
         }
     }
 
@@ -103,6 +106,11 @@ impl Upstream {
                     let count = value.as_integer().and_then(|count| usize::try_from(count).ok());
                     upstream.concurrency =
                         count.ok_or_else(|| invalid("concurrency", "must be a whole number"))?;
+                }
+                "optional" => {
+                    upstream.optional = value
+                        .as_bool()
+                        .ok_or_else(|| invalid("optional", "must be true or false"))?;
                 }
                 _ => {
                     return Err(Error::UnknownSetting {

@@ -16,6 +16,7 @@ fn a_file_names_upstreams_in_both_forms() {
         deny = "list_databases"
         timeout = 2.5
         concurrency = 3
+        optional = true
     "#;
     let upstreams = Upstreams::parse(text).expect("valid");
     assert_eq!(upstreams.keys().collect::<Vec<_>>(), ["billing", "orders"]);
@@ -29,6 +30,7 @@ fn a_file_names_upstreams_in_both_forms() {
         (billing.timeout, billing.concurrency),
         (Duration::from_millis(2500), 3)
     );
+    assert!(billing.optional);
     assert!(billing.admits("query") && billing.admits("list_tables"));
     assert!(!billing.admits("list_databases") && !billing.admits("execute"));
 }
@@ -47,7 +49,7 @@ fn what_is_wrong_is_said() {
         ),
         (
             "[upstreams.a]\naddres = 'http://a:1'",
-            "the upstream \"a\" has an unknown setting \"addres\"; known are: address, description, allow, deny, timeout, concurrency",
+            "the upstream \"a\" has an unknown setting \"addres\"; known are: address, description, allow, deny, timeout, concurrency, optional",
         ),
         (
             "a = 'http://a:1'\n[upstreams]\na = 'http://a:2'",
@@ -81,6 +83,10 @@ fn what_is_wrong_is_said() {
         (
             "[upstreams.a]\naddress = 'a:1'\nconcurrency = 0",
             "the upstream \"a\": concurrency must be from 1 to 10000",
+        ),
+        (
+            "[upstreams.a]\naddress = 'a:1'\noptional = 'yes'",
+            "the upstream \"a\": optional must be true or false",
         ),
     ] {
         assert_eq!(

@@ -18,7 +18,8 @@ fn keys() -> KeyRing {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "first:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
     let session_keys_file = Some(file.path().to_owned());
-    KeyRing::read(&keys::Config { session_keys_file }).unwrap()
+    let config = keys::Config { session_keys_file };
+    KeyRing::read(&config, &crate::secrets::Awaited::new(false)).unwrap()
 }
 
 #[tokio::test]

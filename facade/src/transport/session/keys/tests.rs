@@ -101,13 +101,16 @@ fn each_purpose_has_keys_of_its_own_that_every_replica_derives_alike() {
 
 #[test]
 fn without_a_file_the_key_is_random() {
-    let ring = KeyRing::read(&Config::default()).unwrap();
+    let ring = KeyRing::read(&Config::default(), &Awaited::new(false)).unwrap();
     assert!(ring.is_random());
     assert_ne!(ring.derive("x"), KeyRing::random().derive("x"));
     let missing = Config {
         session_keys_file: Some("/nonexistent/keys".into()),
     };
-    assert!(matches!(KeyRing::read(&missing), Err(Error::Unreadable { .. })));
+    assert!(matches!(
+        KeyRing::read(&missing, &Awaited::new(false)),
+        Err(Error::Unreadable { .. })
+    ));
 }
 
 #[tokio::test]
@@ -117,15 +120,16 @@ async fn the_file_is_followed_and_a_bad_one_changes_nothing() {
     let write = |text: String| std::fs::write(&path, text).unwrap();
     let line = |name: &str, byte: u8| format!("{name}:{}\n", STANDARD.encode([byte; 32]));
     write(line("old", 1));
-    let ring = KeyRing::read(&Config {
+    let config = Config {
         session_keys_file: Some(path.clone()),
-    })
-    .unwrap();
+    };
+    let awaited = Awaited::new(false);
+    let ring = KeyRing::read(&config, &awaited).unwrap();
     assert!(!ring.is_random());
     let lifecycle = Lifecycle::new();
-    let config = registry::Config { tools_kept: 3600 };
-    let registry = Registry::start(&config, Upstreams::default(), &lifecycle);
-    ring.watch(&registry, &lifecycle);
+    let registry = registry::Config { tools_kept: 3600 };
+    let registry = Registry::start(&registry, Upstreams::default(), &lifecycle);
+    ring.watch(&awaited, &registry, &lifecycle);
     let (before, mut changes) = (ring.derive("x"), ring.changes());
 
     write("old:short\n".to_owned());
