@@ -7,6 +7,7 @@ use std::path::Path;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use mcp_hub_chassis::config::{self, Sources};
+use mcp_hub_chassis::doctor::{Examination, Finding, Hop, Scope};
 use mcp_hub_chassis::{BoxError, Lifecycle};
 use mcp_hub_facade::upstream::{Upstream, Upstreams};
 use tokio::net::TcpListener;
@@ -90,6 +91,17 @@ impl Kind {
         }
     }
 
+    /// The port of the adapter as a process of its own.
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Mariadb | Self::Mysql => mcp_hub_mariadb::PORT,
+            Self::Neo4j => mcp_hub_neo4j::PORT,
+            Self::Postgres => mcp_hub_postgres::PORT,
+            Self::Qdrant => mcp_hub_qdrant::PORT,
+            Self::Sqlite => mcp_hub_sqlite::PORT,
+        }
+    }
+
     /// Reads its settings; the variables are those of the kind with `key` in place of their first part.
     fn load(self, key: &str, sources: Sources) -> Result<Config, config::Error> {
         let sources = Sources {
@@ -106,7 +118,7 @@ impl Kind {
     }
 
     /// The first part of its adapter's variables' names.
-    fn prefix(self) -> &'static str {
+    pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Mariadb | Self::Mysql => "MARIADB_",
             Self::Neo4j => "NEO4J_",
@@ -135,6 +147,16 @@ impl Config {
             Self::Postgres(config) => config.is_configured(),
             Self::Qdrant(config) => config.is_configured(),
             Self::Sqlite(config) => config.is_configured(),
+        }
+    }
+
+    async fn examine(self, key: &str, scope: Scope) -> Vec<Finding> {
+        match self {
+            Self::Mariadb(config) => mcp_hub_mariadb::examine(*config, key, scope).await,
+            Self::Neo4j(config) => mcp_hub_neo4j::examine(*config, key, scope).await,
+            Self::Postgres(config) => mcp_hub_postgres::examine(*config, key, scope).await,
+            Self::Qdrant(config) => mcp_hub_qdrant::examine(*config, key, scope).await,
+            Self::Sqlite(config) => mcp_hub_sqlite::examine(config, key, scope).await,
         }
     }
 
@@ -228,6 +250,16 @@ impl Databases {
         };
         self.0.insert(key.to_owned(), database);
         Ok(key)
+    }
+
+    /// Adds a look at the way to each, by its adapter.
+    pub(crate) fn examine(self, examination: &mut Examination<'_>, scope: &Scope) {
+        for (key, database) in self.0 {
+            let (subject, scope) = (key.clone(), scope.clone());
+            examination.add(Hop::Host, subject, async move {
+                database.config.examine(&key, scope).await
+            });
+        }
     }
 
     /// Starts the adapters and adds them to `upstreams`.

@@ -18,6 +18,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a command can't do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The metrics' address can't be listened on.
+    #[error("{0}")]
+    Metrics(mcp_hub_chassis::BoxError),
     /// A file can't be read.
     #[error("can't read {}", path.display())]
     Unreadable {
@@ -184,6 +187,31 @@ pub enum Error {
     /// The hub can't serve calls.
     #[error("the hub at {0} is not ready")]
     NotReady(String),
+    /// The hub that these settings start can't serve calls.
+    #[error("the hub")]
+    Unwell(#[source] mcp_hub_chassis::healthcheck::Error),
+    /// A support bundle can't be written.
+    #[error("can't write {}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Doctor found something that does not work, or can't say what it found.
+    #[error(transparent)]
+    Doctor(mcp_hub_chassis::doctor::Error),
+    /// An adapter can't be added to a checkout.
+    #[error("can't add to {}", path.display())]
+    Add {
+        /// The checkout, or the file of it.
+        path: PathBuf,
+        /// Why.
+        source: crate::add::Problem,
+    },
+    /// What the hub would listen on can't be printed.
+    #[error("can't print what the hub would listen on")]
+    Listens(#[source] mcp_hub_chassis::listens::Error),
 
     /// The HTTP client can't be made.
     #[error("can't set up the HTTP client")]
@@ -293,6 +321,13 @@ fn followed(text: &str, trace: Option<&Trace>) -> String {
 }
 
 impl Error {
+    pub(crate) fn add(path: &Path, source: crate::add::Problem) -> Self {
+        Self::Add {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     pub(crate) fn unreadable(path: &Path, source: io::Error) -> Self {
         Self::Unreadable {
             path: path.to_owned(),

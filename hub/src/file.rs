@@ -51,7 +51,7 @@ pub enum TableError {
 pub fn find(matches: &ArgMatches) -> Option<PathBuf> {
     let matches = match matches.subcommand() {
         None => matches,
-        Some(("up" | "stdio", matches)) => matches,
+        Some(("up" | "stdio" | "doctor" | "support-bundle", matches)) => matches,
         // The clients of a running hub have nothing to do with what this machine would start.
         Some(_) => return None,
     };

@@ -4,7 +4,10 @@
 //!   port of its own, and a facade in front of them speaks MCP, on HTTP or on stdin and stdout. [`banner`] says what came up.
 //! * [`bridge`], [`tools`], [`call`], [`prompts`], [`resources`] and [`healthcheck`] are clients of a hub that runs elsewhere, through
 //!   [`client`]. [`mod@trace`] is what they know of the trace of a call.
-//! * [`claude`] prints what to paste, [`mod@token`] makes what a hub lets in, [`mod@reference`] prints documentation.
+//! * [`claude`] prints what to paste, [`mod@token`] makes what a hub lets in, [`add`] writes one more adapter into a checkout,
+//!   [`listens`] says what one would listen on, [`doctor`] what
+//!   is wrong with the way to one and behind it, [`support_bundle`] packs what helpers need to know, [`mod@reference`]
+//!   prints documentation.
 //!
 //! Nothing here knows SQL or MCP's server side: that is the adapters' and the facade's.
 
@@ -15,19 +18,23 @@ use clap::{Arg, ArgMatches, Args as _, FromArgMatches, Subcommand};
 use mcp_hub_chassis::{BoxError, Process, Program};
 
 pub mod adapters;
+pub mod add;
 pub mod banner;
 pub mod bridge;
 pub mod call;
 pub mod claude;
 pub mod client;
+pub mod doctor;
 pub mod error;
 pub mod file;
 pub mod healthcheck;
+pub mod listens;
 pub mod message;
 pub mod prompts;
 pub mod reference;
 pub mod resources;
 pub mod stdio;
+pub mod support_bundle;
 mod text;
 pub mod token;
 pub mod tools;
@@ -39,6 +46,11 @@ pub use error::{Error, Result};
 /// Runs the command from its first line to its exit code.
 pub fn run() -> ExitCode {
     program().run(|arguments: Arguments, process| main(arguments.command, process))
+}
+
+/// The command line.
+fn command() -> clap::Command {
+    program().command::<Arguments>()
 }
 
 fn program() -> Program {
@@ -58,8 +70,12 @@ async fn main(command: Command, process: Process) -> Result<(), BoxError> {
         Command::Prompts(options) => prompts::run(options).await?,
         Command::Resources(options) => resources::run(options).await?,
         Command::ClaudeConfig(options) => claude::run(&options)?,
+        Command::Add(options) => add::run(&options)?,
         Command::Token(options) => token::run(options)?,
         Command::Healthcheck(options) => healthcheck::run(options).await?,
+        Command::Doctor(options) => doctor::run(options, process).await?,
+        Command::SupportBundle(options) => support_bundle::run(options, process).await?,
+        Command::Listens(options) => listens::run(&options, &process)?,
         Command::Reference(options) => reference::run(options, process).await?,
     }
     Ok(())
@@ -100,8 +116,16 @@ enum Command {
     ClaudeConfig(claude::Options),
     /// Make, list and revoke the tokens that a hub lets in.
     Token(token::Options),
+    /// Write one more adapter into the checkout that a hub is deployed from: manifests, Compose, upstreams.
+    Add(add::Options),
     /// Say by the exit code whether a running hub can serve calls.
     Healthcheck(healthcheck::Options),
+    /// Look at each hop from a client to the databases, and say what is wrong and what to do about it.
+    Doctor(doctor::Options),
+    /// Pack versions, states, redacted settings, what doctor finds and the last errors of a log into one file for whoever helps.
+    SupportBundle(support_bundle::Options),
+    /// Print what a hub with these settings would listen on, as JSON.
+    Listens(up::Options),
     /// Print a page of the documentation that is made from the code.
     #[command(hide = true)]
     Reference(reference::Options),

@@ -1,4 +1,4 @@
-//! `mcp-hub reference`: the pages of docs/ that are made from the code, so that they can't be wrong for long.
+//! `mcp-hub reference`: the pages of docs/, or parts of them, that are made from the code, so that they can't be wrong for long.
 
 use clap::{Args as _, ValueEnum};
 use mcp_hub_chassis::Process;
@@ -9,6 +9,7 @@ use crate::error::Result;
 mod configuration;
 mod metrics;
 mod tools;
+mod verdicts;
 
 /// The settings of `mcp-hub reference`.
 #[derive(clap::Args, Clone, Debug)]
@@ -25,6 +26,8 @@ enum Page {
     Configuration,
     /// docs/metrics.md
     Metrics,
+    /// The table of docs/network.md.
+    Verdicts,
 }
 
 /// Prints a page.
@@ -33,6 +36,7 @@ pub async fn run(options: Options, process: Process) -> Result<()> {
         Page::Tools => tools::page(&process.lifecycle).await?,
         Page::Configuration => configuration::page(),
         Page::Metrics => metrics::page(),
+        Page::Verdicts => verdicts::page(),
     })
 }
 

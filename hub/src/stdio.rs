@@ -57,6 +57,7 @@ pub async fn run(options: Options, process: Process) -> Result<()> {
         Some(address) => Some(up::open(&options.hub.facade, address).await?),
         None => None,
     };
+    process.serve_metrics().await.map_err(Error::Metrics)?;
     let running = options.hub.start(process.config, &process.lifecycle).await?;
     let serve = async {
         match front {

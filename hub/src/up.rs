@@ -124,6 +124,7 @@ pub async fn run(options: Options, process: Process) -> Result<()> {
         None => local_url(&front)?,
     };
     let asks_for_tokens = front.asks_for_tokens();
+    process.serve_metrics().await.map_err(Error::Metrics)?;
     let lifecycle = process.lifecycle;
     let running = options.hub.start(process.config, &lifecycle).await?;
     let announcement = announce(

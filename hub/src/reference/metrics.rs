@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use mcp_hub_chassis::doctor::report::INSTRUMENTS as DOCTOR;
 use mcp_hub_chassis::metrics::instrument::Instrument;
 use mcp_hub_chassis::metrics::{adapters, every_process};
 use mcp_hub_facade::metrics::INSTRUMENTS as FACADE;
@@ -12,6 +13,7 @@ pub(super) fn page() -> String {
     write_part(&mut out, "Every process", every_process());
     write_part(&mut out, "Facade", FACADE.iter().copied());
     write_part(&mut out, "Adapters", adapters());
+    write_part(&mut out, "Doctor", DOCTOR.iter().copied());
     out
 }
 
@@ -46,7 +48,7 @@ mod tests {
 
     #[test]
     fn no_two_instruments_of_a_process_have_one_name() {
-        for own in [FACADE.to_vec(), adapters().collect()] {
+        for own in [FACADE.to_vec(), adapters().collect(), DOCTOR.to_vec()] {
             let mut known = BTreeMap::new();
             for instrument in every_process().chain(own) {
                 let twice = known.insert(instrument.series(), instrument.description().name);

@@ -18,6 +18,9 @@ async fn help_is_what_people_read() {
         &["token", "--help"],
         &["token", "new", "--help"],
         &["healthcheck", "--help"],
+        &["listens", "--help"],
+        &["doctor", "--help"],
+        &["support-bundle", "--help"],
     ] {
         let exit = run(arguments, &[]).await;
         assert!(exit.status.success(), "{exit:?}");
@@ -143,6 +146,12 @@ async fn health_is_an_exit_code() {
     hub.program.interrupt().await;
     hub.program.ended().await;
     let gone = run(&["healthcheck", "--port", &port], &[]).await;
+    assert_eq!(gone.status.code(), Some(1));
+    let reason = format!("mcp-hub: the hub: nothing listens on 127.0.0.1:{port}: ");
+    assert!(gone.stderr.starts_with(&reason), "{gone:?}");
+    assert_eq!(gone.stderr.lines().count(), 1, "{gone:?}");
+    let url = format!("http://127.0.0.1:{port}/");
+    let gone = run(&["healthcheck", "--url", &url], &[]).await;
     assert_eq!(gone.status.code(), Some(1));
     assert!(gone.stderr.contains("can't reach mcp-hub"), "{gone:?}");
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use mcp_hub_testing::eventually;
+use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
@@ -72,17 +73,27 @@ impl Fake {
 
     /// The same over TLS. Also returns the certificate to trust, in PEM.
     pub(crate) async fn start_tls(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> (Self, String) {
-        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("its key");
+        let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        Self::start_tls_with(params, reply).await
+    }
+
+    /// The same with a certificate that is like this.
+    pub(crate) async fn start_tls_with(
+        params: CertificateParams,
+        reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> (Self, String) {
+        let pair = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&pair).expect("a certificate");
+        let key = PrivateKeyDer::try_from(pair.serialize_der()).expect("its key");
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .with_single_cert(vec![certificate.der().clone()], key)
             .expect("a configuration");
         let mut fake = Self::listen(reply, Some(Arc::new(config).into())).await;
         fake.url = fake.url.replace("http://127.0.0.1", "https://localhost");
-        (fake, certified.cert.pem())
+        (fake, certificate.pem())
     }
 
     async fn listen(

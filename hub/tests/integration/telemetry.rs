@@ -153,3 +153,22 @@ async fn what_can_not_be_used_is_said_once_in_the_log_and_the_rest_works() {
     let spans = collector.spans();
     assert!(!spans.is_empty() && spans.iter().all(|sent| sent.resource["service.name"] == "shop"));
 }
+
+/// Doctor ends long before anybody could ask for its metrics: it sends them.
+#[tokio::test]
+async fn what_doctor_found_is_sent_before_it_ends() {
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    let arguments = ["doctor", "--timeout", "2", "--service", "127.0.0.1:1"];
+    let exit = run(&arguments, &with(&endpoint, &[("MCP_HUB_PORT", "1")])).await;
+    assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+    let names: HashSet<String> = collector
+        .metrics()
+        .into_iter()
+        .map(|metric| metric.name)
+        .collect();
+    for name in ["findings", "failures", "last_run"] {
+        let name = format!("mcp_hub.doctor.{name}");
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+}
