@@ -1,26 +1,33 @@
-//! What docker-compose.yml must be: valid in every profile by Compose itself, and beyond its syntax what [`facts`] says.
+//! What docker-compose.yml must be: valid in every profile by Compose itself, and beyond its syntax what [`facts`] says of every service, and
+//! [`parts`] of those of the hub.
 //!
-//! No container is started, so this takes Compose but neither a Docker engine nor rights. [`program`] finds Compose.
+//! No container is started, so this takes Compose but neither a Docker engine nor rights.
 
 mod facts;
-mod program;
+mod parts;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use self::program::Program;
+use self::parts::Parts;
+use crate::docker::{Plugin, Program};
+use crate::images;
 use crate::process::read;
 use crate::report::{Counts, Report};
+use crate::workspace::Workspace;
 
 const FILE: &str = "docker-compose.yml";
 const EXAMPLE: &str = ".env.example";
+/// What the services of the hub extend, and those of other files.
+const PARTS: &str = "docker/parts.yml";
 
 /// Each profile and its services.
-const PROFILES: [(&str, &[&str]); 8] = [
+const PROFILES: [(&str, &[&str]); 17] = [
     ("postgres", &["postgres"]),
     ("mariadb", &["mariadb"]),
     ("neo4j", &["neo4j"]),
@@ -53,6 +60,24 @@ const PROFILES: [(&str, &[&str]); 8] = [
             "qdrant",
         ],
     ),
+    ("facade", &["mcp-hub-facade"]),
+    ("hub-postgres", &["mcp-hub-facade", "mcp-hub-postgres"]),
+    ("hub-mariadb", &["mcp-hub-facade", "mcp-hub-mariadb"]),
+    ("hub-mysql", &["mcp-hub-facade", "mcp-hub-mysql"]),
+    ("hub-neo4j", &["mcp-hub-facade", "mcp-hub-neo4j"]),
+    ("hub-qdrant", &["mcp-hub-facade", "mcp-hub-qdrant"]),
+    ("hub-sqlite", &["mcp-hub-facade", "mcp-hub-sqlite"]),
+    (
+        "hub",
+        &[
+            "mcp-hub-facade",
+            "mcp-hub-mariadb",
+            "mcp-hub-neo4j",
+            "mcp-hub-postgres",
+            "mcp-hub-qdrant",
+        ],
+    ),
+    ("command", &["mcp-hub"]),
 ];
 
 /// Where ports are published when nothing is said.
@@ -63,8 +88,9 @@ const ELSEWHERE: &str = "192.0.2.1";
 const FIRST_PORT: u16 = 50_000;
 
 /// Checks the file, profile by profile and then with other addresses and ports; one count for each.
-pub(crate) fn check(root: &Path, install: bool, report: &mut Report) -> anyhow::Result<Counts> {
-    let Some(compose) = Program::provide(install)? else {
+pub(crate) fn check(workspace: &Workspace, install: bool, report: &mut Report) -> anyhow::Result<Counts> {
+    let root = &*workspace.root;
+    let Some(compose) = Program::provide(Plugin::Compose, install)? else {
         report.skip("compose: no docker compose; repeat with --install".to_owned());
         return Ok(Counts {
             skipped: 1,
@@ -86,7 +112,19 @@ pub(crate) fn check(root: &Path, install: bool, report: &mut Report) -> anyhow::
     }
     note("other addresses and ports", file.moved()?);
     note(EXAMPLE, file.example()?);
+    let parts = Parts::read(root, images::Facts::read(workspace)?, images::dockerfile(root)?)?;
+    note("the parts of the hub", parts.faults(&file.config("*", &[])?));
+    note("the registry", file.registry()?);
+    note(PARTS, file.instance(&parts)?);
     Ok(counts)
+}
+
+/// Every service as Compose understands it, when there is a Compose.
+pub(crate) fn config(root: &Path, install: bool) -> anyhow::Result<Option<Value>> {
+    let compose = Program::provide(Plugin::Compose, install)?;
+    compose
+        .map(|compose| Compose { root, compose }.config("*", &[]))
+        .transpose()
 }
 
 struct Compose<'a> {
@@ -146,20 +184,63 @@ impl Compose<'_> {
 
     /// Whether .env.example has every variable of the file.
     fn example(&self) -> anyhow::Result<Vec<String>> {
-        let (text, example) = (self.text(FILE)?, self.text(EXAMPLE)?);
+        let (text, example) = (self.text(FILE)? + &self.text(PARTS)?, self.text(EXAMPLE)?);
         let there: BTreeSet<&str> = example
             .lines()
             .filter_map(|line| Some(line.trim_start_matches('#').split_once('=')?.0))
             .collect();
         let config = self.config("*", &[])?;
         let secrets = config["secrets"].as_object().into_iter().flatten();
-        let secrets = secrets.filter_map(|(_, secret)| secret["environment"].as_str());
+        let unnamed = secrets
+            .filter(|(name, _)| !example.contains(&***name))
+            .map(|(name, _)| format!("no line for secrets/{name}"));
         Ok(variables(&text)
             .into_iter()
-            .chain(secrets)
             .filter(|name| !there.contains(name))
             .map(|name| format!("no line for {name}"))
+            .chain(unnamed)
             .collect())
+    }
+
+    /// Whether the hub's images, and no others, follow the registry and the tag.
+    fn registry(&self) -> anyhow::Result<Vec<String>> {
+        let environment = [
+            ("REGISTRY", "registry.example.com/team".to_owned()),
+            ("TAG", "9.9.9".to_owned()),
+        ];
+        let config = self.config("*", &environment)?;
+        Ok(facts::services(&config)
+            .filter_map(|(name, service)| {
+                let image = service["image"].as_str().unwrap_or_default();
+                let moved =
+                    image.starts_with("registry.example.com/team/mcp-hub") && image.ends_with(":9.9.9");
+                (moved == service["build"].is_null()).then(|| format!("{name} runs {image}"))
+            })
+            .collect())
+    }
+
+    /// What is wrong with one more adapter in a file of its own: the one that the head of docker/parts.yml shows.
+    fn instance(&self, parts: &Parts) -> anyhow::Result<Vec<String>> {
+        let text = self.text(PARTS)?;
+        let example: String = text
+            .lines()
+            .skip_while(|line| !line.starts_with("#   services:"))
+            .map_while(|line| line.strip_prefix("#   "))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        ensure!(!example.is_empty(), "{PARTS} shows no example");
+        let place = self.root.join(PARTS);
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("compose.orders.yml");
+        fs::write(&file, example.replace(PARTS, &place.display().to_string()))?;
+        let mut command = self.command(&[]);
+        command.arg("--file").arg(&file).args(["config", "--format=json"]);
+        let config: Value = serde_json::from_str(&read(&mut command)?)?;
+        let mut faults = facts::faults(&config);
+        // It runs whatever the profile, because its file was named.
+        faults.retain(|fault| !fault.ends_with("has no profile"));
+        faults.extend(parts.instance_faults(&config));
+        Ok(faults)
     }
 
     /// The file as Compose understands it.
@@ -170,13 +251,17 @@ impl Compose<'_> {
 
     /// Runs Compose with nothing of the user's own settings.
     fn run(&self, arguments: &[&str], environment: &[(&str, String)]) -> anyhow::Result<String> {
+        read(self.command(environment).args(arguments))
+    }
+
+    /// Compose with the file, with nothing of the user's own settings.
+    fn command(&self, environment: &[(&str, String)]) -> Command {
         let mut command = self.compose.command();
         command
             .current_dir(self.root)
             .args(["--env-file=/dev/null", "--file", FILE])
-            .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)));
-        read(&mut command)
+        command
     }
 
     fn text(&self, name: &str) -> anyhow::Result<String> {

@@ -1,4 +1,5 @@
-//! `cargo xtask lint`: format, clippy, rustdoc, dependencies, docker-compose.yml, what monitors the hub.
+//! `cargo xtask lint`: format, clippy, rustdoc, dependencies, scripts, images, docker-compose.yml, manifests, Caddy's files and systemd's units, what monitors
+//! the hub.
 
 use std::process::Command;
 
@@ -8,14 +9,26 @@ use crate::process::{cargo, show};
 use crate::provide::qdrant;
 use crate::report::{Counts, Report};
 use crate::workspace::Workspace;
-use crate::{compose, monitoring};
+use crate::{compose, front, images, kubernetes, monitoring, parity, shell};
 use mcp_hub_programs::{QdrantStandIn, find};
 
 /// Pinned: a new version may bring new rules.
 const CARGO_DENY: &str = "0.20.2";
 
 /// What there is to check.
-const CHECKS: [&str; 6] = ["format", "clippy", "rustdoc", "deny", "compose", "monitoring"];
+const CHECKS: [&str; 11] = [
+    "format",
+    "clippy",
+    "rustdoc",
+    "deny",
+    "shell",
+    "images",
+    "compose",
+    "kubernetes",
+    "parity",
+    "front",
+    "monitoring",
+];
 
 /// The options of `cargo xtask lint`.
 #[derive(clap::Args, Debug)]
@@ -23,9 +36,9 @@ pub(crate) struct Options {
     /// The checks to run, all when none is given.
     #[arg(value_parser = CHECKS)]
     checks: Vec<String>,
-    /// Get what is not installed: cargo-deny is built below the target directory, which takes some minutes once, and Docker Compose
-    /// is unpacked from Debian's package into the user's cache (on Ubuntu its own package is installed, which takes root or sudo); the
-    /// package prometheus is installed for its promtool, and does not start its server.
+    /// Get what is not installed: cargo-deny is built below the target directory, which takes some minutes once, and Docker's
+    /// plugins Compose and Buildx are unpacked from Debian's packages into the user's cache (on Ubuntu its own are installed, which takes root or sudo); the
+    /// packages shellcheck, caddy, systemd and prometheus are installed, the last for its promtool, and no server is started.
     #[arg(long)]
     install: bool,
 }
@@ -94,8 +107,29 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     if wanted("deny") {
         report.part("deny", |report| deny(&workspace, options.install, report));
     }
+    if wanted("shell") {
+        report.part("shell", |report| shell::check(root, options.install, report));
+    }
+    if wanted("images") {
+        report.part("images", |report| {
+            images::check(&workspace, options.install, report)
+        });
+    }
     if wanted("compose") {
-        report.part("compose", |report| compose::check(root, options.install, report));
+        report.part("compose", |report| {
+            compose::check(&workspace, options.install, report)
+        });
+    }
+    if wanted("kubernetes") {
+        report.part("kubernetes", |report| {
+            kubernetes::check(&workspace, options.install, report)
+        });
+    }
+    if wanted("parity") {
+        report.part("parity", |report| parity::check(&workspace, report));
+    }
+    if wanted("front") {
+        report.part("front", |report| front::check(root, options.install, report));
     }
     if wanted("monitoring") {
         report.part("monitoring", |report| {

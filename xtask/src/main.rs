@@ -3,13 +3,19 @@
 
 mod bench;
 mod compose;
+mod docker;
 mod docs;
+mod front;
+mod images;
+mod kubernetes;
 mod lint;
 mod monitoring;
+mod parity;
 mod process;
 mod proto;
 mod provide;
 mod report;
+mod shell;
 mod task;
 mod test;
 mod workspace;

@@ -1,11 +1,10 @@
-//! What monitoring/ and k8s/components/telemetry must be: rules that Prometheus takes and that fire when they should, alerts that somebody can
-//! act on, a dashboard that is what its description says, manifests that a cluster would take.
+//! What monitoring/ must be: rules that Prometheus takes and that fire when they should, alerts that somebody can act on, a dashboard that is what
+//! its description says. The manifests of it all are [`crate::kubernetes`]'s.
 //!
 //! Whether the programs export what is asked for here is a test of e2e, with the programs.
 
 mod alerts;
 pub(crate) mod dashboard;
-mod kubernetes;
 mod prometheus;
 
 use std::ffi::OsString;
@@ -38,21 +37,6 @@ pub(crate) fn check(workspace: &Workspace, install: bool, report: &mut Report) -
                 .to_owned(),
         );
         counts.skipped += 1;
-    }
-    let Some(kustomize) = kubernetes::kustomize(root, install) else {
-        skip(
-            "no kustomize, kubectl or Go for the manifests",
-            &mut counts,
-            report,
-        );
-        return Ok(counts);
-    };
-    let manifests = kubernetes::Manifests::build(root, kustomize, &scratch)?;
-    note("manifests", manifests.faults(root)?, &mut counts, report);
-    if let Some(program) = kubernetes::schemas(workspace, install)? {
-        note("schemas", manifests.schema_faults(&program), &mut counts, report);
-    } else {
-        skip("no kubernetes-validate", &mut counts, report);
     }
     Ok(counts)
 }

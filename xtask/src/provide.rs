@@ -60,6 +60,9 @@ impl Provided {
                 "postgres" => servers::postgres(policy.install).map(|server| provided.keep(server)),
                 "pgbouncer" => servers::pgbouncer(policy.install).map(|server| provided.keep(server)),
                 "nginx" => servers::nginx(policy.install).map(|server| provided.keep(server)),
+                "caddy" => servers::caddy(policy.install).map(|server| provided.keep(server)),
+                "clock" => servers::clock(policy.install),
+                "firewall" => servers::firewall(policy.install),
                 "prometheus" => servers::prometheus(policy.install).map(|server| provided.keep(server)),
                 "mariadb" => servers::mariadb(policy.install).map(|server| provided.keep(server)),
                 "neo4j" => {

@@ -13,7 +13,7 @@ use crate::{bench, docs, lint, monitoring, proto, test};
 enum Task {
     /// Runs the tests, all or by part, and provides what they need: PostgreSQL, PgBouncer, MCP clients.
     Test(test::Options),
-    /// Checks format, clippy, rustdoc, the dependencies by deny.toml, docker-compose.yml, and what monitors the hub.
+    /// Checks format, clippy, rustdoc, the dependencies by deny.toml, scripts, images, docker-compose.yml, manifests, and what monitors the hub.
     Lint(lint::Options),
     /// Writes docs/tools.md and docs/configuration.md from the descriptors and the settings.
     Docs,

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::process::{cargo, read};
 
+/// The folders of the programs that are no adapters.
+const PROGRAMS: [&str; 2] = ["facade", "hub"];
+
 /// Where everything is.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -28,6 +31,12 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     /// Cargo's identifier.
     id: String,
+    /// Its name, and its program's.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Whether people run its program: the facade, the command, and every adapter but those with `[package.metadata.mcp-hub] fixture`.
+    pub(crate) is_product: bool,
     /// Its folder.
     pub(crate) folder: PathBuf,
     /// The part of the tests that it belongs to: its folder's name unless `[package.metadata.mcp-hub] part` says else.
@@ -90,8 +99,13 @@ impl Workspace {
                     .context("a name")?
                     .to_string_lossy()
                     .into_owned();
+                let place = folder.strip_prefix(&root).unwrap_or(&folder);
                 Ok(Package {
                     id: package["id"].as_str().context("an id")?.to_owned(),
+                    name: package["name"].as_str().context("a name")?.to_owned(),
+                    version: package["version"].as_str().context("a version")?.to_owned(),
+                    is_product: (place.starts_with("services") && ours["fixture"] != true)
+                        || PROGRAMS.iter().any(|program| place == Path::new(program)),
                     part: ours["part"].as_str().map_or(named, str::to_owned),
                     needs: strings(&ours["needs"]),
                     folder,

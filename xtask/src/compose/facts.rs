@@ -5,6 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+/// How variables end that hold secrets, and not the files of secrets.
+const SECRET: [&str; 4] = ["PASSWORD", "API_KEY", "TOKEN", "SECRET"];
+
 /// A published port.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Port<'a> {
@@ -63,12 +66,18 @@ pub(super) fn faults(config: &Value) -> Vec<String> {
             "may gain privileges",
         );
         rule(has(&service["cap_drop"], "ALL"), "keeps capabilities");
+        for (variable, _) in service["environment"].as_object().into_iter().flatten() {
+            rule(
+                !SECRET.iter().any(|end| variable.ends_with(end)),
+                &format!("has {variable}, which `docker inspect` shows"),
+            );
+        }
         if is_awaited(config, name) {
             rule(
                 service["restart"] == "no",
                 "is waited for until it ends, and restarts",
             );
-        } else {
+        } else if service["restart"] != "no" || service["healthcheck"]["disable"] != true {
             rule(
                 service["restart"] == "unless-stopped",
                 "does not come back after a failure",
@@ -88,6 +97,13 @@ pub(super) fn faults(config: &Value) -> Vec<String> {
             rule(volume["read_only"] == true, &format!("may write to {source}"));
         }
     }
+    for (name, secret) in config["secrets"].as_object().into_iter().flatten() {
+        if !secret["file"].is_string() {
+            faults.push(format!(
+                "the secret {name} is no file, and a read-only container takes no other"
+            ));
+        }
+    }
     faults
 }
 
@@ -104,12 +120,12 @@ fn is_awaited(config: &Value, name: &str) -> bool {
         .any(|(_, service)| service["depends_on"][name]["condition"] == "service_completed_successfully")
 }
 
-fn services(config: &Value) -> impl Iterator<Item = (&str, &Value)> {
+pub(super) fn services(config: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let services = config["services"].as_object().into_iter().flat_map(Map::iter);
     services.map(|(name, service)| (&**name, service))
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
@@ -205,12 +221,36 @@ mod tests {
                 json!({"volumes": [{"type": "bind", "source": "/"}]}),
                 "may write to /",
             ),
+            (
+                "database",
+                json!({"environment": {"POSTGRES_PASSWORD": "x", "POSTGRES_PASSWORD_FILE": "/x"}}),
+                "has POSTGRES_PASSWORD, which `docker inspect` shows",
+            ),
         ] {
             let mut config = good();
             let settings = config["services"][service].as_object_mut().expect("a service");
             settings.extend(change.as_object().expect("an object").clone());
             assert_eq!(faults(&config), [format!("{service} {fault}")]);
         }
+    }
+
+    #[test]
+    fn secrets_are_files() {
+        let mut config = good();
+        config["secrets"] = json!({"a": {"file": "/a"}, "b": {"environment": "B"}});
+        assert_eq!(
+            faults(&config),
+            ["the secret b is no file, and a read-only container takes no other"]
+        );
+    }
+
+    #[test]
+    fn what_is_run_by_hand_needs_no_health_check() {
+        let mut config = good();
+        let command = json!({"restart": "no", "healthcheck": {"disable": true}, "stop_grace_period": null});
+        let settings = config["services"]["database"].as_object_mut().expect("a service");
+        settings.extend(command.as_object().expect("an object").clone());
+        assert_eq!(faults(&config), [""; 0]);
     }
 
     #[test]

@@ -53,6 +53,20 @@ pub(crate) fn install(packages: &[&str], allowed: bool) -> anyhow::Result<()> {
     )
 }
 
+/// Installs a package whose service, of the same name, would begin to serve this machine with its next start: it is taken out of those
+/// that do.
+pub(crate) fn install_server(package: &str, allowed: bool) -> anyhow::Result<()> {
+    install(&[package], allowed)?;
+    // Where there is no systemd, nothing would start it.
+    if find("systemctl").is_none() {
+        return Ok(());
+    }
+    let root = read(Command::new("id").arg("-u"))?.trim() == "0";
+    let unit = format!("{package}.service");
+    let disable = ["systemctl", "--quiet", "disable", &unit];
+    read(&mut with_root_rights(root, &disable)).map(drop)
+}
+
 /// Forbids packages to start servers, as long as it lives.
 struct Policy {
     root: bool,

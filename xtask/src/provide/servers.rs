@@ -128,6 +128,41 @@ pub(crate) fn nginx(install: bool) -> anyhow::Result<Server> {
     })
 }
 
+/// Caddy, by program or package; in a container it could not reach the replicas on this machine's loopback.
+pub(crate) fn caddy(install: bool) -> anyhow::Result<Server> {
+    if mcp_hub_programs::caddy().is_none() {
+        apt::install_server("caddy", install)?;
+    }
+    let program = mcp_hub_programs::caddy().context("the package brought no program caddy")?;
+    Ok(Server {
+        how: program.display().to_string(),
+        container: None,
+    })
+}
+
+/// The library that shows a program another time.
+pub(crate) fn clock(install: bool) -> anyhow::Result<String> {
+    if mcp_hub_programs::clock().is_none() {
+        apt::install(&["libfaketime"], install)?;
+    }
+    let library = mcp_hub_programs::clock().context("the package brought no libfaketimeMT.so.1")?;
+    Ok(library.display().to_string())
+}
+
+/// The programs that make network namespaces and the rules of a firewall.
+pub(crate) fn firewall(install: bool) -> anyhow::Result<String> {
+    const PROGRAMS: [(&str, &str); 3] = [("iptables", "iptables"), ("nft", "nftables"), ("ip", "iproute2")];
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| mcp_hub_programs::find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if !missing.is_empty() {
+        apt::install(&missing, install)?;
+    }
+    Ok("iptables, nft and ip".to_owned())
+}
+
 /// Prometheus, by program or package; in a container it could not reach the programs on this machine's loopback.
 pub(crate) fn prometheus(install: bool) -> anyhow::Result<Server> {
     if mcp_hub_programs::prometheus().is_none() {
