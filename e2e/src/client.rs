@@ -39,6 +39,9 @@ pub enum Door {
     McpRemote(Vec<String>),
     /// Another one, with this header in every request.
     With(Box<Self>, &'static str, String),
+    /// Another one, whose client trusts the authority whose certificate is in this file. A program behind [`Door::Stdio`] gets it as an
+    /// option of its own, where it has one.
+    Trusting(Box<Self>, PathBuf),
     /// Another one, whose client sends spans of its own to the collector at this URL, as those of a service of this name. Only the
     /// Python SDK makes any.
     Traced(Box<Self>, String, &'static str),
@@ -66,6 +69,14 @@ impl Door {
                 options["headers"][name] = value.as_str().into();
                 options
             }
+            Self::Trusting(door, authority) => {
+                let mut options = door.options();
+                // What Python's and Node's TLS read.
+                for name in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+                    options["env"][name] = authority.display().to_string().into();
+                }
+                options
+            }
             Self::Traced(door, endpoint, service) => {
                 let mut options = door.options();
                 options["traced"] = json!({"endpoint": endpoint, "service": service});
@@ -78,6 +89,12 @@ impl Door {
     #[must_use]
     pub fn traced(self, endpoint: &str, service: &'static str) -> Self {
         Self::Traced(Box::new(self), endpoint.to_owned(), service)
+    }
+
+    /// This one, for who trusts this authority.
+    #[must_use]
+    pub fn trusting(self, authority: &Path) -> Self {
+        Self::Trusting(Box::new(self), authority.to_owned())
     }
 
     /// This one, for who has the token.

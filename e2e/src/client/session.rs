@@ -54,7 +54,8 @@ impl Session {
     /// When it can't connect.
     pub async fn python(door: &Door) -> Option<Self> {
         let mut command = python("session.py")?;
-        Some(Self::open(command.arg(door.options().to_string())).await)
+        let options = door.options();
+        Some(Self::open(command.arg(options.to_string()), &options["env"]).await)
     }
 
     /// Connects with the TypeScript SDK of the v1 line, which knows the older era. `None` when it is not installed: [`required`] has been
@@ -86,11 +87,13 @@ impl Session {
         let mut options = door.options();
         options["sdk"] = sdk.into();
         let script = scripts().join("node/session.cjs");
-        Some(Self::open(command.arg(script).arg(options.to_string())).await)
+        Some(Self::open(command.arg(script).arg(options.to_string()), &options["env"]).await)
     }
 
-    async fn open(command: &mut Command) -> Self {
+    async fn open(command: &mut Command, environment: &Value) -> Self {
+        let environment = environment.as_object().into_iter().flatten();
         let mut child = command
+            .envs(environment.filter_map(|(name, value)| Some((name, value.as_str()?))))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::ensure;
-use mcp_hub_e2e::{Cluster, ClusterOptions, EventStream, Replica, ask, request};
+use mcp_hub_e2e::{Cluster, ClusterOptions, EventStream, Replica, ask, program, request};
 use mcp_hub_testing::{Postgres, eventually, free_port};
 use serde_json::{Value, json};
 
@@ -133,8 +133,30 @@ impl World {
             let answer = request("GET", &format!("http://{address}/metrics"), &[], "").await;
             exported.add(&answer.expect("metrics").body);
         }
+        exported.add(&doctor(&self.cluster).await);
         exported
     }
+}
+
+/// What doctor tells of the adapters, one of which is not there: it ends, so it writes a file.
+async fn doctor(cluster: &Cluster) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("doctor.prom");
+    let status = tokio::process::Command::new(program("mcp-hub"))
+        .args([
+            "doctor",
+            "--json",
+            "--url",
+            &cluster.replica_url(0, "/"),
+            "--metrics-file",
+        ])
+        .arg(&file)
+        .current_dir(folder.path())
+        .env_clear()
+        .stdout(std::process::Stdio::null())
+        .status();
+    status.await.expect("it runs");
+    std::fs::read_to_string(&file).expect("its metrics")
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use mcp_hub_e2e::{Door, Replica, Session, program};
 
+mod caddy;
 mod keys;
 mod loss;
 mod shutdown;

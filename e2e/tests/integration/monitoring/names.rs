@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use promql_parser::label::MatchOp;
+use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{self, AggregateExpr, BinaryExpr, Call, Expr, LabelModifier, VectorSelector};
 
 use super::exported::{Exported, Series};
@@ -200,13 +201,9 @@ fn recorded(labels: Labels) -> Series {
     }
 }
 
+/// Whether it has labels at all: a number and `time()` have none.
 fn is_vector(expr: &Expr) -> bool {
-    match expr {
-        Expr::NumberLiteral(_) => false,
-        Expr::Paren(paren) => is_vector(&paren.expr),
-        Expr::Binary(binary) => is_vector(&binary.lhs) || is_vector(&binary.rhs),
-        _ => true,
-    }
+    expr.value_type() == ValueType::Vector
 }
 
 /// The values that a matcher names; none when it is a pattern.

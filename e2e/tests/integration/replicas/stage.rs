@@ -109,16 +109,17 @@ impl Stage {
         .await
     }
 
-    /// POSTs a ping with this id to a session, by each replica in turn, and returns the status codes.
+    /// POSTs a ping to a session, by each replica in turn, and returns the status codes. Their ids are this and the number of the replica:
+    /// one that is in flight may not be used again.
     pub(super) async fn ping(&self, stream: &EventStream, token: Option<&str>, id: &str) -> Vec<u16> {
-        let body = json!({"jsonrpc": "2.0", "id": id, "method": "ping"}).to_string();
         let bearer = token.map(|token| format!("Bearer {token}"));
         let mut headers = vec![("Content-Type", "application/json")];
         headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
         let path = stream.endpoint.strip_prefix(&self.cluster.url(""));
         let path = path.expect("a URL of the proxy");
         let mut statuses = Vec::new();
-        for replica in self.cluster.replicas() {
+        for (index, replica) in self.cluster.replicas().iter().enumerate() {
+            let body = json!({"jsonrpc": "2.0", "id": format!("{id} {index}"), "method": "ping"}).to_string();
             let answer = request("POST", &format!("{}{path}", replica.url()), &headers, &body).await;
             statuses.push(answer.expect("an answer").status);
         }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::stage::{Stage, all_are_answered};
 
 /// Two tokens that may read.
-const ALICE: &str = "mcphub_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE";
+pub(super) const ALICE: &str = "mcphub_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE";
 const BOB: &str = "mcphub_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBE";
 
 fn table(name: &str, token: &str) -> String {
@@ -28,17 +28,17 @@ fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
-async fn locked() -> Option<Stage> {
-    let options = ClusterOptions {
-        tokens: Some(format!("{}\n{}", table("alice", ALICE), table("bob", BOB))),
-        ..Default::default()
-    };
+/// A stage whose tools take a token: hers or his.
+pub(super) async fn locked(mut options: ClusterOptions) -> Option<Stage> {
+    options.tokens = Some(format!("{}\n{}", table("alice", ALICE), table("bob", BOB)));
     Stage::with(options, &[("Authorization", &bearer(ALICE))]).await
 }
 
 #[tokio::test]
 async fn one_token_opens_every_replica_by_every_door() {
-    let Some(stage) = locked().await else { return };
+    let Some(stage) = locked(ClusterOptions::default()).await else {
+        return;
+    };
     let url = |path| stage.cluster.url(path);
     for door in [
         Door::Sse(url("/sse")),
@@ -83,7 +83,9 @@ async fn one_token_opens_every_replica_by_every_door() {
 
 #[tokio::test]
 async fn a_session_is_only_its_owners_on_every_replica() {
-    let Some(stage) = locked().await else { return };
+    let Some(stage) = locked(ClusterOptions::default()).await else {
+        return;
+    };
     let url = stage.cluster.url("/sse");
     let alice = bearer(ALICE);
     let refused = EventStream::open(&url, &[]).await.expect_err("no token");
@@ -96,10 +98,14 @@ async fn a_session_is_only_its_owners_on_every_replica() {
     assert_eq!(stage.ping(&stream, None, "nobody's").await, [401; 3]);
     assert_eq!(stage.ping(&stream, Some(ALICE), "alice's").await, [202; 3]);
     // What the others posted came to nobody.
+    let mut answered = Vec::new();
     for _ in 0..3 {
         let event: Value = serde_json::from_str(&stream.next().await.expect("an answer")).expect("JSON");
-        assert_eq!(event, json!({"jsonrpc": "2.0", "id": "alice's", "result": {}}));
+        assert_eq!(event["result"], json!({}), "{event}");
+        answered.push(event["id"].as_str().expect("an id").to_owned());
     }
+    answered.sort();
+    assert_eq!(answered, ["alice's 0", "alice's 1", "alice's 2"]);
 
     // Her token is taken out of the file: her stream ends, wherever it is, and no replica knows her.
     stage.cluster.set_tokens(&table("bob", BOB));
