@@ -82,16 +82,20 @@ where
     E: AsyncFnOnce(C, &str, Scope) -> Vec<Finding>,
 {
     program.run(async |options: Options<C>, process| {
-        match options.command {
-            None => {}
-            Some(Command::Doctor(how)) => {
-                let findings = examine(options.own, &options.name, how.scope()).await;
-                return doctor::tell(&findings, &how).map_err(Into::into);
-            }
-            Some(Command::Healthcheck) => return healthcheck::grpc(options.listen).await.map_err(Into::into),
-            Some(Command::Listens) => {
-                return listens::tell(&[(Port::Grpc, options.listen)], &process).map_err(Into::into);
-            }
+        if let Some(command) = options.command {
+            let answer = async {
+                match command {
+                    Command::Doctor(how) => {
+                        let findings = examine(options.own, &options.name, how.scope()).await;
+                        doctor::tell(&findings, &how).map_err(Into::into)
+                    }
+                    Command::Healthcheck => healthcheck::grpc(options.listen).await.map_err(Into::into),
+                    Command::Listens => {
+                        listens::tell(&[(Port::Grpc, options.listen)], &process).map_err(Into::into)
+                    }
+                }
+            };
+            return process.lifecycle.unless_stopped(answer).await?;
         }
         process.serve_metrics().await?;
         let listener = TcpListener::bind(options.listen).await?;

@@ -44,7 +44,7 @@ pub mod tls;
 pub mod trace;
 
 pub use fault::Fault;
-pub use lifecycle::Lifecycle;
+pub use lifecycle::{Interrupted, Lifecycle};
 
 /// What `main` may fail with; only its chain of messages counts.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -202,7 +202,7 @@ impl Program {
     ///
     /// In order: TLS provider, settings (`defaults < file < environment < command line`), runtime, log and telemetry, signals, `main`,
     /// drain, and the last spans and metrics, for which it waits two seconds at most, as it does on a second signal.
-    /// The exit code is 0 after an orderly end, 64 for wrong settings, 1 when `main` failed.
+    /// The exit code is 0 after an orderly end, 64 for wrong settings, 130 when `main` was [`Interrupted`], 1 when it failed otherwise.
     pub fn run<O, F, Fut>(self, main: F) -> ExitCode
     where
         O: clap::Args,
@@ -267,7 +267,11 @@ impl Program {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{name}: {}", fault::chain(error.as_ref()));
-                ExitCode::FAILURE
+                if error.is::<Interrupted>() {
+                    ExitCode::from(Interrupted::EXIT_CODE)
+                } else {
+                    ExitCode::FAILURE
+                }
             }
         }
     }

@@ -7,6 +7,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
+/// The process was told to stop in the middle of what it was asked.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+impl Interrupted {
+    /// What the shell is told.
+    pub(crate) const EXIT_CODE: u8 = 130;
+}
+
 /// The life of a process, or of a part of one: cheap to clone, shared by all its tasks.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle {
@@ -56,6 +66,18 @@ impl Lifecycle {
         });
     }
 
+    /// Does what somebody at a terminal or a script waits for. It serves nobody and has nothing to finish, so it goes no further once the
+    /// process stops.
+    ///
+    /// # Errors
+    /// The process stops.
+    pub async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupted> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.stopping.cancelled() => Err(Interrupted),
+        }
+    }
+
     /// Resolves when the end has begun: take nothing new, finish what is under way.
     pub fn stopping(&self) -> WaitForCancellationFutureOwned {
         self.stopping.clone().cancelled_owned()
@@ -82,42 +104,64 @@ impl Lifecycle {
         }
     }
 
-    /// Begins the end on SIGINT or SIGTERM; a second one ends the process, after `last_words`, which may block for a moment.
+    /// Begins the end on SIGINT or SIGTERM, which are heard from here on; a second one ends the process, after `last_words`, which may
+    /// block for a moment.
     pub(crate) fn stop_on_signals(&self, last_words: impl FnOnce() + Send + 'static) {
         let lifecycle = self.clone();
+        let mut signals = Signals::listen();
         // Not tracked: it waits for signals as long as the process lives.
         #[expect(
             clippy::disallowed_methods,
             reason = "must outlive the drain, to hear a second signal"
         )]
         tokio::spawn(async move {
-            signal().await;
+            signals.next().await;
             lifecycle.stop();
-            signal().await;
+            signals.next().await;
             let _ = tokio::task::spawn_blocking(last_words).await;
-            std::process::exit(130);
+            std::process::exit(Interrupted::EXIT_CODE.into());
         });
     }
 }
 
+/// SIGINT and SIGTERM; none where the system gives no way to hear them.
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Signals(Option<[tokio::signal::unix::Signal; 2]>);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let interrupt = signal(SignalKind::interrupt()).ok();
+        let terminate = signal(SignalKind::terminate()).ok();
+        Self(interrupt.zip(terminate).map(<[_; 2]>::from))
+    }
+
+    async fn next(&mut self) {
+        let Some([interrupt, terminate]) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
+/// Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -135,6 +179,19 @@ mod tests {
         lifecycle.drain(Duration::from_secs(5)).await;
         assert!(quick.is_finished());
         assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_goes_no_further_once_the_process_stops() {
+        let lifecycle = Lifecycle::new();
+        assert_eq!(lifecycle.unless_stopped(async { 42 }).await.ok(), Some(42));
+        lifecycle.stop();
+        assert!(
+            lifecycle
+                .unless_stopped(std::future::pending::<()>())
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]

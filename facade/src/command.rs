@@ -34,18 +34,23 @@ enum Command {
 /// The facade can't start or go on; or the answer to the command is no.
 pub async fn run(arguments: Arguments, process: Process) -> Result<(), BoxError> {
     let options = arguments.options;
-    match arguments.command {
-        None => serve(options, process).await,
-        Some(Command::Doctor(how)) => {
-            let findings = examine(&options, how.scope()).await;
-            doctor::tell(&findings, &how).map_err(Into::into)
+    let Some(command) = arguments.command else {
+        return serve(options, process).await;
+    };
+    let answer = async {
+        match command {
+            Command::Doctor(how) => {
+                let findings = examine(&options, how.scope()).await;
+                doctor::tell(&findings, &how).map_err(Into::into)
+            }
+            Command::Healthcheck => healthcheck::http(options.listen).await.map_err(Into::into),
+            Command::Listens => {
+                let listeners = options.config.listens(options.listen)?;
+                listens::tell(&listeners, &process).map_err(Into::into)
+            }
         }
-        Some(Command::Healthcheck) => healthcheck::http(options.listen).await.map_err(Into::into),
-        Some(Command::Listens) => {
-            let listeners = options.config.listens(options.listen)?;
-            listens::tell(&listeners, &process).map_err(Into::into)
-        }
-    }
+    };
+    process.lifecycle.unless_stopped(answer).await?
 }
 
 async fn serve(options: Options, process: Process) -> Result<(), BoxError> {

@@ -62,6 +62,19 @@ fn program() -> Program {
 }
 
 async fn main(command: Command, process: Process) -> Result<(), BoxError> {
+    let lifecycle = process.lifecycle.clone();
+    // Who serves hears of the end and finishes what is under way.
+    let serves = matches!(command, Command::Up(_) | Command::Stdio(_));
+    let work = obey(command, process);
+    if serves {
+        work.await?;
+    } else {
+        lifecycle.unless_stopped(work).await??;
+    }
+    Ok(())
+}
+
+async fn obey(command: Command, process: Process) -> Result<()> {
     match command {
         Command::Up(options) => up::run(options, process).await?,
         Command::Stdio(options) => stdio::run(options, process).await?,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mcp_hub_e2e::{Process, get};
 use mcp_hub_testing::{Collector, eventually, free_port};
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Variables of a process.
 type Environment = &'static [(&'static str, &'static str)];
@@ -134,7 +135,7 @@ async fn is_well(program: &str, environment: &[(&str, &str)], ready: impl AsyncF
 async fn an_adapter_is_well_when_its_database_is_not_there() {
     for (program, _, environment) in ADAPTERS {
         is_well(program, environment, async |port| {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+            TcpStream::connect(("127.0.0.1", port)).await.is_ok()
         })
         .await;
     }
@@ -155,5 +156,47 @@ async fn a_facade_is_well_when_it_is_ready() {
             get(port, "/readyz").await.is_ok_and(|status| status == 200)
         })
         .await;
+    }
+}
+
+/// Who asks has nothing to finish for others: the first signal ends it, although nobody has answered.
+#[tokio::test]
+async fn one_signal_ends_a_program_that_only_asks() {
+    let doctor = &["doctor", "--timeout", "600", "--deadline", "3600"][..];
+    // Where the database, the adapter or the hub is, in what each program reads.
+    for (program, arguments, host, at) in [
+        ("mcp-hub-postgres", doctor, "POSTGRES_HOST", "POSTGRES_PORT"),
+        ("mcp-hub-mariadb", doctor, "MARIADB_HOST", "MARIADB_PORT"),
+        ("mcp-hub-qdrant", doctor, "QDRANT_HOST", "QDRANT_PORT"),
+        ("mcp-hub-neo4j", doctor, "", "NEO4J_URI"),
+        ("mcp-hub-facade", doctor, "", "MCP_HUB_UPSTREAMS"),
+        ("mcp-hub", doctor, "", "MCP_HUB_URL"),
+        ("mcp-hub", &["tools"], "", "MCP_HUB_URL"),
+    ] {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = silent.local_addr().expect("an address").port();
+        let url = format!("http://127.0.0.1:{port}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let value = match at {
+            "NEO4J_URI" => format!("bolt://127.0.0.1:{port}"),
+            "MCP_HUB_UPSTREAMS" => {
+                let upstreams = folder.path().join("upstreams.toml");
+                std::fs::write(&upstreams, format!("shop = {url:?}\n")).expect("a file");
+                upstreams.display().to_string()
+            }
+            "MCP_HUB_URL" => url,
+            _ => port.to_string(),
+        };
+        let mut environment = vec![(at, &*value)];
+        if !host.is_empty() {
+            environment.push((host, "127.0.0.1"));
+        }
+        let process = Process::start(program, arguments, &environment);
+        // Signals are heard before anybody is asked.
+        let asked = tokio::time::timeout(Duration::from_secs(20), silent.accept()).await;
+        assert!(asked.is_ok(), "{program} asks nobody: {}", process.output());
+        let exit = process.terminate().await;
+        assert_eq!(exit.status.code(), Some(130), "{program}: {}", exit.output);
+        assert!(exit.output.ends_with(": interrupted\n"), "{}", exit.output);
     }
 }
