@@ -1,6 +1,7 @@
 //! What the settings of database servers have in common: an address as a URL, a port, a TLS mode, secrets in files.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::config::Secret;
@@ -43,6 +44,15 @@ pub fn one_way(is_set: bool, has_file: bool, name: &str) -> Result<(), String> {
         return Err(format!("give {name} or {name}_FILE, not both"));
     }
     Ok(())
+}
+
+/// Whether the name or address of a host, as it stands in a URL or without its brackets, is this machine's own.
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let address = address.unwrap_or(host).parse::<IpAddr>();
+    address.map_or(host.eq_ignore_ascii_case("localhost"), |address| {
+        address.to_canonical().is_loopback()
+    })
 }
 
 /// Why no connection to a server can be had, without an address.
@@ -200,6 +210,30 @@ mod tests {
 
     fn parse(text: &str) -> Result<Url, String> {
         Url::parse(text, &["mysql", "mariadb"])
+    }
+
+    #[test]
+    fn loopback_is_known_by_name_and_address() {
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "127.0.0.5",
+            "::1",
+            "[::1]",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "qdrant",
+            "10.0.0.5",
+            "[::2]",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 
     #[test]

@@ -33,7 +33,6 @@ mod trace;
 
 pub(crate) use admission::Lock;
 pub(crate) use filter::ToolFilter;
-pub(crate) use host::is_loopback;
 
 use crate::config::{Config, PublicUrl};
 use crate::server::Server;

@@ -8,6 +8,7 @@ use mcp_hub_chassis::doctor::diagnosis::heard;
 use mcp_hub_chassis::doctor::probe::protocol::{Spoken, spoken};
 use mcp_hub_chassis::doctor::probe::{self, Server};
 use mcp_hub_chassis::doctor::{Finding, Hop, Scope, Verdict};
+use mcp_hub_chassis::server::is_loopback;
 use mcp_hub_proto::adapter::v1::adapter_service_client::AdapterServiceClient;
 use mcp_hub_proto::adapter::v1::{DiagnoseRequest, GetStatusRequest, State};
 use tokio::net::TcpStream;
@@ -19,7 +20,6 @@ use tonic_health::pb::health_client::HealthClient;
 use url::Url;
 
 use super::UPSTREAMS;
-use crate::transport::is_loopback;
 use crate::upstream::Upstream;
 use crate::words;
 

@@ -5,14 +5,13 @@
 //! a token. Where callers have to, other names pass, such as those of a cluster: what such a page lacks then is the token. Pages are
 //! never let in but from our own origin.
 
-use std::net::IpAddr;
-
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
+use mcp_hub_chassis::server::is_loopback;
 use url::Url;
 
 use super::message::Refusal;
@@ -89,16 +88,6 @@ fn origin_is_ours(names: &Names, origin: &Url) -> bool {
     let loopback = origin.host_str().is_some_and(is_loopback);
     let is_public = |public: &PublicUrl| public.is_origin_of(origin);
     web && (loopback || names.public.as_ref().is_some_and(is_public))
-}
-
-/// Whether the name or address of a host, as it stands in a URL or without its brackets, is this machine's own.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    host.eq_ignore_ascii_case("localhost")
-        || address
-            .unwrap_or(host)
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -121,10 +121,7 @@ pub(crate) struct Target {
 impl Target {
     /// Whether what is sent leaves the machine.
     pub(crate) fn is_remote(&self) -> bool {
-        let address = self.host.parse::<std::net::IpAddr>();
-        !address.map_or(self.host.eq_ignore_ascii_case("localhost"), |address| {
-            address.is_loopback()
-        })
+        !server::is_loopback(&self.host)
     }
 }
 
