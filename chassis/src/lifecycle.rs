@@ -57,13 +57,8 @@ impl Lifecycle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stopping = self.stopping.clone();
-        self.spawn(async move {
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = task => {}
-            }
-        });
+        let lifecycle = self.clone();
+        self.spawn(async move { lifecycle.unless_stopped(task).await });
     }
 
     /// Does what somebody at a terminal or a script waits for. It serves nobody and has nothing to finish, so it goes no further once the

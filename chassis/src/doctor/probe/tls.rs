@@ -1,13 +1,13 @@
 //! TLS as a client meets it: whether there is a handshake, whom the certificate is for, and how long.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -44,25 +44,20 @@ pub async fn speak(
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|_| Verdict::TlsUnknownAuthority)?;
-    let verifier = Arc::new(Dating {
-        verifier,
-        not_after: Mutex::default(),
-    });
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| Verdict::TlsFailed)?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier.clone())
+        .with_webpki_verifier(verifier.clone())
         .with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let name = ServerName::try_from(host.to_owned()).map_err(|_| Verdict::TlsWrongName)?;
-    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name.clone(), stream);
     let stream = match timeout(limit, connecting).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(tls::of_handshake(error).verdict()),
         Err(_) => return Err(Verdict::Silent),
     };
-    let not_after = *verifier.not_after.lock().unwrap_or_else(PoisonError::into_inner);
+    let not_after = not_after(&stream, &verifier, &name);
     Ok(Secured { stream, not_after })
 }
 
@@ -82,57 +77,17 @@ fn roots(authorities: Option<&Path>) -> Result<rustls::RootCertStore, Error> {
     }
 }
 
-/// Verifies as usual, and keeps until when the certificate is good.
-#[derive(Debug)]
-struct Dating {
-    verifier: Arc<WebPkiServerVerifier>,
-    not_after: Mutex<Option<SystemTime>>,
-}
-
-impl ServerCertVerifier for Dating {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verify = |now| {
-            self.verifier
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        };
-        if let Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
-            not_after, ..
-        })) = verify(FAR)
-        {
-            let not_after = UNIX_EPOCH + Duration::from_secs(not_after.as_secs());
-            *self.not_after.lock().unwrap_or_else(PoisonError::into_inner) = Some(not_after);
+/// Until when the certificate is good that this server has just shown.
+fn not_after(
+    stream: &TlsStream<TcpStream>,
+    verifier: &WebPkiServerVerifier,
+    name: &ServerName<'_>,
+) -> Option<SystemTime> {
+    let (end_entity, intermediates) = stream.get_ref().1.peer_certificates()?.split_first()?;
+    match verifier.verify_server_cert(end_entity, intermediates, name, &[], FAR) {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Some(UNIX_EPOCH + Duration::from_secs(not_after.as_secs()))
         }
-        verify(now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        _ => None,
     }
 }

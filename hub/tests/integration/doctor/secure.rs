@@ -1,5 +1,7 @@
 //! TLS in front of the facade, and where there should be some.
 
+use std::time::{Duration, SystemTime};
+
 use rcgen::{CertificateParams, date_time_ymd};
 
 use super::{Report, authority, root, written};
@@ -35,6 +37,12 @@ async fn a_certificate_says_what_is_wrong_with_it() {
     of_certificate("localhost", true, expired)
         .await
         .finds("tls", "tls-expired");
+
+    // Certificates are renewed before so little is left.
+    let soon = SystemTime::now() + Duration::from_hours(5 * 24);
+    of_certificate("localhost", true, |params| params.not_after = soon.into())
+        .await
+        .finds("tls", "tls-expires-soon");
 
     let future = |params: &mut CertificateParams| params.not_before = date_time_ymd(2999, 1, 1);
     of_certificate("localhost", true, future)
