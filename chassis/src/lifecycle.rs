@@ -61,8 +61,8 @@ impl Lifecycle {
         self.spawn(async move { lifecycle.unless_stopped(task).await });
     }
 
-    /// Does what somebody at a terminal or a script waits for. It serves nobody and has nothing to finish, so it goes no further once the
-    /// process stops.
+    /// Works until it is done, and no further once the process stops: for what has nothing to finish, such as a question that somebody at a
+    /// terminal waits for.
     ///
     /// # Errors
     /// The process stops.
